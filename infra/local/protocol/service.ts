@@ -1,0 +1,92 @@
+/** How a service of the local cloud is written: one set of handlers, served over gRPC and REST alike. */
+
+/** Who calls, and how long they will wait. */
+export interface CallContext {
+  /** The caller's e-mail address, read from a bearer token `local:<email>`; "anonymous" without one. */
+  readonly principal: string;
+  readonly transport: "grpc" | "rest";
+  /** Aborted when the caller hangs up or its deadline passes. */
+  readonly signal: AbortSignal;
+  /** Request headers or gRPC metadata, lower-case names, text values only. */
+  readonly headers: Readonly<Record<string, string>>;
+}
+
+/**
+ * Messages have one shape on both transports, that of `@grpc/proto-loader` with
+ * `{longs: String, enums: String, bytes: Buffer, oneofs: false, defaults: false, keepCase: false}`:
+ * camelCase names, int64 as string, enums by name, bytes as Buffer, Timestamp `{seconds, nanos}`,
+ * Struct `{fields}`, FieldMask `{paths}` (proto snake_case paths), absent fields absent.
+ */
+export type UnaryHandler<Request = never, Reply = unknown> = (
+  request: Request,
+  context: CallContext,
+) => Promise<Reply> | Reply;
+
+/** One request, many replies. */
+export type ServerStreamHandler<Request = never, Reply = unknown> = (
+  request: Request,
+  context: CallContext,
+) => AsyncIterable<Reply>;
+
+/** Many requests, many replies. */
+export type BidiHandler<Request = never, Reply = unknown> = (
+  requests: AsyncIterable<Request>,
+  context: CallContext,
+) => AsyncIterable<Reply>;
+
+/** A protobuf service; an RPC without a handler answers UNIMPLEMENTED on both transports. */
+export interface ServiceImplementation {
+  /** Full protobuf name, for example `google.pubsub.v1.Publisher`. */
+  readonly service: string;
+  readonly unary?: Readonly<Record<string, UnaryHandler>>;
+  readonly serverStream?: Readonly<Record<string, ServerStreamHandler>>;
+  readonly bidi?: Readonly<Record<string, BidiHandler>>;
+}
+
+/**
+ * A plain HTTP route for what no protobuf describes (the Cloud Storage JSON API, `:predict`'s fast path,
+ * public keys). It sees the raw node request and answers it; routes are tried before the REST services.
+ */
+export interface HttpRoute {
+  /** Returns true when this route owns the request. */
+  readonly matches: (method: string, pathname: string) => boolean;
+  readonly handle: (
+    request: import("node:http").IncomingMessage,
+    response: import("node:http").ServerResponse,
+  ) => Promise<void>;
+}
+
+/** Canonical status codes, https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
+export const statusCode = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** A canonical status by its name. */
+export type StatusName = keyof typeof statusCode;
+
+/** An error that both transports translate into google.rpc.Status. Anything else thrown becomes INTERNAL. */
+export class RpcError extends Error {
+  override readonly name = "RpcError";
+  readonly status: StatusName;
+
+  constructor(status: StatusName, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.status = status;
+  }
+}

@@ -1,0 +1,25 @@
+import { defineConfig } from "vitest/config";
+
+const project = (name: string, options: { readonly timeoutMs: number }) => ({
+  test: {
+    name,
+    include: [`test/${name}/**/*.test.ts`],
+    testTimeout: options.timeoutMs,
+    hookTimeout: options.timeoutMs,
+  },
+});
+
+/** One project per kind of test: by how much world it needs (see test/README.md). */
+const config = defineConfig({
+  root: new URL("..", import.meta.url).pathname,
+  test: {
+    projects: [
+      project("unit", { timeoutMs: 10_000 }),
+      project("contract", { timeoutMs: 60_000 }),
+      project("flow", { timeoutMs: 30_000 }),
+      project("e2e", { timeoutMs: 300_000 }),
+    ],
+  },
+});
+
+export default config;
