@@ -1,0 +1,14 @@
+/** What an operator asked for, recorded as a fact. */
+import { z } from "zod";
+import { eventSchema, modelName, text } from "./envelope.js";
+
+/** An operator's command on one model. */
+export const commandIssued = eventSchema(
+  "command.issued",
+  z.strictObject({
+    model: modelName,
+    command: z.enum(["pause", "resume", "abort", "roll-back", "cancel-run", "forget"]),
+    by: text(256),
+    reason: text(2000).optional(),
+  }),
+);

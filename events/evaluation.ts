@@ -1,0 +1,19 @@
+/** Facts about evaluations. */
+import { z } from "zod";
+import { eventSchema, modelName, text, uri } from "./envelope.js";
+
+/** Champion and challenger were scored on the same rows and judged. */
+export const evaluationCompleted = eventSchema(
+  "evaluation.completed",
+  z.strictObject({
+    model: modelName,
+    run: text(128),
+    report: uri,
+    outcome: z.enum(["accept", "reject"]),
+    reasons: z.array(text(1000)).min(1).max(100),
+    /** Headline numbers by name, for example `challenger.auc`. */
+    numbers: z.record(text(128), z.number()),
+    artifact: uri,
+    artifactDigest: text(128),
+  }),
+);

@@ -1,0 +1,16 @@
+/** Facts about model manifests. */
+import { z } from "zod";
+import { eventSchema, modelName, text } from "./envelope.js";
+
+/** A model's manifest was applied; its content travels with the fact. */
+export const manifestApplied = eventSchema(
+  "manifest.applied",
+  z.strictObject({
+    model: modelName,
+    version: z.int().positive(),
+    digest: text(128),
+    by: text(256),
+    /** The validated manifest (shared/manifest owns its schema). */
+    manifest: z.record(z.string(), z.unknown()),
+  }),
+);

@@ -1,0 +1,20 @@
+/** Facts for people. */
+import { z } from "zod";
+import { eventSchema, modelName, text } from "./envelope.js";
+
+/** Something a person should know, or must act on. */
+export const notificationRaised = eventSchema(
+  "notification.raised",
+  z.strictObject({
+    model: modelName,
+    severity: z.enum(["info", "warning", "page"]),
+    title: text(256),
+    body: text(4000),
+  }),
+);
+
+/** A version became champion. */
+export const modelPromoted = eventSchema(
+  "model.promoted",
+  z.strictObject({ model: modelName, versionId: text(32), run: text(128) }),
+);

@@ -1,0 +1,17 @@
+/** Facts about long-running operations. */
+import { z } from "zod";
+import { eventSchema, text } from "./envelope.js";
+
+/** A long-running operation of Vertex AI ended. */
+export const operationFinished = eventSchema(
+  "operation.finished",
+  z.strictObject({
+    operation: text(512),
+    /** The RPC's short name, for example `DeployModel`. */
+    method: text(128),
+    resource: text(512),
+    principal: text(256),
+    isSuccessful: z.boolean(),
+    message: text(2000).optional(),
+  }),
+);

@@ -1,0 +1,9 @@
+/** Facts about schedules. */
+import { z } from "zod";
+import { eventSchema, modelName, text } from "./envelope.js";
+
+/** A cron schedule of a model's manifest came due. */
+export const scheduleFired = eventSchema(
+  "schedule.fired",
+  z.strictObject({ model: modelName, schedule: text(64) }),
+);

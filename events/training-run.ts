@@ -1,0 +1,15 @@
+/** Facts about training runs. */
+import { z } from "zod";
+import { eventSchema, modelName, text } from "./envelope.js";
+
+/** A training run was asked for: by our trigger policy, or by hand. */
+export const trainingRunRequested = eventSchema(
+  "training-run.requested",
+  z.strictObject({
+    model: modelName,
+    /** The run that the policy opened; absent when a person asks for one. */
+    run: text(128).optional(),
+    reason: text(2000),
+    by: text(256).optional(),
+  }),
+);
