@@ -1,6 +1,7 @@
 /** Facts about a model's behaviour that ask for attention; foreign alerts become one of these. */
 import { z } from "zod";
-import { eventSchema, instant, modelName, text } from "./envelope.js";
+import { eventSchema, instant } from "./envelope.js";
+import { deployedModelId, modelName, text } from "./ids.js";
 
 /** One feature, prediction or attribution whose distance crossed its threshold. */
 export const featureAnomaly = z.strictObject({
@@ -14,7 +15,7 @@ const anomalyData = z.strictObject({
   /** The model's name, when the alert's origin knows it. */
   model: modelName.optional(),
   /** The deployed model that the alert is about; resolves to a model when `model` is absent. */
-  deployedModelId: text(64).optional(),
+  deployedModelId: deployedModelId.optional(),
   /** Feature, prediction or attribution. */
   objective: z.enum(["feature", "prediction", "attribution"]),
   window: z.strictObject({ start: instant, end: instant }),

@@ -1,13 +1,14 @@
 /** Facts about approvals. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, rolloutId, text } from "./ids.js";
 
 /** A person allowed or refused what waits for approval. */
 export const approvalGiven = eventSchema(
   "approval.given",
   z.strictObject({
     model: modelName,
-    rollout: text(128),
+    rollout: rolloutId,
     decision: z.enum(["approve", "refuse"]),
     by: text(256),
     comment: text(2000).optional(),

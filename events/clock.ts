@@ -1,6 +1,7 @@
 /** Facts about time: what the system's own schedules say. */
 import { z } from "zod";
-import { eventSchema, instant, modelName, text } from "./envelope.js";
+import { eventSchema, instant } from "./envelope.js";
+import { modelName, text } from "./ids.js";
 
 /** The minute tick, or the hourly reconcile, looked at a model with open work. */
 export const modelVisited = eventSchema(

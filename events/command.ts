@@ -1,6 +1,7 @@
 /** What an operator asked for, recorded as a fact. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, text } from "./ids.js";
 
 /** An operator's command on one model. */
 export const commandIssued = eventSchema(

@@ -1,6 +1,7 @@
 /** Facts about datasets. */
 import { z } from "zod";
-import { eventSchema, instant, text, uri } from "./envelope.js";
+import { eventSchema, instant, uri } from "./envelope.js";
+import { text } from "./ids.js";
 
 /** New data is complete and readable: published at the end of an ingestion job, or made from a foreign message. */
 export const datasetArrived = eventSchema(

@@ -1,23 +1,12 @@
 /** The envelope of every event: CloudEvents 1.0 in structured JSON, https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/spec.md */
 import { z } from "zod";
-
-/** Characters that no id, name or reason of ours may hold: they break logs, keys and terminals. */
-const printable = /^[^\p{Cc}\p{Cs}]*$/u;
-
-/** Text of bounded length without control characters. */
-export const text = (lengthMax: number) =>
-  z.string().min(1).max(lengthMax).regex(printable, "must not hold control characters");
+import { text } from "./ids.js";
 
 /** An instant as RFC 3339 with a zone, between the years 2000 and 2100. */
 export const instant = z.iso.datetime({ offset: true }).refine((value) => {
   const year = Number(value.slice(0, 4));
   return year >= 2000 && year < 2100;
 }, "must lie between the years 2000 and 2100");
-
-/** A model's name: the key of its state, and a valid Vertex label value. */
-export const modelName = z
-  .string()
-  .regex(/^[a-z][a-z0-9-]{0,38}[a-z0-9]$/, "2 to 40 characters: a-z, 0-9 and -, starting with a-z");
 
 /** The address of an object, a table or a folder. */
 export const uri = text(1024).regex(

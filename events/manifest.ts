@@ -1,6 +1,7 @@
 /** Facts about model manifests. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, text } from "./ids.js";
 
 /** A model's manifest was applied; its content travels with the fact. */
 export const manifestApplied = eventSchema(

@@ -1,11 +1,12 @@
 /** Facts about the model registry. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, modelVersionId, text } from "./ids.js";
 
 const version = {
   /** The registered model's id in Vertex AI Model Registry. */
   model: modelName,
-  versionId: text(32),
+  versionId: modelVersionId,
   /** Who did it, as the audit log names them. */
   principal: text(256),
 };

@@ -1,6 +1,7 @@
 /** Facts for people. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, modelVersionId, runId, text } from "./ids.js";
 
 /** Something a person should know, or must act on. */
 export const notificationRaised = eventSchema(
@@ -16,5 +17,5 @@ export const notificationRaised = eventSchema(
 /** A version became champion. */
 export const modelPromoted = eventSchema(
   "model.promoted",
-  z.strictObject({ model: modelName, versionId: text(32), run: text(128) }),
+  z.strictObject({ model: modelName, versionId: modelVersionId, run: runId }),
 );

@@ -1,6 +1,7 @@
 /** Facts about long-running operations. */
 import { z } from "zod";
-import { eventSchema, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { text } from "./ids.js";
 
 /** A long-running operation of Vertex AI ended. */
 export const operationFinished = eventSchema(

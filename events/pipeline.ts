@@ -1,6 +1,7 @@
 /** Facts about pipeline code and pipeline jobs. */
 import { z } from "zod";
-import { eventSchema, modelName, text, uri } from "./envelope.js";
+import { eventSchema, uri } from "./envelope.js";
+import { modelName, text } from "./ids.js";
 
 /** A build released a new pipeline template. */
 export const pipelineReleased = eventSchema(

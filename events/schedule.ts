@@ -1,6 +1,7 @@
 /** Facts about schedules. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, text } from "./ids.js";
 
 /** A cron schedule of a model's manifest came due. */
 export const scheduleFired = eventSchema(

@@ -1,6 +1,7 @@
 /** Facts about training runs. */
 import { z } from "zod";
-import { eventSchema, modelName, text } from "./envelope.js";
+import { eventSchema } from "./envelope.js";
+import { modelName, runId, text } from "./ids.js";
 
 /** A training run was asked for: by our trigger policy, or by hand. */
 export const trainingRunRequested = eventSchema(
@@ -8,7 +9,7 @@ export const trainingRunRequested = eventSchema(
   z.strictObject({
     model: modelName,
     /** The run that the policy opened; absent when a person asks for one. */
-    run: text(128).optional(),
+    run: runId.optional(),
     reason: text(2000),
     by: text(256).optional(),
   }),

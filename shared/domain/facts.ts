@@ -1,0 +1,83 @@
+/** What must be looked up before deciding, and what was found. */
+import type { DeployedModelId, ModelVersionId, RunId } from "../../events/ids.js";
+import type { EvaluationSummary, Segment } from "./state.js";
+
+/** One thing to look up; the runtime reads it through a port. */
+export type Need =
+  | { readonly fact: "pipeline-job"; readonly run: RunId }
+  | { readonly fact: "model-version"; readonly alias: string }
+  | { readonly fact: "endpoint"; readonly endpoint: string }
+  | {
+      readonly fact: "series";
+      readonly endpoint: string;
+      readonly champion: DeployedModelId | null;
+      readonly challenger: DeployedModelId;
+      readonly weight: number;
+      /** Only windows that began at or after this time and ended before `untilMs` count. */
+      readonly sinceMs: number;
+      readonly untilMs: number;
+    }
+  | {
+      readonly fact: "smoke-test";
+      readonly endpoint: string;
+      readonly report: string | null;
+      readonly requests: number;
+    };
+
+/** The state of one of Continuo's tasks inside a PipelineJob. */
+export type TaskState = "pending" | "running" | "succeeded" | "failed" | "skipped" | "cancelled";
+
+/** A PipelineJob as Vertex AI reports it, with the artifacts that its ended tasks wrote. */
+export interface PipelineJobFacts {
+  readonly state: "pending" | "running" | "succeeded" | "failed" | "cancelled";
+  /** The job's error, in Vertex AI's words; null without one. */
+  readonly error: string | null;
+  readonly tasks: Readonly<Record<string, TaskState>>;
+  /** The data gate's verdict, once its task ended. */
+  readonly dataGate: {
+    readonly verdict: "go" | "stop" | "ask";
+    readonly reasons: readonly string[];
+    readonly profileUri: string;
+  } | null;
+  /** The evaluation, once its task ended. */
+  readonly evaluation: EvaluationSummary | null;
+  /** Seconds of machine time that the tasks used. */
+  readonly machineSeconds: number;
+}
+
+/** A model version in the registry. */
+export interface ModelVersionFacts {
+  readonly versionId: ModelVersionId;
+  readonly aliases: readonly string[];
+  readonly artifactUri: string;
+  readonly artifactDigest: string | null;
+  readonly servingImage: string;
+}
+
+/** An endpoint and what is deployed to it. */
+export interface EndpointFacts {
+  readonly deployed: readonly DeployedModelId[];
+  readonly trafficSplit: Readonly<Record<DeployedModelId, number>>;
+  /** Name of the operation that is changing it now; null when none is known. */
+  readonly operation: string | null;
+  /** Errors of deployments that failed, by deployed model id. */
+  readonly failures: Readonly<Record<DeployedModelId, string>>;
+}
+
+/** Requests sent to an environment that takes no users' traffic. */
+export interface SmokeTestFacts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly latencyP95Ms: number;
+  readonly firstError: string | null;
+}
+
+/** Whatever was found; null means looked up and absent, undefined means not looked up. */
+export interface Facts {
+  readonly pipelineJob?: PipelineJobFacts | null;
+  readonly modelVersion?: ModelVersionFacts | null;
+  readonly endpoint?: EndpointFacts | null;
+  /** The current step's counts; null when Monitoring had no point. */
+  readonly series?: Segment | null;
+  readonly smokeTest?: SmokeTestFacts;
+}

@@ -1,0 +1,32 @@
+/** Ids made from what they stand for, so that the same cause always makes the same id. */
+import { createHash } from "node:crypto";
+import type { DeployedModelId, ModelName, RolloutId, RunId } from "../../events/ids.js";
+
+/** The first `length` hex digits of the SHA-256 of a text. */
+export const shortHash = (text: string, length = 10): string =>
+  createHash("sha256").update(text).digest("hex").slice(0, length);
+
+/** The run that an event opens for a model. */
+export const runIdFor = (model: ModelName, eventKey: string): RunId =>
+  `${model}-r${shortHash(eventKey)}` as RunId;
+
+/** The rollout that a cause opens for a model. */
+export const rolloutIdFor = (model: ModelName, cause: string): RolloutId =>
+  `${model}-o${shortHash(cause)}` as RolloutId;
+
+/** Vertex AI takes a caller's id of one to ten digits: a retried deployment finds the first one's. */
+export const deployedModelIdFor = (rollout: RolloutId, environment: string): DeployedModelId =>
+  String(
+    1_000_000_000 +
+      (Number.parseInt(shortHash(`${rollout}/${environment}`, 12), 16) % 9_000_000_000),
+  ) as DeployedModelId;
+
+/** The model that a run id names, or null when it is no run of ours. */
+export const modelOfRun = (run: string): ModelName | null => {
+  const match = /^(?<model>[a-z][a-z0-9-]*)-r[0-9a-f]{10}$/.exec(run);
+  return (match?.groups?.["model"] as ModelName | undefined) ?? null;
+};
+
+/** Identifies an event whatever carried it: source and id together, as CloudEvents defines. */
+export const eventKey = (event: { readonly source: string; readonly id: string }): string =>
+  `${event.source}|${event.id}`;

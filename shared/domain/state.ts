@@ -1,0 +1,234 @@
+/** A model's state: one document, one union per thing that has phases. Times are milliseconds since 1970. */
+import type {
+  DeployedModelId,
+  ModelName,
+  ModelVersionId,
+  RolloutId,
+  RunId,
+} from "../../events/ids.js";
+import type { Manifest } from "../manifest/schema.js";
+
+/** Which family of event asked for a run. */
+export type TriggerKind =
+  "new-data" | "schedule" | "drift" | "skew" | "decay" | "new-pipeline" | "request";
+
+/** Triggers that wait: more of them only raise the count. */
+export interface PendingTrigger {
+  readonly kind: TriggerKind;
+  readonly reason: string;
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  readonly dueAtMs: number;
+  /** The id of the event that opened it, from which the run's id is made. */
+  readonly eventKey: string;
+}
+
+/** One version of the model's dataset. */
+export interface DatasetVersion {
+  readonly fingerprint: string;
+  readonly uris: readonly string[];
+  readonly arrivedAtMs: number;
+  /** Where its profile is, once a run's data gate let it pass. */
+  readonly profileUri?: string;
+  /** The data gate stopped it: later runs leave it out. */
+  readonly isStopped?: boolean;
+}
+
+/** The version that serves by default. */
+export interface Champion {
+  readonly versionId: ModelVersionId;
+  readonly run: RunId | null;
+  readonly artifactUri: string;
+  readonly artifactDigest: string;
+  readonly servingImage: string;
+  /** Where it is deployed, by environment name. */
+  readonly deployed: Readonly<Record<string, DeployedModelId>>;
+  readonly sinceMs: number;
+}
+
+/** What an evaluation said, small enough to keep. */
+export interface EvaluationSummary {
+  readonly report: string;
+  readonly outcome: "accept" | "reject";
+  readonly reasons: readonly string[];
+  readonly numbers: Readonly<Record<string, number>>;
+  readonly artifact: string;
+  readonly artifactDigest: string;
+}
+
+interface RunBase {
+  readonly run: RunId;
+  readonly kind: TriggerKind;
+  readonly reason: string;
+  /** How many triggers this run answers. */
+  readonly triggerCount: number;
+  readonly datasetUris: readonly string[];
+  readonly fingerprint: string;
+  readonly requestedAtMs: number;
+  readonly reservedUsd: number;
+  /** The event chain this run belongs to. */
+  readonly correlationId: string;
+}
+
+interface SubmittedRun extends RunBase {
+  readonly submittedAtMs: number;
+  readonly deadlineAtMs: number;
+}
+
+/** A live training run, by phase. */
+export type RunState =
+  | (RunBase & { readonly phase: "requested" })
+  | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" | "cancelling" })
+  | (SubmittedRun & { readonly phase: "judging"; readonly evaluation: EvaluationSummary })
+  | (SubmittedRun & { readonly phase: "registering"; readonly evaluation: EvaluationSummary });
+
+/** How a run ended. */
+export type RunOutcome = "registered" | "rejected" | "failed" | "cancelled";
+
+/** An ended run, as it is kept. */
+export interface RunRecord extends RunBase {
+  readonly model: ModelName;
+  readonly outcome: RunOutcome;
+  readonly reasons: readonly string[];
+  readonly endedAtMs: number;
+  readonly submittedAtMs?: number;
+  readonly evaluation?: EvaluationSummary;
+  readonly versionId?: ModelVersionId;
+}
+
+/** Counts of one arm in the counted windows. Latencies are counts per bucket of the segment's `bounds`. */
+export interface ArmCounts {
+  readonly requests: number;
+  readonly errors: number;
+  readonly latencies: readonly number[];
+}
+
+/** One stretch of constant weight, with what was counted in it. */
+export interface Segment {
+  /** Percent of traffic that the challenger should get. */
+  readonly weight: number;
+  readonly startMs: number;
+  /** End of the last counted window. */
+  readonly endMs: number;
+  /** Finite upper bounds of the latency buckets, milliseconds. */
+  readonly bounds: readonly number[];
+  readonly champion: ArmCounts;
+  readonly challenger: ArmCounts;
+}
+
+/** What one look at the metrics said. */
+export interface Verdict {
+  readonly result: "successful" | "failed" | "inconclusive" | "error";
+  readonly reasons: readonly string[];
+  readonly numbers: Readonly<Record<string, number>>;
+}
+
+interface RolloutBase {
+  readonly rollout: RolloutId;
+  /** The run that made the version; null for a version registered by hand. */
+  readonly run: RunId | null;
+  readonly cause: string;
+  readonly versionId: ModelVersionId;
+  readonly artifactUri: string;
+  readonly artifactDigest: string;
+  readonly servingImage: string;
+  /** Where example requests for the smoke test are. */
+  readonly report: string | null;
+  readonly startedAtMs: number;
+  /** Index into the manifest's environments. */
+  readonly environment: number;
+  /** Where the challenger is deployed so far. */
+  readonly deployed: Readonly<Record<string, DeployedModelId>>;
+  /** What the analysis stored at each advance. */
+  readonly history: readonly {
+    readonly atMs: number;
+    readonly weight: number;
+    readonly verdict: Verdict;
+  }[];
+  readonly correlationId: string;
+}
+
+interface ProgressingFields {
+  /** Index into the manifest's steps. */
+  readonly step: number;
+  readonly weight: number;
+  readonly stepStartedAtMs: number;
+  /** Segments of the steps that are over. */
+  readonly segments: readonly Segment[];
+  readonly lastVerdict: Verdict | null;
+}
+
+/** A live rollout, by phase. */
+export type RolloutState =
+  | (RolloutBase & { readonly phase: "deploying"; readonly sinceMs: number })
+  | (RolloutBase & { readonly phase: "smoke-testing"; readonly sinceMs: number })
+  | (RolloutBase & {
+      readonly phase: "awaiting-approval";
+      readonly sinceMs: number;
+      readonly expiresAtMs: number;
+      readonly approvedBy: readonly string[];
+    })
+  | (RolloutBase & ProgressingFields & { readonly phase: "progressing" })
+  | (RolloutBase & ProgressingFields & { readonly phase: "paused"; readonly pausedBy: string })
+  | (RolloutBase & ProgressingFields & { readonly phase: "parked"; readonly parkedReason: string })
+  /** The decision is made and traffic is set; what has no traffic is being undeployed. */
+  | (RolloutBase & {
+      readonly phase: "cleaning";
+      readonly outcome: RolloutOutcome;
+      readonly reasons: readonly string[];
+      readonly sinceMs: number;
+    });
+
+/** How a rollout ended. */
+export type RolloutOutcome = "promoted" | "rolled-back" | "aborted";
+
+/** An ended rollout, as it is kept. */
+export interface RolloutRecord extends RolloutBase {
+  readonly model: ModelName;
+  readonly outcome: RolloutOutcome;
+  readonly reasons: readonly string[];
+  readonly endedAtMs: number;
+}
+
+/** A registered version that waits for the rollout in progress to end. */
+export type WaitingChallenger = Pick<
+  RolloutBase,
+  | "run"
+  | "cause"
+  | "versionId"
+  | "artifactUri"
+  | "artifactDigest"
+  | "servingImage"
+  | "report"
+  | "correlationId"
+>;
+
+/** Everything that is decided about one model together. */
+export interface ModelState {
+  readonly model: ModelName;
+  readonly manifest: Manifest;
+  readonly manifestVersion: number;
+  readonly manifestDigest: string;
+  readonly isPaused: boolean;
+  /** Why no run may start until a person resumes the model; null when it may. */
+  readonly parkedReason: string | null;
+  readonly datasets: readonly DatasetVersion[];
+  readonly trigger: PendingTrigger | null;
+  /** Content that already started a run, newest last, bounded: fingerprints, anomaly windows, build digests. */
+  readonly seen: readonly string[];
+  readonly lastRunStartedAtMs: number | null;
+  readonly fruitlessRuns: number;
+  readonly run: RunState | null;
+  readonly champion: Champion | null;
+  readonly rollout: RolloutState | null;
+  readonly waiting: WaitingChallenger | null;
+  readonly budget: {
+    readonly month: string;
+    readonly spentUsd: number;
+    readonly reservedUsd: number;
+  };
+  /** Number of state changes so far, and the head of their hash chain. */
+  readonly sequence: number;
+  readonly head: string;
+}

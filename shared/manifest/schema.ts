@@ -1,0 +1,252 @@
+/** A model's manifest: everything Continuo is told about one model. Defaults are filled in here and nowhere else. */
+import { z } from "zod";
+import { modelName } from "../../events/ids.js";
+
+const name = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,61}[a-z0-9]$/, "2 to 63 characters: a-z, 0-9 and -");
+const column = z.string().min(1).max(128);
+const image = z
+  .string()
+  .regex(/^[a-z0-9][a-z0-9._/:@-]{0,511}$/i, "must be a container image name");
+const gcsUri = z.string().regex(/^gs:\/\/[^\s/]+\/?\S*$/, "must be gs://bucket/path");
+const seconds = z
+  .int()
+  .min(0)
+  .max(90 * 86_400);
+const share = z.number().min(0).max(1);
+
+const accelerator = z.strictObject({
+  type: z.string().regex(/^[A-Z0-9_]+$/, "an AcceleratorType of Vertex AI, for example NVIDIA_L4"),
+  count: z.int().min(1).max(16),
+});
+
+const machine = z.strictObject({
+  type: z
+    .string()
+    .regex(/^[a-z0-9]+-[a-z0-9-]+$/, "a machine type, for example n1-standard-4")
+    .default("n1-standard-4"),
+  accelerator: accelerator.optional(),
+  spot: z.boolean().default(false),
+});
+
+const columnRule = z.strictObject({
+  type: z.enum(["number", "integer", "string", "boolean", "timestamp"]),
+  required: z.boolean().default(true),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  domain: z.array(z.string()).max(10_000).optional(),
+  /** Largest allowed share of missing values. */
+  missingShareMax: share.default(0),
+});
+
+const dataset = z.strictObject({
+  name,
+  /** Foreign addresses that mean this dataset: gs://bucket/prefix/, bq://project.dataset.table, airflow://dag. */
+  matches: z.array(z.string().min(1).max(512)).max(20).default([]),
+  label: column,
+  positiveClass: z.string().min(1).max(128),
+  timeColumn: column.optional(),
+  /** The newest version's last days, which are never trained on and score both models. */
+  holdoutDays: z.int().min(1).max(365).default(7),
+  /** How many dataset versions, the newest included, a run trains on. */
+  versionsMax: z.int().min(1).max(36).default(3),
+  features: z
+    .array(z.strictObject({ name: column, type: z.enum(["numeric", "categorical"]) }))
+    .min(1)
+    .max(2000),
+  schema: z
+    .strictObject({
+      columns: z.record(column, columnRule).default({}),
+      unexpectedColumns: z.enum(["stop", "ask", "allow"]).default("allow"),
+    })
+    .prefault({}),
+  /** Largest shift against the previous version that still trains. */
+  drift: z
+    .strictObject({
+      jsdMax: z.number().positive().default(0.3),
+      linfMax: z.number().positive().default(0.3),
+    })
+    .prefault({}),
+});
+
+const schedule = z.strictObject({
+  name,
+  cron: z.string().min(9).max(100),
+  timeZone: z.string().min(1).max(64).default("Etc/UTC"),
+});
+
+const triggers = z.strictObject({
+  newData: z.boolean().default(true),
+  schedules: z.array(schedule).max(10).default([]),
+  drift: z.enum(["ignore", "notify", "retrain"]).default("retrain"),
+  skew: z.enum(["ignore", "notify", "retrain"]).default("notify"),
+  decay: z.enum(["ignore", "notify", "retrain"]).default("retrain"),
+  newPipeline: z.boolean().default(true),
+  /** `challenger`, set by hand on a version, asks for its rollout. */
+  registryAliases: z.boolean().default(true),
+  /** A trigger waits this long for more of its kind, at most `debounceSecondsMax` since the first. */
+  debounceSeconds: seconds.default(60),
+  debounceSecondsMax: seconds.default(600),
+  /** Least time from a run's start to the next one's; new data is not held back by it. */
+  cooldownSeconds: seconds.default(3600),
+  /** Runs in a row without a promotion after which the model is parked. */
+  fruitlessRunsMax: z.int().min(1).max(1000).default(20),
+});
+
+const training = z.strictObject({
+  /** A compiled pipeline template; absent means Continuo's own (profile, train, score, evaluate). */
+  template: gcsUri.optional(),
+  /** The training image of Continuo's own template. */
+  image: image.default("continuo/trainer"),
+  machine: machine.prefault({}),
+  timeoutSeconds: seconds.min(1).default(4 * 3600),
+  trainer: z
+    .strictObject({
+      algorithm: z.enum(["gradient-boosting", "logistic-regression"]).default("gradient-boosting"),
+      parameters: z.record(z.string(), z.number()).default({}),
+      seed: z.int().min(0).default(1),
+    })
+    .prefault({}),
+  /** Extra parameters of the user's own template. */
+  parameters: z.record(z.string(), z.unknown()).default({}),
+});
+
+const metric = z.enum(["auc", "accuracy", "log-loss", "brier", "average-precision"]);
+
+const evaluation = z.strictObject({
+  primaryMetric: metric.default("auc"),
+  thresholds: z
+    .partialRecord(
+      metric,
+      z.strictObject({ min: z.number().optional(), max: z.number().optional() }),
+    )
+    .default({}),
+  comparison: z
+    .strictObject({
+      mode: z.enum(["superiority", "non-inferiority"]).default("non-inferiority"),
+      /** How much worse the challenger may be, in the metric's own unit. */
+      margin: z.number().min(0).default(0.005),
+      alpha: z.number().gt(0).lt(0.5).default(0.05),
+    })
+    .prefault({}),
+  slices: z
+    .array(z.strictObject({ column, rowsMin: z.int().min(1).default(300) }))
+    .max(20)
+    .default([]),
+});
+
+const approval = z.discriminatedUnion("by", [
+  z.strictObject({ by: z.literal("automatic") }),
+  z.strictObject({
+    by: z.literal("people"),
+    quorum: z.int().min(1).max(10).default(1),
+    expiresSeconds: seconds.min(1).default(7 * 86_400),
+  }),
+]);
+
+const environment = z.strictObject({
+  name,
+  /** Vertex AI endpoint id in this project; made by `continuo apply` when it is missing. */
+  endpoint: name,
+  approval: approval.prefault({ by: "automatic" }),
+});
+
+const promotion = z.strictObject({
+  /** In order; the last one is production and gets the canary, the others a smoke and latency test. */
+  environments: z.array(environment).min(1).max(5),
+  smokeTest: z
+    .strictObject({
+      requests: z.int().min(1).max(1000).default(50),
+      errorsMax: z.int().min(0).default(0),
+      latencyP95MsMax: z.number().positive().default(500),
+    })
+    .prefault({}),
+});
+
+const serving = z.strictObject({
+  image: image.default("continuo/predictor"),
+  healthRoute: z.string().startsWith("/").default("/health"),
+  predictRoute: z.string().startsWith("/").default("/predict"),
+  env: z.record(z.string(), z.string()).default({}),
+  machine: machine.prefault({ type: "n1-standard-2" }),
+  replicasMin: z.int().min(1).max(1000).default(1),
+  replicasMax: z.int().min(1).max(1000).default(1),
+});
+
+const rollout = z.strictObject({
+  strategy: z.literal("canary").default("canary"),
+  /** Percent of production traffic at each step. */
+  steps: z
+    .array(z.int().min(1).max(100))
+    .min(1)
+    .max(20)
+    .default([1, 10, 20, 50, 100])
+    .refine((steps) => steps.at(-1) === 100, "the last step must be 100")
+    .refine(
+      (steps) => steps.every((step, index) => index === 0 || step > (steps[index - 1] ?? 0)),
+      "steps must rise",
+    ),
+  /** Least time at one step. */
+  bakeSeconds: seconds.default(600),
+  analysis: z
+    .strictObject({
+      intervalSeconds: seconds.min(1).default(60),
+      /** Points younger than this are not counted: they are still arriving. */
+      ingestDelaySeconds: seconds.default(240),
+      /** Challenger requests that a step needs before it may advance. */
+      requestsMin: z.int().min(1).default(200),
+      /** Type I error of a rollback, over the whole rollout and all looks. */
+      alpha: z.number().gt(0).lt(0.5).default(0.05),
+      /** A challenger whose error rate is at most this multiple of the champion's is fine. */
+      errorRatioMax: z.number().min(1).default(1.2),
+      /** Likewise for the share of requests slower than the champion's quantiles. */
+      latencyRatioMax: z.number().min(1).default(1.5),
+      /** Without a verdict for this long, the rollout is parked and a person is told. */
+      inconclusiveSecondsMax: seconds.min(1).default(6 * 3600),
+    })
+    .prefault({}),
+});
+
+const monitoring = z.strictObject({
+  /** Folder for request-response logs (our own JSON lines locally, BigQuery on Google Cloud). */
+  predictionLog: z.string().max(512).optional(),
+  samplingRate: share.default(1),
+  drift: z
+    .strictObject({
+      /** Serving rows per window; a window with fewer gives no verdict. */
+      rowsMin: z.int().min(50).default(1000),
+      jsdMax: z.number().positive().default(0.1),
+      linfMax: z.number().positive().default(0.1),
+    })
+    .optional(),
+});
+
+const budget = z.strictObject({
+  usdPerRunMax: z.number().positive().default(50),
+  usdPerMonthMax: z.number().positive().default(500),
+});
+
+/** Schema of `kind: Model`, version `continuo/v1`. */
+export const manifestSchema = z.strictObject({
+  apiVersion: z.literal("continuo/v1"),
+  kind: z.literal("Model"),
+  name: modelName,
+  description: z.string().max(2000).optional(),
+  owner: z.string().max(256).default("unknown"),
+  /** observe-only: every decision is made and recorded, nothing is done. */
+  mode: z.enum(["active", "observe-only"]).default("active"),
+  labels: z.record(name, z.string().regex(/^[a-z0-9_-]{0,63}$/)).default({}),
+  dataset,
+  triggers: triggers.prefault({}),
+  training: training.prefault({}),
+  evaluation: evaluation.prefault({}),
+  promotion,
+  serving: serving.prefault({}),
+  rollout: rollout.prefault({}),
+  monitoring: monitoring.prefault({}),
+  budget: budget.prefault({}),
+});
+
+/** A validated manifest with every default filled in. */
+export type Manifest = Readonly<z.infer<typeof manifestSchema>>;

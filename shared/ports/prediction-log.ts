@@ -1,0 +1,22 @@
+/** Logged requests and predictions. */
+import type { DeployedModelId } from "../../events/ids.js";
+
+/** One logged prediction: one instance of one request. */
+export interface LoggedPrediction {
+  readonly timeMs: number;
+  readonly deployedModelId: DeployedModelId;
+  readonly instance: Readonly<Record<string, unknown>>;
+  readonly prediction: unknown;
+}
+
+/** Reads what an endpoint logged; BigQuery on Google Cloud, JSON lines in the bucket locally. */
+export interface PredictionLog {
+  /** The newest predictions of a folder or table logged in a span of time, at most `rowsMax`, oldest first. */
+  readonly read: (query: {
+    readonly location: string;
+    readonly endpoint: string;
+    readonly sinceMs: number;
+    readonly untilMs: number;
+    readonly rowsMax: number;
+  }) => Promise<readonly LoggedPrediction[]>;
+}

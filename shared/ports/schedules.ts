@@ -1,0 +1,15 @@
+/** Cron schedules of manifests. */
+import type { ModelName } from "../../events/ids.js";
+
+/** One schedule of one model. */
+export interface Schedule {
+  readonly name: string;
+  readonly cron: string;
+  readonly timeZone: string;
+}
+
+/** Cloud Scheduler jobs that publish `schedule.fired`. */
+export interface Schedules {
+  /** Makes the model's jobs equal to the list: creates, updates and deletes. */
+  readonly sync: (model: ModelName, schedules: readonly Schedule[]) => Promise<void>;
+}

@@ -1,0 +1,86 @@
+/** Training, registry and serving, named after what the decisions need. */
+import type { DeployedModelId, ModelName, ModelVersionId, RunId } from "../../events/ids.js";
+import type { PipelineJobRequest } from "../domain/decision.js";
+import type { EndpointFacts, ModelVersionFacts, PipelineJobFacts } from "../domain/facts.js";
+
+/** Training runs as PipelineJobs. */
+export interface Pipelines {
+  /** Submits a run's job; the run's id is the job's id, so a repeated call finds the first one's job. */
+  readonly submit: (request: PipelineJobRequest, spec: unknown) => Promise<void>;
+  /** The job with its tasks and the artifacts they wrote; null when there is none. */
+  readonly get: (run: RunId) => Promise<PipelineJobFacts | null>;
+  /** Asks for cancellation; a job that already ended is left as it is. */
+  readonly cancel: (run: RunId) => Promise<void>;
+}
+
+/** What is needed to register a model version. */
+export interface VersionUpload {
+  readonly model: ModelName;
+  /** Unique alias by which a repeated upload finds the first one. */
+  readonly alias: string;
+  readonly artifactUri: string;
+  readonly artifactDigest: string;
+  readonly image: string;
+  readonly healthRoute: string;
+  readonly predictRoute: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** The model registry. */
+export interface Registry {
+  /** Starts the upload unless a version with this alias exists or is being uploaded. */
+  readonly upload: (version: VersionUpload) => Promise<void>;
+  /** A version by alias or by id; null when there is none. */
+  readonly version: (model: ModelName, aliasOrId: string) => Promise<ModelVersionFacts | null>;
+  /** Merges aliases into a version's; a leading `-` removes one. */
+  readonly setAliases: (
+    model: ModelName,
+    version: ModelVersionId,
+    aliases: readonly string[],
+  ) => Promise<void>;
+}
+
+/** What is needed to deploy a model version to an endpoint. */
+export interface Deployment {
+  readonly endpoint: string;
+  readonly model: ModelName;
+  readonly versionId: ModelVersionId;
+  readonly deployedModelId: DeployedModelId;
+  readonly machineType: string;
+  readonly accelerator?: { readonly type: string; readonly count: number };
+  readonly replicasMin: number;
+  readonly replicasMax: number;
+}
+
+/** Endpoints and their traffic. */
+export interface Endpoints {
+  /** Creates the endpoint unless it exists. */
+  readonly ensure: (
+    endpoint: string,
+    options: {
+      readonly labels: Readonly<Record<string, string>>;
+      readonly predictionLog?: string;
+      readonly samplingRate: number;
+    },
+  ) => Promise<void>;
+  readonly get: (endpoint: string) => Promise<EndpointFacts | null>;
+  /** Starts a deployment without traffic; one that exists, or is under way, is left as it is. */
+  readonly deploy: (deployment: Deployment) => Promise<void>;
+  /** Starts an undeployment; what is not deployed is left as it is. */
+  readonly undeploy: (endpoint: string, deployedModelId: DeployedModelId) => Promise<void>;
+  /**
+   * Compare-and-set of the traffic split. Does nothing when the split already is `split`; throws RejectedError
+   * when it is neither `expected` nor `split`.
+   */
+  readonly setTrafficSplit: (
+    endpoint: string,
+    split: Readonly<Record<string, number>>,
+    expected: Readonly<Record<string, number>>,
+  ) => Promise<void>;
+  /** One online prediction; reports the HTTP status and never throws for a refused or failed request. */
+  readonly predict: (
+    endpoint: string,
+    instances: readonly unknown[],
+  ) => Promise<{ readonly status: number; readonly latencyMs: number; readonly body: unknown }>;
+}

@@ -1,0 +1,94 @@
+/**
+ * Exceedance e-values for latency from bucketed distributions: does the challenger exceed the
+ * champion's p50, p90 and p99 more often than the champion does? Cloud Monitoring gives bucket
+ * counts only, so a quantile is replaced by the bucket bound nearest to it.
+ */
+import { logEProcess } from "./e-process.js";
+
+/**
+ * Latency counts of both versions during a constant traffic split. `bounds` are ascending bucket
+ * bounds (any unit of time); both count arrays have one entry more: below the first bound, between
+ * the bounds, above the last.
+ */
+export interface LatencySegment {
+  /** Challenger's share of the requests, strictly between 0 and 1. */
+  readonly share: number;
+  readonly bounds: readonly number[];
+  readonly champion: readonly number[];
+  readonly challenger: readonly number[];
+}
+
+const quantiles = [0.5, 0.9, 0.99];
+
+const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+
+/** Requests at or above the bound with this index. */
+const above = (counts: readonly number[], bound: number): number => total(counts.slice(bound + 1));
+
+/** Sums bucket counts position by position; arrays of another length are left out. */
+function pool(segments: readonly LatencySegment[], like: LatencySegment): readonly number[] {
+  const key = like.bounds.join();
+  const same = segments.filter((segment) => segment.bounds.join() === key);
+  return like.champion.map((_, i) => total(same.map((segment) => segment.champion[i] ?? 0)));
+}
+
+/** Index of the bound whose cumulative share is nearest the quantile; undefined without data. */
+function nearestBound(counts: readonly number[], quantile: number): number | undefined {
+  const all = total(counts);
+  if (all === 0 || counts.length < 2) return undefined;
+  let best: number | undefined;
+  let bestDistance = Infinity;
+  let below = 0;
+  for (let bound = 0; bound < counts.length - 1; bound += 1) {
+    below += counts[bound] ?? 0;
+    const distance = Math.abs(below / all - quantile);
+    const isInside = below > 0 && below < all;
+    if (isInside && distance < bestDistance) {
+      best = bound;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** Natural log of the mean of exponentials. */
+function logMeanExp(logs: readonly number[]): number {
+  if (logs.length === 0) return 0;
+  const largest = Math.max(...logs);
+  if (largest === -Infinity) return -Infinity;
+  const sum = logs.reduce((acc, log) => acc + Math.exp(log - largest), 0);
+  return largest + Math.log(sum / logs.length);
+}
+
+/** Natural log of E of one quantile over all segments; undefined when no segment can measure it. */
+function logQuantile(
+  segments: readonly LatencySegment[],
+  quantile: number,
+  ratioMax: number,
+): number | undefined {
+  const counted = segments.flatMap((segment) => {
+    const bound = nearestBound(pool(segments, segment), quantile);
+    if (bound === undefined) return [];
+    const limit = (segment.bounds[bound] ?? 0) * ratioMax;
+    const allowed = segment.bounds.findIndex((value) => value >= limit * (1 - 1e-12));
+    if (allowed < 0) return [];
+    const challengerErrors = above(segment.challenger, allowed);
+    const errors = challengerErrors + above(segment.champion, bound);
+    return [{ share: segment.share, challengerErrors, errors }];
+  });
+  return counted.length === 0 ? undefined : logEProcess(counted, { rho0: 1 });
+}
+
+/**
+ * Natural log of E against H0 "the challenger's latency is at most ratioMax times the champion's".
+ * Under H0 the challenger exceeds ratioMax * t no more often than the champion exceeds t, so each
+ * exceedance is the challenger's with at most its share of the traffic; ratioMax * t is rounded up
+ * to the next bound, which keeps the test valid. The three quantiles' E are averaged.
+ */
+export function logExceedance(
+  segments: readonly LatencySegment[],
+  options: { readonly ratioMax: number },
+): number {
+  const logs = quantiles.map((quantile) => logQuantile(segments, quantile, options.ratioMax));
+  return logMeanExp(logs.filter((log) => log !== undefined));
+}
