@@ -1,9 +1,10 @@
 /** Long-running operations: durable, resumed after a crash, polled over gRPC and over the clients' REST paths. */
 import { EventEmitter } from "node:events";
+import { z } from "zod";
 import type { CloudContext } from "../cloud.js";
 import { RpcError, statusCode } from "../protocol/service.js";
 import { writeAudit } from "./audit.js";
-import { documentTable, trusted } from "./documents.js";
+import { documentTable } from "./documents.js";
 import { timestampOf, typeUrl, type ProtoAny, type RpcStatus } from "./messages.js";
 import { canonicalName, generateId, lastSegment } from "./names.js";
 import { asRpcError } from "./rest.js";
@@ -87,6 +88,9 @@ export interface Operations {
   readonly runningUnder: (resource: string) => string | undefined;
 }
 
+/** Operation ids are unique by themselves, and some clients poll without the resource that they belong to. */
+const keyOf = (name: string): string => lastSegment(name);
+
 const makeOperations = (context: CloudContext): Operations => {
   const table = documentTable<StoredOperation>(context.db, "vertex_operations");
   const tasks = new Map<
@@ -100,8 +104,6 @@ const makeOperations = (context: CloudContext): Operations => {
   const finished = new EventEmitter();
   finished.setMaxListeners(0);
   let isStopping = false;
-
-  const keyOf = (name: string): string => lastSegment(name);
 
   const read = (name: string): StoredOperation => {
     const stored = table.get(keyOf(canonicalName(context.settings, name)));
@@ -186,9 +188,10 @@ const makeOperations = (context: CloudContext): Operations => {
   };
 
   return {
-    define: (task) => {
-      tasks.set(task.method, (input, operation) => task.run(trusted(input), operation));
-      return async (start) => {
+    define: <Input>(task: OperationTask<Input>) => {
+      const input = z.custom<Input>();
+      tasks.set(task.method, (stored, operation) => task.run(input.parse(stored), operation));
+      return async (start: OperationStart<Input>) => {
         const name = `${start.under}/operations/${generateId()}`;
         const now = timestampOf(context.now());
         const stored: StoredOperation = {
