@@ -1,0 +1,146 @@
+/** Rules that join several fields of a manifest; a field's own rules are in its schema. */
+import { Cron } from "croner";
+import type { Manifest } from "./schema.js";
+
+/** A rule that a manifest breaks, and where. */
+export interface Breach {
+  readonly path: readonly PropertyKey[];
+  readonly message: string;
+}
+
+const cronError = (cron: string): string | null => {
+  if (cron.trim().split(/\s+/).length !== 5) {
+    return "needs the five fields of cron: minute hour day month weekday";
+  }
+  try {
+    return new Cron(cron, { paused: true }).nextRun() === null ? "never comes due" : null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+};
+
+const isTimeZone = (zone: string): boolean => {
+  try {
+    return new Intl.DateTimeFormat("en", { timeZone: zone }).resolvedOptions().timeZone !== "";
+  } catch {
+    return false;
+  }
+};
+
+const repeated = (
+  values: readonly string[],
+  at: (index: number) => readonly PropertyKey[],
+): readonly Breach[] =>
+  values.flatMap((value, index) =>
+    values.indexOf(value) === index
+      ? []
+      : [{ path: at(index), message: `"${value}" is used twice; each must be unique` }],
+  );
+
+const scheduleBreaches = ({ triggers }: Manifest): readonly Breach[] =>
+  triggers.schedules.flatMap(({ cron, timeZone }, index) => {
+    const error = cronError(cron);
+    const at = ["triggers", "schedules", index];
+    return [
+      ...(error === null ? [] : [{ path: [...at, "cron"], message: `"${cron}": ${error}` }]),
+      ...(isTimeZone(timeZone)
+        ? []
+        : [{ path: [...at, "timeZone"], message: `"${timeZone}" is no IANA time zone` }]),
+    ];
+  });
+
+const evaluationBreaches = ({ evaluation }: Manifest): readonly Breach[] =>
+  Object.entries(evaluation.thresholds).flatMap(([metric, { min, max }]) =>
+    min !== undefined && max !== undefined && min > max
+      ? [
+          {
+            path: ["evaluation", "thresholds", metric],
+            message: `min ${min} is above max ${max}: nothing could pass`,
+          },
+        ]
+      : [],
+  );
+
+const datasetBreaches = ({ dataset, evaluation }: Manifest): readonly Breach[] => {
+  const features = dataset.features.map(({ name }) => name);
+  const known = new Set([...features, dataset.label, ...Object.keys(dataset.schema.columns)]);
+  return [
+    ...repeated(features, (index) => ["dataset", "features", index, "name"]),
+    ...features.flatMap((name, index) =>
+      name === dataset.label
+        ? [
+            {
+              path: ["dataset", "features", index, "name"],
+              message: `"${name}" is the label; a model must not be given what it predicts`,
+            },
+          ]
+        : [],
+    ),
+    ...evaluation.slices.flatMap(({ column }, index) =>
+      known.has(column)
+        ? []
+        : [
+            {
+              path: ["evaluation", "slices", index, "column"],
+              message: `"${column}" is neither a feature nor a column of dataset.schema`,
+            },
+          ],
+    ),
+  ];
+};
+
+const servingBreaches = ({ serving, promotion, monitoring }: Manifest): readonly Breach[] => [
+  ...repeated(
+    promotion.environments.map(({ name }) => name),
+    (index) => ["promotion", "environments", index, "name"],
+  ),
+  ...repeated(
+    promotion.environments.map(({ endpoint }) => endpoint),
+    (index) => ["promotion", "environments", index, "endpoint"],
+  ),
+  ...(serving.replicasMin > serving.replicasMax
+    ? [
+        {
+          path: ["serving", "replicasMin"],
+          message: `${serving.replicasMin} is above replicasMax ${serving.replicasMax}`,
+        },
+      ]
+    : []),
+  ...Object.keys(serving.env).flatMap((name) =>
+    name.startsWith("AIP_")
+      ? [{ path: ["serving", "env", name], message: "AIP_ names belong to Vertex AI" }]
+      : [],
+  ),
+  ...(monitoring.drift !== undefined && monitoring.predictionLog === undefined
+    ? [
+        {
+          path: ["monitoring", "drift"],
+          message: "needs monitoring.predictionLog: without logged predictions nothing is compared",
+        },
+      ]
+    : []),
+];
+
+/** The rules between fields that a manifest breaks. */
+export const breaches = (manifest: Manifest): readonly Breach[] => [
+  ...scheduleBreaches(manifest),
+  ...evaluationBreaches(manifest),
+  ...datasetBreaches(manifest),
+  ...servingBreaches(manifest),
+  ...(manifest.triggers.debounceSeconds > manifest.triggers.debounceSecondsMax
+    ? [
+        {
+          path: ["triggers", "debounceSeconds"],
+          message: `${manifest.triggers.debounceSeconds} is above debounceSecondsMax ${manifest.triggers.debounceSecondsMax}`,
+        },
+      ]
+    : []),
+  ...(manifest.budget.usdPerRunMax > manifest.budget.usdPerMonthMax
+    ? [
+        {
+          path: ["budget", "usdPerRunMax"],
+          message: `${manifest.budget.usdPerRunMax} is above usdPerMonthMax ${manifest.budget.usdPerMonthMax}: no run could start`,
+        },
+      ]
+    : []),
+];
