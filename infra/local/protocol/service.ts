@@ -1,4 +1,8 @@
 /** How a service of the local cloud is written: one set of handlers, served over gRPC and REST alike. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+
+/** Names a type inside an Any. */
+export const typeUrl = (name: string): string => `type.googleapis.com/${name}`;
 
 /** Who calls, and how long they will wait. */
 export interface CallContext {
@@ -15,7 +19,8 @@ export interface CallContext {
  * Messages have one shape on both transports, that of `@grpc/proto-loader` with
  * `{longs: String, enums: String, bytes: Buffer, oneofs: false, defaults: false, keepCase: false}`:
  * camelCase names, int64 as string, enums by name, bytes as Buffer, Timestamp `{seconds, nanos}`,
- * Struct `{fields}`, FieldMask `{paths}` (proto snake_case paths), absent fields absent.
+ * Struct `{fields}`, FieldMask `{paths}` (proto snake_case paths), absent fields absent. An Any is
+ * `{"@type": "type.googleapis.com/package.Type", ...its fields}`; a field that the reply's type lacks is refused.
  */
 export type UnaryHandler<Request = never, Reply = unknown> = (
   request: Request,
@@ -41,6 +46,13 @@ export interface ServiceImplementation {
   readonly unary?: Readonly<Record<string, UnaryHandler>>;
   readonly serverStream?: Readonly<Record<string, ServerStreamHandler>>;
   readonly bidi?: Readonly<Record<string, BidiHandler>>;
+  /**
+   * Whether a request is this product's, where several products implement one service (google.longrunning.Operations):
+   * the first implementation that owns it, or that does not say, answers.
+   */
+  readonly owns?: (request: Readonly<Record<string, unknown>>) => boolean;
+  /** Full names of further types that only travel inside an Any, for example a long-running operation's metadata. */
+  readonly types?: readonly string[];
 }
 
 /**
@@ -50,10 +62,7 @@ export interface ServiceImplementation {
 export interface HttpRoute {
   /** Returns true when this route owns the request. */
   readonly matches: (method: string, pathname: string) => boolean;
-  readonly handle: (
-    request: import("node:http").IncomingMessage,
-    response: import("node:http").ServerResponse,
-  ) => Promise<void>;
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => Promise<void>;
 }
 
 /** Canonical status codes, https://github.com/googleapis/googleapis/blob/master/google/rpc/code.proto */
@@ -84,9 +93,16 @@ export type StatusName = keyof typeof statusCode;
 export class RpcError extends Error {
   override readonly name = "RpcError";
   readonly status: StatusName;
+  /** google.rpc.Status details: messages with an `@type`, for example google.rpc.ErrorInfo. */
+  readonly details: readonly Readonly<Record<string, unknown>>[];
 
-  constructor(status: StatusName, message: string, options?: ErrorOptions) {
+  constructor(
+    status: StatusName,
+    message: string,
+    options?: ErrorOptions & { readonly details?: readonly Readonly<Record<string, unknown>>[] },
+  ) {
     super(message, options);
     this.status = status;
+    this.details = options?.details ?? [];
   }
 }

@@ -1,0 +1,292 @@
+/** RPCs over HTTP and JSON, by their google.api.http annotations. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { readBody } from "./body.js";
+import type { Field, HttpBinding, MessageType } from "./descriptors.js";
+import { unimplemented, type Dispatch, type ServedMethod } from "./dispatch.js";
+import { principalOf, toFailure } from "./failure.js";
+import { makeRouter } from "./http-rules.js";
+import { badField, fromJson, toJson } from "./json.js";
+import { RpcError, type CallContext } from "./service.js";
+import { setField, type Message } from "./wire.js";
+
+/** Query parameters that mean the same on every Google API and bind to no field. */
+const systemParameters = new Set([
+  "$alt",
+  "$fields",
+  "$prettyPrint",
+  "$.xgafv",
+  "$httpMethod",
+  "access_token",
+  "alt",
+  "callback",
+  "fields",
+  "key",
+  "oauth_token",
+  "prettyPrint",
+  "quotaUser",
+  "uploadType",
+  "upload_protocol",
+]);
+
+const isObject = (value: unknown): value is Message =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+function parseJson(body: Buffer): unknown {
+  if (body.length === 0) return {};
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new RpcError(
+      "INVALID_ARGUMENT",
+      `Invalid JSON payload received. ${error instanceof Error ? error.message : ""}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Puts a value into a JSON request at a dotted field path; a list field collects. */
+function bind(
+  type: MessageType,
+  json: Message,
+  path: string,
+  value: string,
+  isQuery: boolean,
+): void {
+  const parts = path.split(".");
+  let at = json;
+  let current: MessageType | undefined = type;
+  for (const [index, part] of parts.entries()) {
+    const field: Field | undefined = current?.byName.get(part);
+    if (field === undefined) {
+      const text = `Invalid JSON payload received. Unknown name "${path}": Cannot bind query parameter. Field '${part}' could not be found in request message.`;
+      throw badField(path, text, text);
+    }
+    // One spelling: the body may use another one of the same field.
+    const key =
+      [field.name, field.jsonName, field.protoName].find((name) => name in at) ?? field.name;
+    if (index === parts.length - 1) {
+      const before = at[key];
+      if (field.repeated && isQuery) at[key] = Array.isArray(before) ? [...before, value] : [value];
+      else at[key] = value;
+      return;
+    }
+    const inner = at[key];
+    const next: Message = isObject(inner) ? inner : {};
+    if (field.mapKey !== undefined) {
+      setField(next, parts.slice(index + 1).join("."), value);
+      at[key] = next;
+      return;
+    }
+    at[key] = next;
+    at = next;
+    current = field.message;
+  }
+}
+
+const isHttpBody = (type: MessageType | undefined): boolean => type?.name === "google.api.HttpBody";
+
+function requestOf(
+  dispatch: Dispatch,
+  type: MessageType,
+  binding: HttpBinding,
+  variables: readonly (readonly [string, string])[],
+  query: URLSearchParams,
+  body: Buffer,
+  contentType: string,
+): Message {
+  const raw = { contentType, data: body };
+  if (isHttpBody(type)) return raw;
+  // A method that carries a foreign body (RawPredict) takes it as it is.
+  const rawField =
+    binding.body === undefined
+      ? undefined
+      : type.fields.find(
+          (field) =>
+            isHttpBody(field.message) && (binding.body === "*" || binding.body === field.protoName),
+        );
+  let json: Message = {};
+  if (binding.body === "*" && rawField === undefined) {
+    const given = parseJson(body);
+    if (!isObject(given)) {
+      throw new RpcError(
+        "INVALID_ARGUMENT",
+        "Invalid JSON payload received. The body must be a JSON object.",
+      );
+    }
+    json = given;
+  } else if (binding.body !== undefined && rawField === undefined) {
+    json = { [binding.body]: parseJson(body) };
+  } else if (body.length > 0 && rawField === undefined) {
+    const given = parseJson(body);
+    if (isObject(given) && Object.keys(given).length > 0) {
+      throw new RpcError("INVALID_ARGUMENT", "This method takes no body; use query parameters.");
+    }
+  }
+  for (const [path, value] of query) {
+    if (!systemParameters.has(path)) bind(type, json, path, value, true);
+  }
+  for (const [path, value] of variables) bind(type, json, path, value, false);
+  const request = fromJson(type, json, dispatch.lookup);
+  if (rawField !== undefined) request[rawField.name] = raw;
+  return request;
+}
+
+function contextOf(request: IncomingMessage, response: ServerResponse): CallContext {
+  const abort = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) abort.abort();
+  });
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
+  }
+  return {
+    principal: principalOf(headers["authorization"]),
+    transport: "rest",
+    signal: abort.signal,
+    headers,
+  };
+}
+
+function send(response: ServerResponse, code: number, body: unknown): void {
+  if (response.headersSent || response.destroyed) return;
+  const bytes = Buffer.from(JSON.stringify(body));
+  response.writeHead(code, {
+    "content-type": "application/json; charset=UTF-8",
+    "content-length": bytes.length,
+  });
+  response.end(bytes);
+}
+
+/** Google's JSON form of an error. */
+export function errorJson(
+  error: unknown,
+  call: string,
+  dispatch: Dispatch,
+  log: (line: string) => void,
+) {
+  const failure = toFailure(error, call, log);
+  const any = dispatch.type("google.protobuf.Any");
+  const details = failure.details.map((detail) => toJson(any, detail, { lookup: dispatch.lookup }));
+  return {
+    httpCode: failure.httpCode,
+    body: {
+      error: {
+        code: failure.httpCode,
+        message: failure.message,
+        status: failure.status,
+        ...(details.length > 0 ? { details } : {}),
+      },
+    },
+  };
+}
+
+type Target = ServedMethod | { readonly service: string; readonly name: string };
+
+/** Answers HTTP requests at RPCs' addresses. */
+export function restHandler(
+  dispatch: Dispatch,
+  log: (line: string) => void,
+): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
+  const router = makeRouter<Target>([
+    ...dispatch.methods.map((one) => ({ target: one, bindings: one.method.bindings })),
+    ...dispatch.addresses.map((one) => ({ target: one, bindings: one.bindings })),
+  ]);
+
+  const replyUnary = async (
+    one: ServedMethod,
+    request: Message,
+    context: CallContext,
+    response: ServerResponse,
+    enumNumbers: boolean,
+  ): Promise<void> => {
+    const reply = await one.unary(request, context);
+    if (isHttpBody(one.method.reply) && isObject(reply)) {
+      const data = reply["data"];
+      const bytes = data instanceof Uint8Array ? data : Buffer.alloc(0);
+      response.writeHead(200, {
+        "content-type": String(reply["contentType"] ?? "application/octet-stream"),
+        "content-length": bytes.length,
+      });
+      response.end(bytes);
+      return;
+    }
+    send(response, 200, toJson(one.method.reply, reply, { lookup: dispatch.lookup, enumNumbers }));
+  };
+
+  const replyStream = async (
+    one: ServedMethod,
+    request: Message,
+    context: CallContext,
+    response: ServerResponse,
+    enumNumbers: boolean,
+  ): Promise<void> => {
+    let count = 0;
+    try {
+      for await (const reply of one.serverStream(request, context)) {
+        const json = toJson(one.method.reply, reply, { lookup: dispatch.lookup, enumNumbers });
+        if (count === 0) {
+          response.writeHead(200, { "content-type": "application/json; charset=UTF-8" });
+        }
+        const isRoomy = response.write(`${count === 0 ? "[" : ",\r\n"}${JSON.stringify(json)}`);
+        count += 1;
+        if (!isRoomy && !response.destroyed) {
+          await new Promise<void>((resolve) => {
+            response.once("drain", resolve);
+            response.once("close", resolve);
+          });
+        }
+      }
+    } catch (error) {
+      if (count === 0) throw error;
+      const call = `${one.method.service}/${one.method.name}`;
+      const { body } = errorJson(error, call, dispatch, log);
+      response.end(`,\r\n${JSON.stringify(body)}]`);
+      return;
+    }
+    if (count === 0) send(response, 200, []);
+    else response.end("]");
+  };
+
+  return async (request, response) => {
+    let call = `${request.method ?? "GET"} ${request.url ?? "/"}`;
+    try {
+      const url = new URL(request.url ?? "/", "http://localhost");
+      const match = router.match(request.method ?? "GET", url.pathname);
+      if (match === undefined) {
+        throw new RpcError(
+          "NOT_FOUND",
+          `Nothing is served at ${request.method ?? "GET"} ${url.pathname}. Check the version, the resource's path and the method.`,
+        );
+      }
+      const { target } = match;
+      if (!("method" in target)) throw unimplemented(target.service, target.name);
+      call = `${target.method.service}/${target.method.name}`;
+      const body = await readBody(request);
+      const context = contextOf(request, response);
+      const message = requestOf(
+        dispatch,
+        target.method.request,
+        match.binding,
+        match.variables,
+        url.searchParams,
+        body,
+        request.headers["content-type"] ?? "application/json",
+      );
+      const alt = url.searchParams.get("$alt") ?? url.searchParams.get("alt") ?? "";
+      const enumNumbers = alt.includes("enum-encoding=int");
+      if (target.method.isRequestStream)
+        throw unimplemented(target.method.service, target.method.name);
+      if (target.method.isReplyStream) {
+        await replyStream(target, message, context, response, enumNumbers);
+      } else {
+        await replyUnary(target, message, context, response, enumNumbers);
+      }
+    } catch (error) {
+      const { httpCode, body } = errorJson(error, call, dispatch, log);
+      send(response, httpCode, body);
+      // What is left of a refused body would be read as the next request.
+      if (!request.complete) request.destroy();
+    }
+  };
+}
