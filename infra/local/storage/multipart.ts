@@ -1,0 +1,83 @@
+/** multipart/related as uploads use it: a JSON part, then the media, which is streamed and never held. */
+import { invalid } from "./errors.js";
+
+const headBytesMax = 2_000_000;
+
+/** The two parts; `media` must be read to its end. */
+export interface RelatedParts {
+  readonly metadata: string;
+  readonly mediaType: string | undefined;
+  readonly media: AsyncIterable<Buffer>;
+}
+
+/** The boundary named by a multipart/related content type. */
+export const boundaryOf = (contentType: string): string => {
+  const match = /boundary=(?:"([^"]+)"|'([^']+)'|([^;\s]+))/i.exec(contentType);
+  const boundary = match?.[1] ?? match?.[2] ?? match?.[3];
+  if (boundary === undefined) throw invalid("Multipart content has no boundary.");
+  return boundary;
+};
+
+const headerEnd = Buffer.from("\r\n\r\n");
+
+const splitPart = (part: Buffer): { readonly head: string; readonly content: Buffer } => {
+  const end = part.indexOf(headerEnd);
+  if (end < 0) throw invalid("A part of the multipart body has no blank line after its headers.");
+  return { head: part.subarray(0, end).toString("latin1"), content: part.subarray(end + 4) };
+};
+
+/** Splits the body; the first part is small and read at once. */
+export const readRelated = async (
+  source: AsyncIterable<Buffer>,
+  boundary: string,
+): Promise<RelatedParts> => {
+  const delimiter = Buffer.from(`\r\n--${boundary}`);
+  const chunks = source[Symbol.asyncIterator]();
+  // A leading line break makes the first delimiter look like every other one.
+  let held: Buffer = Buffer.from("\r\n");
+
+  const more = async (): Promise<boolean> => {
+    const next = await chunks.next();
+    if (next.done === true) return false;
+    held = Buffer.concat([held, next.value]);
+    return true;
+  };
+  const find = async (needle: Buffer, from: number): Promise<number> => {
+    for (;;) {
+      const index = held.indexOf(needle, from);
+      if (index >= 0) return index;
+      if (held.length > headBytesMax) throw invalid("The metadata part is too large.");
+      if (!(await more())) throw invalid("Malformed multipart body: a part is missing or cut off.");
+    }
+  };
+
+  const first = await find(delimiter, 0);
+  const firstEnd = await find(delimiter, first + delimiter.length);
+  const { content } = splitPart(held.subarray(first + delimiter.length, firstEnd));
+  const metadata = content.toString("utf8");
+  const mediaStart = await find(headerEnd, firstEnd);
+  const head = held.subarray(firstEnd + delimiter.length, mediaStart).toString("latin1");
+  const mediaType = /^content-type:\s*(.+)$/im.exec(head)?.[1]?.trim();
+  held = held.subarray(mediaStart + headerEnd.length);
+
+  const media = async function* media(): AsyncIterable<Buffer> {
+    for (;;) {
+      const end = held.indexOf(delimiter);
+      if (end >= 0) {
+        if (end > 0) yield held.subarray(0, end);
+        held = Buffer.alloc(0);
+        while (await more()) held = Buffer.alloc(0);
+        return;
+      }
+      const safe = held.length - delimiter.length;
+      if (safe > 0) {
+        yield held.subarray(0, safe);
+        held = held.subarray(safe);
+      }
+      if (!(await more())) {
+        throw invalid("Malformed multipart body: the closing boundary is missing.");
+      }
+    }
+  };
+  return { metadata, mediaType, media: media() };
+};
