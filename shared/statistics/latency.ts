@@ -69,21 +69,18 @@ function logQuantile(
   const counted = segments.flatMap((segment) => {
     const bound = nearestBound(pool(segments, segment), quantile);
     if (bound === undefined) return [];
-    const limit = (segment.bounds[bound] ?? 0) * ratioMax;
-    const allowed = segment.bounds.findIndex((value) => value >= limit * (1 - 1e-12));
-    if (allowed < 0) return [];
-    const challengerErrors = above(segment.challenger, allowed);
+    const challengerErrors = above(segment.challenger, bound);
     const errors = challengerErrors + above(segment.champion, bound);
     return [{ share: segment.share, challengerErrors, errors }];
   });
-  return counted.length === 0 ? undefined : logEProcess(counted, { rho0: 1 });
+  return counted.length === 0 ? undefined : logEProcess(counted, { rho0: ratioMax });
 }
 
 /**
- * Natural log of E against H0 "the challenger's latency is at most ratioMax times the champion's".
- * Under H0 the challenger exceeds ratioMax * t no more often than the champion exceeds t, so each
- * exceedance is the challenger's with at most its share of the traffic; ratioMax * t is rounded up
- * to the next bound, which keeps the test valid. The three quantiles' E are averaged.
+ * Natural log of E against H0 "the challenger's share of requests slower than the champion's p50, p90
+ * and p99 is at most ratioMax times the champion's". The bound nearest each quantile is chosen from
+ * the champion's requests alone; every request beyond it counts as an error does in the e-process, and the
+ * three quantiles' E are averaged. Without any measurable quantile the answer is 0, no evidence.
  */
 export function logExceedance(
   segments: readonly LatencySegment[],
