@@ -76,7 +76,8 @@ export interface SmokeTestFacts {
 export interface Facts {
   readonly pipelineJob?: PipelineJobFacts | null;
   readonly modelVersion?: ModelVersionFacts | null;
-  readonly endpoint?: EndpointFacts | null;
+  /** By endpoint. */
+  readonly endpoints?: Readonly<Record<string, EndpointFacts | null>>;
   /** The current step's counts; null when Monitoring had no point. */
   readonly series?: Segment | null;
   readonly smokeTest?: SmokeTestFacts;

@@ -42,9 +42,18 @@ export interface Champion {
   readonly artifactUri: string;
   readonly artifactDigest: string;
   readonly servingImage: string;
+  /** The evaluation that let it pass, with example requests; null for a version registered by hand. */
+  readonly report: string | null;
   /** Where it is deployed, by environment name. */
   readonly deployed: Readonly<Record<string, DeployedModelId>>;
   readonly sinceMs: number;
+}
+
+/** A deployed model that must go, by its endpoint. */
+export interface Retired {
+  readonly endpoint: string;
+  readonly environment: string;
+  readonly deployedModelId: DeployedModelId;
 }
 
 /** What an evaluation said, small enough to keep. */
@@ -76,12 +85,17 @@ interface SubmittedRun extends RunBase {
   readonly deadlineAtMs: number;
 }
 
+interface JudgedFields {
+  readonly evaluation: EvaluationSummary;
+  readonly machineSeconds: number;
+}
+
 /** A live training run, by phase. */
 export type RunState =
   | (RunBase & { readonly phase: "requested" })
   | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" | "cancelling" })
-  | (SubmittedRun & { readonly phase: "judging"; readonly evaluation: EvaluationSummary })
-  | (SubmittedRun & { readonly phase: "registering"; readonly evaluation: EvaluationSummary });
+  | (SubmittedRun & { readonly phase: "judging" } & JudgedFields)
+  | (SubmittedRun & { readonly phase: "registering" } & JudgedFields);
 
 /** How a run ended. */
 export type RunOutcome = "registered" | "rejected" | "failed" | "cancelled";
@@ -178,6 +192,9 @@ export type RolloutState =
       readonly outcome: RolloutOutcome;
       readonly reasons: readonly string[];
       readonly sinceMs: number;
+      /** What must still be undeployed, and which undeployments were asked for. */
+      readonly retired: readonly Retired[];
+      readonly requested: readonly DeployedModelId[];
     });
 
 /** How a rollout ended. */

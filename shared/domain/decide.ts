@@ -1,0 +1,535 @@
+/** What to do about one event. Pure and total: the same state, event, facts and time give the same decisions. */
+import type { ContinuoEvent, EventOf } from "../../events/index.js";
+import type { ModelName } from "../../events/ids.js";
+import { manifestSchema } from "../manifest/schema.js";
+import type { Decision } from "./decision.js";
+import type { Facts, ModelVersionFacts } from "./facts.js";
+import { eventKey, shortHash } from "./ids.js";
+import { decideApproval, decideRollout, rollBack, startRollout } from "./rollout.js";
+import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
+import type { ModelState, RunState, WaitingChallenger } from "./state.js";
+import { decideDueTrigger, decideTrigger, type Trigger } from "./trigger.js";
+
+/** One event with what was looked up for it. */
+export interface Observation {
+  readonly event: ContinuoEvent;
+  readonly facts: Facts;
+}
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+const correlationOf = (event: ContinuoEvent): string => event.correlationid ?? event.id;
+
+const triggerOf = (
+  event: ContinuoEvent,
+  trigger: Omit<Trigger, "eventKey" | "correlationId">,
+): Trigger => ({ ...trigger, eventKey: eventKey(event), correlationId: correlationOf(event) });
+
+/** Decides for a model that has state. Before that, only a manifest means anything. */
+export const decide = (
+  state: ModelState | undefined,
+  observation: Observation,
+  nowMs: number,
+): readonly Decision[] => {
+  const { event, facts } = observation;
+  if (state === undefined) {
+    return event.type === "manifest.applied"
+      ? adoptManifest(event)
+      : ignore("no manifest is applied for this model");
+  }
+  switch (event.type) {
+    case "manifest.applied":
+      return state.manifestDigest === event.data.digest
+        ? ignore("this manifest is already applied")
+        : adoptManifest(event);
+    case "dataset.arrived":
+      return decideDataset(state, event, nowMs);
+    case "schedule.fired":
+      return decideSchedule(state, event, nowMs);
+    case "drift.detected":
+    case "skew.detected":
+      return decideAnomaly(state, event, nowMs);
+    case "performance.decayed":
+      return decideDecay(state, event, nowMs);
+    case "pipeline.released":
+      return decidePipelineRelease(state, event, nowMs);
+    case "training-run.requested":
+      return decideRunRequest(state, event, nowMs);
+    case "pipeline-job.changed":
+      return state.run?.run === event.data.pipelineJob
+        ? decideLiveRun(state, state.run, facts, nowMs)
+        : ignore(`${event.data.pipelineJob} is not this model's live run`);
+    case "evaluation.completed":
+      return state.run?.phase === "judging" && state.run.run === event.data.run
+        ? decideEvaluation(state, state.run, nowMs)
+        : ignore(`run ${event.data.run} does not wait for an evaluation`);
+    case "model-version.registered":
+      return state.run === null
+        ? ignore(`version ${event.data.versionId} belongs to no live run`)
+        : decideLiveRun(state, state.run, facts, nowMs);
+    case "model-version.aliased":
+      return decideAliases(state, event, facts, nowMs);
+    case "operation.finished":
+    case "model.visited":
+      return decideVisit(state, facts, correlationOf(event), nowMs);
+    case "timer.fired":
+      return decideTimer(state, event, facts, nowMs);
+    case "approval.given":
+      return state.rollout?.phase === "awaiting-approval" &&
+        state.rollout.rollout === event.data.rollout
+        ? decideApproval(state, state.rollout, event.data, nowMs)
+        : ignore(`rollout ${event.data.rollout} does not wait for approval`);
+    case "command.issued":
+      return decideCommand(state, event, nowMs);
+    case "notification.raised":
+    case "model.promoted":
+      return ignore("told to others; nothing to decide here");
+  }
+};
+
+const adoptManifest = (event: EventOf<"manifest.applied">): readonly Decision[] => {
+  const parsed = manifestSchema.safeParse(event.data.manifest);
+  if (!parsed.success) return ignore(`the manifest is not valid: ${parsed.error.message}`);
+  return [
+    {
+      do: "adopt-manifest",
+      model: event.data.model,
+      manifest: parsed.data,
+      version: event.data.version,
+      digest: event.data.digest,
+      reason: `version ${event.data.version} applied by ${event.data.by}`,
+    },
+  ];
+};
+
+/** The content of a dataset version: the publisher's fingerprint, or one of its objects or addresses. */
+export const fingerprintOf = (data: EventOf<"dataset.arrived">["data"]): string => {
+  if (data.fingerprint !== undefined) return data.fingerprint;
+  const parts =
+    data.objects?.map(({ uri, generation, crc32c }) => `${uri}#${generation}#${crc32c ?? ""}`) ??
+    data.uris;
+  return shortHash(parts.toSorted().join("\n"), 32);
+};
+
+const decideDataset = (
+  state: ModelState,
+  event: EventOf<"dataset.arrived">,
+  nowMs: number,
+): readonly Decision[] => {
+  const fingerprint = fingerprintOf(event.data);
+  const known = state.datasets.find((dataset) => dataset.fingerprint === fingerprint);
+  if (known !== undefined) {
+    return ignore(
+      `content ${fingerprint} already arrived at ${new Date(known.arrivedAtMs).toISOString()}`,
+    );
+  }
+  const record: Decision = {
+    do: "record-dataset",
+    dataset: { fingerprint, uris: event.data.uris, arrivedAtMs: nowMs },
+    reason: `a new version of ${event.data.dataset}`,
+  };
+  if (!state.manifest.triggers.newData) return [record];
+  const withDataset = { ...state, datasets: [...state.datasets, record.dataset] };
+  const trigger = triggerOf(event, {
+    kind: "new-data",
+    reason: `new data: ${event.data.uris.at(-1) ?? event.data.dataset}`,
+    content: `dataset:${fingerprint}`,
+  });
+  return [record, ...decideTrigger(withDataset, trigger, nowMs)];
+};
+
+const decideSchedule = (
+  state: ModelState,
+  event: EventOf<"schedule.fired">,
+  nowMs: number,
+): readonly Decision[] =>
+  state.manifest.triggers.schedules.some(({ name }) => name === event.data.schedule)
+    ? decideTrigger(
+        state,
+        triggerOf(event, {
+          kind: "schedule",
+          reason: `schedule ${event.data.schedule} fired`,
+          content: `schedule:${event.id}`,
+        }),
+        nowMs,
+      )
+    : ignore(`the manifest has no schedule ${event.data.schedule}`);
+
+/** Applies the manifest's answer to an alert: ignore it, tell people, or train. */
+const answerAlert = (
+  state: ModelState,
+  answer: "ignore" | "notify" | "retrain",
+  trigger: Trigger,
+  nowMs: number,
+): readonly Decision[] => {
+  switch (answer) {
+    case "ignore":
+      return ignore(`${trigger.reason}; the manifest says ignore`);
+    case "notify":
+      return state.seen.includes(trigger.content)
+        ? ignore(`${trigger.reason}, which people were already told`)
+        : [
+            { do: "remember", content: trigger.content, reason: "people are told once" },
+            {
+              do: "notify",
+              severity: "warning",
+              title: `${state.model}: ${trigger.kind}`,
+              body: trigger.reason,
+              reason: "the manifest says notify",
+            },
+          ];
+    case "retrain":
+      return decideTrigger(state, trigger, nowMs);
+  }
+};
+
+const decideAnomaly = (
+  state: ModelState,
+  event: EventOf<"drift.detected"> | EventOf<"skew.detected">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { anomalies, window, objective } = event.data;
+  const kind = event.type === "drift.detected" ? "drift" : "skew";
+  const worst = anomalies
+    .toSorted((a, b) => b.deviation / b.threshold - a.deviation / a.threshold)
+    .slice(0, 3)
+    .map(
+      ({ feature, deviation, threshold }) =>
+        `${feature} ${deviation.toFixed(3)} (allowed ${threshold})`,
+    );
+  const reason = `${objective} ${kind} in ${window.start} to ${window.end}: ${worst.join(", ")}`;
+  const content = `${kind}:${objective}:${window.start}:${window.end}`;
+  return answerAlert(
+    state,
+    state.manifest.triggers[kind],
+    triggerOf(event, { kind, reason, content }),
+    nowMs,
+  );
+};
+
+const decideDecay = (
+  state: ModelState,
+  event: EventOf<"performance.decayed">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { metric, value, threshold, method, rows, window } = event.data;
+  const reason = `${metric} fell to ${value.toFixed(4)} (threshold ${threshold}) on ${rows} rows by ${method}`;
+  const content = `decay:${metric}:${window.start}:${window.end}`;
+  return answerAlert(
+    state,
+    state.manifest.triggers.decay,
+    triggerOf(event, { kind: "decay", reason, content }),
+    nowMs,
+  );
+};
+
+const decidePipelineRelease = (
+  state: ModelState,
+  event: EventOf<"pipeline.released">,
+  nowMs: number,
+): readonly Decision[] =>
+  state.manifest.triggers.newPipeline
+    ? decideTrigger(
+        state,
+        triggerOf(event, {
+          kind: "new-pipeline",
+          reason: `build ${event.data.build} released pipeline ${event.data.digest}`,
+          content: `pipeline:${event.data.digest}`,
+        }),
+        nowMs,
+      )
+    : ignore("the manifest does not train on new pipelines");
+
+const decideRunRequest = (
+  state: ModelState,
+  event: EventOf<"training-run.requested">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { run, reason, by } = event.data;
+  if (run === undefined) {
+    const trigger = triggerOf(event, {
+      kind: "request",
+      reason: `requested by ${by ?? "an unnamed publisher"}: ${reason}`,
+      content: `request:${eventKey(event)}`,
+    });
+    return decideTrigger(state, trigger, nowMs);
+  }
+  return state.run?.phase === "requested" && state.run.run === run
+    ? decideSubmission(state, state.run, nowMs)
+    : ignore(`run ${run} does not wait to be submitted`);
+};
+
+/** What a look at the live run's job or version means, by its phase. */
+const decideLiveRun = (
+  state: ModelState,
+  run: RunState,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  switch (run.phase) {
+    case "requested":
+      return ignore(`run ${run.run} waits to be submitted`);
+    case "validating":
+    case "training":
+    case "evaluating":
+    case "cancelling":
+      return facts.pipelineJob === undefined
+        ? ignore("the PipelineJob was not read")
+        : decideJob(state, run, facts.pipelineJob, nowMs);
+    case "judging":
+      return ignore(`run ${run.run} waits for its evaluation to be judged`);
+    case "registering":
+      return facts.modelVersion
+        ? registered(state, run, facts.modelVersion, nowMs)
+        : ignore(`the version of run ${run.run} is not in the registry yet`);
+  }
+};
+
+const registered = (
+  state: ModelState,
+  run: RunState & { readonly phase: "registering" },
+  version: ModelVersionFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const challenger: WaitingChallenger = {
+    run: run.run,
+    cause: `run ${run.run} was accepted`,
+    versionId: version.versionId,
+    artifactUri: run.evaluation.artifact,
+    artifactDigest: run.evaluation.artifactDigest,
+    servingImage: state.manifest.serving.image,
+    report: run.evaluation.report,
+    correlationId: run.correlationId,
+  };
+  const end = endRun(
+    state,
+    run,
+    {
+      outcome: "registered",
+      reasons: run.evaluation.reasons,
+      machineSeconds: run.machineSeconds,
+      evaluation: run.evaluation,
+      versionId: version.versionId,
+    },
+    nowMs,
+  );
+  return [...end, ...offer(state, challenger, nowMs)];
+};
+
+/** Starts the rollout of a version, or lets it wait for the one in progress. */
+const offer = (
+  state: ModelState,
+  challenger: WaitingChallenger,
+  nowMs: number,
+): readonly Decision[] =>
+  state.rollout === null
+    ? startRollout(state, challenger, nowMs)
+    : [
+        {
+          do: "queue-challenger",
+          waiting: challenger,
+          reason: `rollout ${state.rollout.rollout} is in progress; the newest challenger waits for its end`,
+        },
+      ];
+
+const decideAliases = (
+  state: ModelState,
+  event: EventOf<"model-version.aliased">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { versionId, aliases, principal } = event.data;
+  if (!state.manifest.triggers.registryAliases) return ignore("the manifest ignores alias changes");
+  if (aliases.includes("champion") && state.champion?.versionId !== versionId) {
+    return state.rollout?.versionId === versionId
+      ? ignore("our own rollout sets this alias")
+      : [
+          {
+            do: "notify",
+            severity: "warning",
+            title: `${state.model}: alias champion was moved by hand`,
+            body: `${principal} set champion on version ${versionId}; version ${state.champion?.versionId ?? "none"} serves. Set alias challenger on a version to roll it out.`,
+            reason: "an alias alone moves no traffic",
+          },
+        ];
+  }
+  if (!aliases.includes("challenger")) return ignore("no alias that asks for anything");
+  if (versionId === state.champion?.versionId) return ignore("this version is already champion");
+  if (state.rollout?.versionId === versionId || state.waiting?.versionId === versionId) {
+    return ignore("this version is already being rolled out");
+  }
+  const version = facts.modelVersion;
+  if (!version?.aliases.includes("challenger")) {
+    return ignore(`version ${versionId} does not hold the alias challenger any more`);
+  }
+  return offer(
+    state,
+    {
+      run: null,
+      cause: `${principal} set alias challenger on version ${versionId} at ${event.time}`,
+      versionId,
+      artifactUri: version.artifactUri,
+      artifactDigest: version.artifactDigest ?? "",
+      servingImage: version.servingImage,
+      report: state.champion?.report ?? null,
+      correlationId: correlationOf(event),
+    },
+    nowMs,
+  );
+};
+
+/** The first of run, rollout and trigger that has something to do. */
+const decideVisit = (
+  state: ModelState,
+  facts: Facts,
+  correlationId: string,
+  nowMs: number,
+): readonly Decision[] => {
+  const looks = [
+    state.run === null ? ignore("no run is live") : decideLiveRun(state, state.run, facts, nowMs),
+    state.rollout === null
+      ? ignore("no rollout is in progress")
+      : decideRollout(state, state.rollout, facts, nowMs),
+    state.trigger === null || state.trigger.dueAtMs > nowMs
+      ? ignore("no trigger is due")
+      : decideDueTrigger(state, correlationId, nowMs),
+  ];
+  const change = looks.find((decisions) => decisions.some((decision) => decision.do !== "ignore"));
+  return (
+    change ?? ignore(looks.flatMap((decisions) => decisions.map(({ reason }) => reason)).join("; "))
+  );
+};
+
+const decideTimer = (
+  state: ModelState,
+  event: EventOf<"timer.fired">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  switch (event.data.kind) {
+    case "trigger":
+      return [
+        { do: "clear-timer", kind: "trigger", reason: "it fired" },
+        ...decideDueTrigger(state, correlationOf(event), nowMs),
+      ];
+    case "run-deadline":
+      return state.run === null
+        ? [{ do: "clear-timer", kind: "run-deadline", reason: "no run is live" }]
+        : decideLiveRun(state, state.run, facts, nowMs);
+    case "approval-deadline":
+      return [
+        { do: "clear-timer", kind: "approval-deadline", reason: "it fired" },
+        ...(state.rollout?.phase === "awaiting-approval"
+          ? decideRollout(state, state.rollout, facts, nowMs)
+          : []),
+      ];
+  }
+};
+
+const decideCommand = (
+  state: ModelState,
+  event: EventOf<"command.issued">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { command, by, reason } = event.data;
+  const why = reason === undefined ? `${command} by ${by}` : `${command} by ${by}: ${reason}`;
+  const { rollout, run } = state;
+  switch (command) {
+    case "pause":
+      return [
+        { do: "pause-model", reason: why },
+        ...(rollout?.phase === "progressing"
+          ? [
+              {
+                do: "pause-rollout" as const,
+                to: { ...rollout, phase: "paused" as const, pausedBy: by },
+                reason: why,
+              },
+            ]
+          : []),
+      ];
+    case "resume":
+      return [
+        { do: "resume-model", reason: why },
+        ...(rollout?.phase === "paused" || rollout?.phase === "parked"
+          ? [
+              {
+                do: "resume-rollout" as const,
+                to: {
+                  ...rollout,
+                  phase: "progressing" as const,
+                  stepStartedAtMs: nowMs,
+                  lastVerdict: null,
+                },
+                reason: why,
+              },
+            ]
+          : []),
+        ...(state.trigger === null
+          ? []
+          : [
+              {
+                do: "set-timer" as const,
+                kind: "trigger" as const,
+                dueAtMs: Math.max(nowMs, state.trigger.dueAtMs),
+                reason: "a trigger waited for this",
+              },
+            ]),
+      ];
+    case "abort":
+    case "roll-back":
+      return rollout === null
+        ? ignore(
+            "no rollout is in progress; to return to an earlier version, set alias challenger on it",
+          )
+        : rollBack(
+            state,
+            rollout,
+            {
+              outcome: command === "abort" ? "aborted" : "rolled-back",
+              reason: why,
+              severity: "info",
+            },
+            nowMs,
+          );
+    case "cancel-run":
+      return cancelRun(state, run, why, nowMs);
+    case "forget":
+      return run !== null || rollout !== null
+        ? ignore("a run or a rollout is in progress: cancel or abort it first")
+        : [{ do: "forget-model", reason: why }];
+  }
+};
+
+const cancelRun = (
+  state: ModelState,
+  run: RunState | null,
+  why: string,
+  nowMs: number,
+): readonly Decision[] => {
+  if (run === null) return ignore("no run is live");
+  switch (run.phase) {
+    case "requested":
+      return endRun(state, run, { outcome: "cancelled", reasons: [why], machineSeconds: 0 }, nowMs);
+    case "validating":
+    case "training":
+    case "evaluating":
+      return [
+        {
+          do: "cancel-pipeline-job",
+          run: run.run,
+          to: { ...run, phase: "cancelling" },
+          reason: why,
+        },
+      ];
+    case "cancelling":
+      return ignore("the run is already being cancelled");
+    case "judging":
+    case "registering":
+      return ignore(`the run is ${run.phase} and ends within moments`);
+  }
+};
+
+/** The model an event names itself; null when it must be found by what the event is about. */
+export const modelNamedBy = (event: ContinuoEvent): ModelName | null =>
+  "model" in event.data && event.data.model !== undefined ? event.data.model : null;

@@ -1,0 +1,160 @@
+/** How a decision changes the state. Pure: replaying the decisions gives the same state. */
+import { currentBudget } from "./budget.js";
+import type { Decision } from "./decision.js";
+import { shortHash } from "./ids.js";
+import type { DatasetVersion, ModelState } from "./state.js";
+
+/** Bounds of what a state document remembers. */
+const datasetsMax = 48;
+const seenMax = 200;
+
+const newState = (decision: Decision & { readonly do: "adopt-manifest" }): ModelState => ({
+  model: decision.model,
+  manifest: decision.manifest,
+  manifestVersion: decision.version,
+  manifestDigest: decision.digest,
+  isPaused: false,
+  parkedReason: null,
+  datasets: [],
+  trigger: null,
+  seen: [],
+  lastRunStartedAtMs: null,
+  fruitlessRuns: 0,
+  run: null,
+  champion: null,
+  rollout: null,
+  waiting: null,
+  budget: { month: "", spentUsd: 0, reservedUsd: 0 },
+  sequence: 0,
+  head: "",
+});
+
+const withDataset = (
+  datasets: readonly DatasetVersion[],
+  dataset: DatasetVersion,
+): readonly DatasetVersion[] => {
+  const isKnown = datasets.some(({ fingerprint }) => fingerprint === dataset.fingerprint);
+  return isKnown
+    ? datasets.map((known) => (known.fingerprint === dataset.fingerprint ? dataset : known))
+    : [...datasets, dataset].slice(-datasetsMax);
+};
+
+/** The state after one decision; null once the model is forgotten. */
+export const evolve = (
+  state: ModelState | null,
+  decision: Decision,
+  nowMs: number,
+): ModelState | null => {
+  if (decision.do === "adopt-manifest") {
+    return state === null
+      ? newState(decision)
+      : {
+          ...state,
+          manifest: decision.manifest,
+          manifestVersion: decision.version,
+          manifestDigest: decision.digest,
+        };
+  }
+  if (state === null) return null;
+  switch (decision.do) {
+    case "ignore":
+    case "set-timer":
+    case "clear-timer":
+    case "deploy-model":
+    case "undeploy-model":
+    case "set-traffic-split":
+    case "set-aliases":
+    case "notify":
+      return state;
+    case "forget-model":
+      return null;
+    case "record-dataset":
+      return { ...state, datasets: withDataset(state.datasets, decision.dataset) };
+    case "hold-trigger":
+      return { ...state, trigger: decision.trigger };
+    case "drop-trigger":
+      return { ...state, trigger: null };
+    case "remember":
+      return { ...state, seen: [...state.seen, decision.content].slice(-seenMax) };
+    case "request-training-run": {
+      const budget = currentBudget(state, nowMs);
+      return {
+        ...state,
+        trigger: null,
+        run: decision.to,
+        lastRunStartedAtMs: nowMs,
+        budget: { ...budget, reservedUsd: budget.reservedUsd + decision.to.reservedUsd },
+      };
+    }
+    case "submit-pipeline-job":
+    case "enter-phase":
+    case "publish-evaluation":
+    case "register-model-version":
+    case "cancel-pipeline-job":
+      return { ...state, run: decision.to };
+    case "end-run": {
+      const budget = currentBudget(state, nowMs);
+      return {
+        ...state,
+        // A run refused before it began was never the live one.
+        run: state.run?.run === decision.record.run ? null : state.run,
+        fruitlessRuns: decision.record.outcome === "registered" ? 0 : state.fruitlessRuns + 1,
+        budget: {
+          ...budget,
+          spentUsd: budget.spentUsd + decision.settledUsd,
+          reservedUsd: Math.max(0, budget.reservedUsd - decision.record.reservedUsd),
+        },
+      };
+    }
+    case "queue-challenger":
+      return { ...state, waiting: decision.waiting };
+    case "start-rollout":
+    case "advance-rollout":
+    case "pause-rollout":
+    case "resume-rollout":
+    case "park-rollout":
+    case "roll-back":
+    case "record-measurement":
+      return { ...state, rollout: decision.to };
+    case "end-rollout":
+      return { ...state, rollout: null };
+    case "promote":
+      return { ...state, champion: decision.champion };
+    case "pause-model":
+      return { ...state, isPaused: true };
+    case "park-model":
+      return { ...state, parkedReason: decision.reason };
+    case "resume-model":
+      return { ...state, isPaused: false, parkedReason: null, fruitlessRuns: 0 };
+  }
+};
+
+/** Whether a decision changes the state or the timers. */
+export const isChange = (decision: Decision): boolean => decision.do !== "ignore";
+
+/** JSON with sorted keys, so that equal values have equal text. */
+export const canonicalJson = (value: unknown): string =>
+  JSON.stringify(value, (_key, inner: unknown) =>
+    inner !== null && typeof inner === "object" && !Array.isArray(inner)
+      ? Object.fromEntries(Object.entries(inner).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : inner,
+  );
+
+/** One link of a model's hash chain of state changes. */
+export interface ChainLink {
+  readonly sequence: number;
+  readonly previous: string;
+  readonly hash: string;
+}
+
+/** The link that a list of decisions, made about one event, adds to the chain. */
+export const nextLink = (
+  state: ModelState | null,
+  eventKey: string,
+  decisions: readonly Decision[],
+): ChainLink => {
+  const sequence = (state?.sequence ?? 0) + 1;
+  const previous = state?.head ?? "";
+  const hash = shortHash(canonicalJson({ sequence, previous, eventKey, decisions }), 64);
+  return { sequence, previous, hash };
+};

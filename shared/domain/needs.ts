@@ -1,0 +1,101 @@
+/** What must be looked up before an event can be decided. Pure: the runtime does the looking. */
+import type { ContinuoEvent } from "../../events/index.js";
+import type { Need } from "./facts.js";
+import { deployedModelIdFor } from "./ids.js";
+import type { ModelState, RolloutState, RunState } from "./state.js";
+
+const runNeeds = (run: RunState | null): readonly Need[] => {
+  if (run === null) return [];
+  switch (run.phase) {
+    case "requested":
+    case "judging":
+      return [];
+    case "validating":
+    case "training":
+    case "evaluating":
+    case "cancelling":
+      return [{ fact: "pipeline-job", run: run.run }];
+    case "registering":
+      return [{ fact: "model-version", alias: run.run }];
+  }
+};
+
+const rolloutNeeds = (
+  state: ModelState,
+  rollout: RolloutState | null,
+  nowMs: number,
+): readonly Need[] => {
+  if (rollout === null) return [];
+  const environment = state.manifest.promotion.environments[rollout.environment];
+  if (environment === undefined) return [];
+  const { endpoint, name } = environment;
+  switch (rollout.phase) {
+    case "awaiting-approval":
+    case "paused":
+    case "parked":
+      return [];
+    case "deploying":
+      return [{ fact: "endpoint", endpoint }];
+    case "smoke-testing":
+      return [
+        { fact: "endpoint", endpoint },
+        {
+          fact: "smoke-test",
+          endpoint,
+          report: rollout.report,
+          requests: state.manifest.promotion.smokeTest.requests,
+        },
+      ];
+    case "progressing":
+      return [
+        { fact: "endpoint", endpoint },
+        {
+          fact: "series",
+          endpoint,
+          champion: state.champion?.deployed[name] ?? null,
+          challenger: rollout.deployed[name] ?? deployedModelIdFor(rollout.rollout, name),
+          weight: rollout.weight,
+          sinceMs: rollout.stepStartedAtMs,
+          untilMs: nowMs - state.manifest.rollout.analysis.ingestDelaySeconds * 1000,
+        },
+      ];
+    case "cleaning":
+      return [...new Set(rollout.retired.map((retired) => retired.endpoint))].map(
+        (retiredFrom) => ({
+          fact: "endpoint" as const,
+          endpoint: retiredFrom,
+        }),
+      );
+  }
+};
+
+/** The facts that deciding this event takes. */
+export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): readonly Need[] => {
+  switch (event.type) {
+    case "pipeline-job.changed":
+    case "model-version.registered":
+      return runNeeds(state.run);
+    case "model-version.aliased":
+      return [{ fact: "model-version", alias: event.data.versionId }];
+    case "operation.finished":
+      return rolloutNeeds(state, state.rollout, nowMs);
+    case "model.visited":
+      return [...runNeeds(state.run), ...rolloutNeeds(state, state.rollout, nowMs)];
+    case "timer.fired":
+      return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];
+    case "dataset.arrived":
+    case "schedule.fired":
+    case "drift.detected":
+    case "skew.detected":
+    case "performance.decayed":
+    case "pipeline.released":
+    case "training-run.requested":
+    case "evaluation.completed":
+    case "approval.given":
+    case "command.issued":
+    case "manifest.applied":
+    case "notification.raised":
+    case "model.promoted":
+      return [];
+  }
+};

@@ -1,0 +1,690 @@
+/** A rollout, from the challenger's first deployment to the last clean-up. */
+import type { DeployedModelId } from "../../events/ids.js";
+import { assess } from "./analysis.js";
+import type { Decision } from "./decision.js";
+import type { EndpointFacts, Facts, SmokeTestFacts } from "./facts.js";
+import { deployedModelIdFor, rolloutIdFor } from "./ids.js";
+import type {
+  Champion,
+  ModelState,
+  Retired,
+  RolloutOutcome,
+  RolloutState,
+  Verdict,
+  WaitingChallenger,
+} from "./state.js";
+
+/** A deployment that has not ended after this long counts as failed; the slowest known take under half of it. */
+const deployMsMax = 60 * 60 * 1000;
+
+type Split = Readonly<Record<DeployedModelId, number>>;
+type InPhase<Phase extends RolloutState["phase"]> = RolloutState & { readonly phase: Phase };
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+const environmentsOf = (state: ModelState) => state.manifest.promotion.environments;
+
+const environmentAt = (state: ModelState, index: number) => {
+  const found = environmentsOf(state)[index];
+  return found ?? { name: "unknown", endpoint: "unknown", approval: { by: "automatic" as const } };
+};
+
+const isProduction = (state: ModelState, index: number): boolean =>
+  index === environmentsOf(state).length - 1;
+
+/** Whether two splits are the same; deployed models at 0 % do not count. */
+export const sameSplit = (a: Split, b: Split): boolean => {
+  const shares = (split: Split): string =>
+    JSON.stringify(
+      Object.entries<number>(split)
+        .filter(([, weight]) => weight > 0)
+        .toSorted(([x], [y]) => (x < y ? -1 : 1)),
+    );
+  return shares(a) === shares(b);
+};
+
+const only = (id: DeployedModelId): Split => ({ [id]: 100 });
+
+/** The split of one canary step. */
+const splitAt = (
+  champion: DeployedModelId | undefined,
+  challenger: DeployedModelId,
+  weight: number,
+): Split =>
+  champion === undefined || weight === 100
+    ? only(challenger)
+    : { [champion]: 100 - weight, [challenger]: weight };
+
+/** The rollout's own deployed model in an environment. */
+const deployedIn = (rollout: RolloutState, environment: string): DeployedModelId =>
+  rollout.deployed[environment] ?? deployedModelIdFor(rollout.rollout, environment);
+
+/** The command that ends this rollout by hand, should the control plane be down. */
+export const handCommand = (state: ModelState, rollout: RolloutState): string => {
+  const production = environmentAt(state, environmentsOf(state).length - 1);
+  const champion = state.champion?.deployed[production.name];
+  return champion === undefined
+    ? `gcloud ai endpoints undeploy-model ${production.endpoint} --deployed-model-id=${deployedIn(rollout, production.name)}`
+    : `gcloud ai endpoints update ${production.endpoint} --traffic-split=${champion}=100`;
+};
+
+/** Deploys the challenger to an environment. */
+const enter = (
+  state: ModelState,
+  rollout: Omit<RolloutState, "phase">,
+  index: number,
+  nowMs: number,
+  reason: string,
+): readonly [InPhase<"deploying">, Decision] => {
+  const { name, endpoint } = environmentAt(state, index);
+  const deployedModelId = deployedModelIdFor(rollout.rollout, name);
+  const to: InPhase<"deploying"> = {
+    rollout: rollout.rollout,
+    run: rollout.run,
+    cause: rollout.cause,
+    versionId: rollout.versionId,
+    artifactUri: rollout.artifactUri,
+    artifactDigest: rollout.artifactDigest,
+    servingImage: rollout.servingImage,
+    report: rollout.report,
+    startedAtMs: rollout.startedAtMs,
+    history: rollout.history,
+    correlationId: rollout.correlationId,
+    environment: index,
+    deployed: { ...rollout.deployed, [name]: deployedModelId },
+    phase: "deploying",
+    sinceMs: nowMs,
+  };
+  return [
+    to,
+    {
+      do: "deploy-model",
+      environment: name,
+      endpoint,
+      deployedModelId,
+      versionId: rollout.versionId,
+      reason,
+    },
+  ];
+};
+
+/** Starts the rollout of a registered version. */
+export const startRollout = (
+  state: ModelState,
+  challenger: WaitingChallenger,
+  nowMs: number,
+): readonly Decision[] => {
+  const base = {
+    ...challenger,
+    rollout: rolloutIdFor(state.model, `${challenger.versionId}|${challenger.cause}`),
+    startedAtMs: nowMs,
+    environment: 0,
+    deployed: {},
+    history: [],
+  };
+  const { name } = environmentAt(state, 0);
+  const [to, deploy] = enter(
+    state,
+    base,
+    0,
+    nowMs,
+    `version ${challenger.versionId} goes to ${name} first`,
+  );
+  return [
+    { do: "start-rollout", to, reason: challenger.cause },
+    {
+      do: "set-aliases",
+      versionId: challenger.versionId,
+      aliases: ["challenger"],
+      reason: "the version asks to replace the champion",
+    },
+    deploy,
+  ];
+};
+
+/** What is undeployed when the rollout ends this way. */
+const retiredAfter = (
+  state: ModelState,
+  rollout: RolloutState,
+  outcome: RolloutOutcome,
+): readonly Retired[] => {
+  const losers = outcome === "promoted" ? (state.champion?.deployed ?? {}) : rollout.deployed;
+  return environmentsOf(state).flatMap(({ name, endpoint }) => {
+    const deployedModelId = losers[name];
+    return deployedModelId === undefined ? [] : [{ environment: name, endpoint, deployedModelId }];
+  });
+};
+
+const clean = (
+  state: ModelState,
+  rollout: RolloutState,
+  outcome: RolloutOutcome,
+  reasons: readonly string[],
+  nowMs: number,
+): InPhase<"cleaning"> => ({
+  ...rollout,
+  phase: "cleaning",
+  outcome,
+  reasons,
+  sinceMs: nowMs,
+  retired: retiredAfter(state, rollout, outcome),
+  requested: [],
+});
+
+/** Sends all traffic back to the champion, in one change, from wherever the rollout is. */
+export const rollBack = (
+  state: ModelState,
+  rollout: RolloutState,
+  end: {
+    readonly outcome: "rolled-back" | "aborted";
+    readonly reason: string;
+    readonly severity: "info" | "warning";
+  },
+  nowMs: number,
+): readonly Decision[] => {
+  if (rollout.phase === "cleaning")
+    return ignore("the rollout has already ended and is being cleaned up");
+  const decisions: Decision[] = [
+    {
+      do: "roll-back",
+      to: clean(state, rollout, end.outcome, [end.reason], nowMs),
+      reason: end.reason,
+    },
+  ];
+  if (rollout.phase === "progressing" || rollout.phase === "paused" || rollout.phase === "parked") {
+    const { name, endpoint } = environmentAt(state, rollout.environment);
+    const champion = state.champion?.deployed[name];
+    if (champion !== undefined) {
+      const expected = splitAt(champion, deployedIn(rollout, name), rollout.weight);
+      decisions.push({
+        do: "set-traffic-split",
+        endpoint,
+        split: only(champion),
+        expected,
+        reason: `all traffic back to the champion: ${end.reason}`,
+      });
+    }
+  }
+  decisions.push(
+    {
+      do: "set-aliases",
+      versionId: rollout.versionId,
+      aliases: ["-challenger"],
+      reason: "the version no longer asks to replace the champion",
+    },
+    {
+      do: "notify",
+      severity: end.severity,
+      title: `${state.model}: rollout of version ${rollout.versionId} ${end.outcome}`,
+      body: end.reason,
+      reason: "a roll-back must be seen",
+    },
+  );
+  return decisions;
+};
+
+/** The challenger serves everything, or is the first to serve: it becomes champion. */
+const promote = (
+  state: ModelState,
+  rollout: RolloutState,
+  reason: string,
+  nowMs: number,
+): readonly Decision[] => {
+  const champion: Champion = {
+    versionId: rollout.versionId,
+    run: rollout.run,
+    artifactUri: rollout.artifactUri,
+    artifactDigest: rollout.artifactDigest,
+    servingImage: rollout.servingImage,
+    report: rollout.report,
+    deployed: rollout.deployed,
+    sinceMs: nowMs,
+  };
+  return [
+    // What retires is computed against the champion before it is replaced.
+    { do: "advance-rollout", to: clean(state, rollout, "promoted", [reason], nowMs), reason },
+    { do: "promote", champion, reason },
+    {
+      do: "set-aliases",
+      versionId: rollout.versionId,
+      aliases: ["champion", "default", "-challenger"],
+      reason: "the registry shows who serves",
+    },
+    {
+      do: "notify",
+      severity: "info",
+      title: `${state.model}: version ${rollout.versionId} is champion`,
+      body: reason,
+      reason: "a promotion is told",
+    },
+  ];
+};
+
+/** Moves on from an environment whose gate is passed, or waits for people. */
+const decideNextEnvironment = (
+  state: ModelState,
+  rollout: RolloutState,
+  reason: string,
+  nowMs: number,
+): readonly Decision[] => {
+  const index = rollout.environment + 1;
+  const { name, approval } = environmentAt(state, index);
+  if (approval.by === "people") {
+    const expiresAtMs = nowMs + approval.expiresSeconds * 1000;
+    return [
+      {
+        do: "advance-rollout",
+        to: { ...rollout, phase: "awaiting-approval", sinceMs: nowMs, expiresAtMs, approvedBy: [] },
+        reason: `${reason}; ${name} needs ${approval.quorum} approval(s)`,
+      },
+      {
+        do: "set-timer",
+        kind: "approval-deadline",
+        dueAtMs: expiresAtMs,
+        reason: "approvals expire",
+      },
+      {
+        do: "notify",
+        severity: "warning",
+        title: `${state.model}: version ${rollout.versionId} waits for approval to enter ${name}`,
+        body: `${reason}. Approve with: continuo approve ${state.model} ${rollout.rollout}`,
+        reason: "people must act",
+      },
+    ];
+  }
+  const [to, deploy] = enter(state, rollout, index, nowMs, `${reason}; next is ${name}`);
+  return [{ do: "advance-rollout", to, reason }, deploy];
+};
+
+const decideDeploying = (
+  state: ModelState,
+  rollout: InPhase<"deploying">,
+  endpointFacts: EndpointFacts | null | undefined,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const id = deployedIn(rollout, name);
+  const failure = endpointFacts?.failures[id];
+  if (failure !== undefined) {
+    const reason = `deployment to ${name} failed: ${failure}`;
+    return rollBack(state, rollout, { outcome: "rolled-back", reason, severity: "warning" }, nowMs);
+  }
+  if (!endpointFacts?.deployed.includes(id)) {
+    return nowMs - rollout.sinceMs < deployMsMax
+      ? ignore(`deployment ${id} to ${name} is under way`)
+      : rollBack(
+          state,
+          rollout,
+          {
+            outcome: "rolled-back",
+            reason: `deployment to ${name} did not end within ${deployMsMax / 60_000} minutes`,
+            severity: "warning",
+          },
+          nowMs,
+        );
+  }
+  const current = endpointFacts.trafficSplit;
+  if (!isProduction(state, rollout.environment)) {
+    return [
+      {
+        do: "advance-rollout",
+        to: { ...rollout, phase: "smoke-testing", sinceMs: nowMs },
+        reason: `deployed to ${name}`,
+      },
+      {
+        do: "set-traffic-split",
+        endpoint,
+        split: only(id),
+        expected: current,
+        reason: `${name} has no users: all of its traffic tests the challenger`,
+      },
+    ];
+  }
+  const champion = state.champion?.deployed[name];
+  if (champion === undefined || !endpointFacts.deployed.includes(champion)) {
+    return [
+      {
+        do: "set-traffic-split",
+        endpoint,
+        split: only(id),
+        expected: current,
+        reason: "there is no champion to compare with",
+      },
+      ...promote(
+        state,
+        rollout,
+        `the first version to pass its gates serves 100 % of ${name}`,
+        nowMs,
+      ),
+    ];
+  }
+  if (!sameSplit(current, only(champion))) {
+    return ignore(
+      `the canary waits until the champion serves 100 % of ${name}; now ${JSON.stringify(current)}`,
+    );
+  }
+  const weight = state.manifest.rollout.steps[0] ?? 100;
+  return [
+    {
+      do: "advance-rollout",
+      to: {
+        ...rollout,
+        phase: "progressing",
+        step: 0,
+        weight,
+        stepStartedAtMs: nowMs,
+        segments: [],
+        lastVerdict: null,
+      },
+      reason: `deployed to ${name}; the canary starts with ${weight} %`,
+    },
+    {
+      do: "set-traffic-split",
+      endpoint,
+      split: splitAt(champion, id, weight),
+      expected: current,
+      reason: `canary step 1: ${weight} %`,
+    },
+  ];
+};
+
+const decideSmokeTest = (
+  state: ModelState,
+  rollout: InPhase<"smoke-testing">,
+  endpointFacts: EndpointFacts | null | undefined,
+  result: SmokeTestFacts | undefined,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name } = environmentAt(state, rollout.environment);
+  const id = deployedIn(rollout, name);
+  if (!endpointFacts || !sameSplit(endpointFacts.trafficSplit, only(id)) || result === undefined) {
+    return ignore(`the smoke test waits for the challenger to get all traffic of ${name}`);
+  }
+  const { errorsMax, latencyP95MsMax } = state.manifest.promotion.smokeTest;
+  const numbers = `${result.requests} requests, ${result.errors} errors, p95 ${result.latencyP95Ms.toFixed(1)} ms`;
+  if (result.errors > errorsMax || result.latencyP95Ms > latencyP95MsMax) {
+    const why = result.firstError === null ? "" : `; first error: ${result.firstError}`;
+    return rollBack(
+      state,
+      rollout,
+      {
+        outcome: "rolled-back",
+        reason: `smoke test in ${name} failed: ${numbers} (allowed ${errorsMax} errors, p95 ${latencyP95MsMax} ms)${why}`,
+        severity: "warning",
+      },
+      nowMs,
+    );
+  }
+  return decideNextEnvironment(state, rollout, `smoke test in ${name} passed: ${numbers}`, nowMs);
+};
+
+/** Where a rollout that stopped moving stays until a person acts. */
+const park = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  parkedReason: string,
+): readonly Decision[] => [
+  { do: "park-rollout", to: { ...rollout, phase: "parked", parkedReason }, reason: parkedReason },
+  {
+    do: "notify",
+    severity: "page",
+    title: `${state.model}: rollout parked at ${rollout.weight} %`,
+    body: `${parkedReason}. Its weight stays. Resume, abort or roll back; by hand: ${handCommand(state, rollout)}`,
+    reason: "a person must act",
+  },
+];
+
+const decideProgress = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const endpointFacts = facts.endpoints?.[endpoint];
+  if (!endpointFacts) return ignore(`endpoint ${endpoint} was not read`);
+  const challenger = deployedIn(rollout, name);
+  const champion = state.champion?.deployed[name];
+  const believed = splitAt(champion, challenger, rollout.weight);
+  const previousWeight = state.manifest.rollout.steps[rollout.step - 1] ?? 0;
+  if (!sameSplit(endpointFacts.trafficSplit, believed)) {
+    const before =
+      previousWeight === 0 && champion !== undefined
+        ? only(champion)
+        : splitAt(champion, challenger, previousWeight);
+    return sameSplit(endpointFacts.trafficSplit, before)
+      ? ignore("the traffic change of this step is still to be performed")
+      : park(
+          state,
+          rollout,
+          `traffic of ${endpoint} was changed by hand to ${JSON.stringify(endpointFacts.trafficSplit)}`,
+        );
+  }
+  const { bakeSeconds, analysis } = state.manifest.rollout;
+  const current = facts.series ?? null;
+  const verdict = assess({
+    earlier: rollout.segments,
+    current,
+    stepStartedAtMs: rollout.stepStartedAtMs,
+    bakeMs: bakeSeconds * 1000,
+    policy: analysis,
+  });
+  switch (verdict.result) {
+    case "failed": {
+      const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };
+      const reason = `analysis at ${rollout.weight} % failed: ${verdict.reasons.join("; ")}`;
+      return rollBack(
+        state,
+        measured,
+        { outcome: "rolled-back", reason, severity: "warning" },
+        nowMs,
+      );
+    }
+    case "successful":
+      return decideAdvance(state, rollout, verdict, current === null ? [] : [current], nowMs);
+    case "inconclusive":
+    case "error": {
+      const stalledMs = nowMs - rollout.stepStartedAtMs - bakeSeconds * 1000;
+      if (stalledMs > analysis.inconclusiveSecondsMax * 1000) {
+        return park(
+          state,
+          rollout,
+          `no verdict for ${analysis.inconclusiveSecondsMax} s after the bake: ${verdict.reasons.join("; ")}`,
+        );
+      }
+      return rollout.lastVerdict?.result === verdict.result
+        ? ignore(`${verdict.result}: ${verdict.reasons.join("; ")}`)
+        : [
+            {
+              do: "record-measurement",
+              to: { ...rollout, lastVerdict: verdict },
+              reason: `${verdict.result}: ${verdict.reasons.join("; ")}`,
+            },
+          ];
+    }
+  }
+};
+
+const remember = (
+  rollout: InPhase<"progressing">,
+  verdict: Verdict,
+  atMs: number,
+): RolloutState["history"] => [...rollout.history, { atMs, weight: rollout.weight, verdict }];
+
+const decideAdvance = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  verdict: Verdict,
+  counted: InPhase<"progressing">["segments"],
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const history = remember(rollout, verdict, nowMs);
+  const next = state.manifest.rollout.steps[rollout.step + 1];
+  const because = `step ${rollout.weight} % successful: ${verdict.reasons.join("; ")}`;
+  if (next === undefined) return promote(state, { ...rollout, history }, because, nowMs);
+  const champion = state.champion?.deployed[name];
+  const challenger = deployedIn(rollout, name);
+  return [
+    {
+      do: "advance-rollout",
+      to: {
+        ...rollout,
+        history,
+        step: rollout.step + 1,
+        weight: next,
+        stepStartedAtMs: nowMs,
+        segments: [...rollout.segments, ...counted],
+        lastVerdict: null,
+      },
+      reason: `${because}; next ${next} %`,
+    },
+    {
+      do: "set-traffic-split",
+      endpoint,
+      split: splitAt(champion, challenger, next),
+      expected: splitAt(champion, challenger, rollout.weight),
+      reason: `canary step ${rollout.step + 2}: ${next} %`,
+    },
+  ];
+};
+
+const decideCleaning = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const left = rollout.retired.filter(({ endpoint, deployedModelId }) => {
+    const found = facts.endpoints?.[endpoint];
+    if (found === undefined) return true;
+    return found !== null && (found.deployed.includes(deployedModelId) || found.operation !== null);
+  });
+  if (left.length === 0) {
+    const {
+      phase: _phase,
+      outcome,
+      reasons,
+      retired: _r,
+      requested: _q,
+      sinceMs: _s,
+      ...base
+    } = rollout;
+    const decisions: Decision[] = [
+      {
+        do: "end-rollout",
+        record: { ...base, model: state.model, outcome, reasons, endedAtMs: nowMs },
+        reason: reasons.join("; "),
+      },
+    ];
+    return state.waiting === null
+      ? decisions
+      : [
+          ...decisions,
+          { do: "queue-challenger", waiting: null, reason: "its turn has come" },
+          ...startRollout(state, state.waiting, nowMs),
+        ];
+  }
+  const decisions: Decision[] = [];
+  const requested: DeployedModelId[] = [];
+  for (const { endpoint, environment, deployedModelId } of left) {
+    const found = facts.endpoints?.[endpoint];
+    if (!found?.deployed.includes(deployedModelId)) continue;
+    if ((found.trafficSplit[deployedModelId] ?? 0) > 0) {
+      const keeper =
+        rollout.outcome === "promoted"
+          ? rollout.deployed[environment]
+          : state.champion?.deployed[environment];
+      decisions.push({
+        do: "set-traffic-split",
+        endpoint,
+        split: keeper === undefined ? {} : only(keeper),
+        expected: found.trafficSplit,
+        reason: "a model that goes must have no traffic",
+      });
+    } else if (!rollout.requested.includes(deployedModelId)) {
+      requested.push(deployedModelId);
+      decisions.push({
+        do: "undeploy-model",
+        endpoint,
+        deployedModelId,
+        reason: `${deployedModelId} has no traffic and is not needed any more`,
+      });
+    }
+  }
+  if (decisions.length === 0) return ignore("undeployments are under way");
+  return [
+    {
+      do: "advance-rollout",
+      to: { ...rollout, requested: [...rollout.requested, ...requested] },
+      reason: "cleaning up",
+    },
+    ...decisions,
+  ];
+};
+
+/** What a look at the world means for the rollout in progress. */
+export const decideRollout = (
+  state: ModelState,
+  rollout: RolloutState,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { endpoint } = environmentAt(state, rollout.environment);
+  switch (rollout.phase) {
+    case "deploying":
+      return decideDeploying(state, rollout, facts.endpoints?.[endpoint], nowMs);
+    case "smoke-testing":
+      return decideSmokeTest(state, rollout, facts.endpoints?.[endpoint], facts.smokeTest, nowMs);
+    case "awaiting-approval":
+      return nowMs >= rollout.expiresAtMs
+        ? rollBack(
+            state,
+            rollout,
+            { outcome: "aborted", reason: "nobody approved in time", severity: "warning" },
+            nowMs,
+          )
+        : ignore("the rollout waits for approval");
+    case "progressing":
+      return decideProgress(state, rollout, facts, nowMs);
+    case "paused":
+      return ignore(`the rollout is paused by ${rollout.pausedBy}`);
+    case "parked":
+      return ignore(`the rollout is parked: ${rollout.parkedReason}`);
+    case "cleaning":
+      return decideCleaning(state, rollout, facts, nowMs);
+  }
+};
+
+/** A person answered. */
+export const decideApproval = (
+  state: ModelState,
+  rollout: InPhase<"awaiting-approval">,
+  answer: { readonly decision: "approve" | "refuse"; readonly by: string },
+  nowMs: number,
+): readonly Decision[] => {
+  if (answer.decision === "refuse") {
+    const reason = `${answer.by} refused`;
+    return rollBack(state, rollout, { outcome: "aborted", reason, severity: "info" }, nowMs);
+  }
+  if (rollout.approvedBy.includes(answer.by)) return ignore(`${answer.by} has already approved`);
+  const { approval } = environmentAt(state, rollout.environment + 1);
+  const quorum = approval.by === "people" ? approval.quorum : 1;
+  const approvedBy = [...rollout.approvedBy, answer.by];
+  if (approvedBy.length < quorum) {
+    return [
+      {
+        do: "advance-rollout",
+        to: { ...rollout, approvedBy },
+        reason: `approved by ${answer.by}: ${approvedBy.length} of ${quorum}`,
+      },
+    ];
+  }
+  const index = rollout.environment + 1;
+  const [to, deploy] = enter(state, rollout, index, nowMs, `approved by ${approvedBy.join(", ")}`);
+  return [
+    { do: "advance-rollout", to, reason: `approved by ${approvedBy.join(", ")}` },
+    { do: "clear-timer", kind: "approval-deadline", reason: "the approval was given" },
+    deploy,
+  ];
+};

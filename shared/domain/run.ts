@@ -1,0 +1,298 @@
+/** A training run, from its request to its end. */
+import { settle } from "./budget.js";
+import type { Decision } from "./decision.js";
+import type { PipelineJobFacts } from "./facts.js";
+import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "./state.js";
+import { usableDatasets } from "./trigger.js";
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+/** A run whose PipelineJob was submitted and has not been judged. */
+type SubmittedRun = RunState & {
+  readonly phase: "validating" | "training" | "evaluating" | "cancelling";
+};
+
+/** The config parameter of Continuo's own pipeline template: what its images need of the manifest. */
+const trainingConfig = (state: ModelState): Readonly<Record<string, unknown>> => {
+  const { dataset, training, evaluation } = state.manifest;
+  return {
+    label: dataset.label,
+    positiveClass: dataset.positiveClass,
+    timeColumn: dataset.timeColumn ?? null,
+    holdoutDays: dataset.holdoutDays,
+    features: dataset.features,
+    schema: dataset.schema,
+    drift: dataset.drift,
+    trainer: training.trainer,
+    evaluation,
+  };
+};
+
+const pipelineParameters = (
+  state: ModelState,
+  run: RunState,
+): Readonly<Record<string, unknown>> => {
+  const own = {
+    dataset_uris: run.datasetUris,
+    champion_model_uri: state.champion?.artifactUri ?? "",
+  };
+  if (state.manifest.training.template !== undefined) {
+    return { ...state.manifest.training.parameters };
+  }
+  const baseline = usableDatasets(state)
+    .filter(
+      ({ fingerprint, profileUri }) => fingerprint !== run.fingerprint && profileUri !== undefined,
+    )
+    .at(-1);
+  return {
+    ...own,
+    baseline_profile_uri: baseline?.profileUri ?? "",
+    config: trainingConfig(state),
+  };
+};
+
+/** The requested run's job is submitted. */
+export const decideSubmission = (
+  state: ModelState,
+  run: RunState & { readonly phase: "requested" },
+  nowMs: number,
+): readonly Decision[] => {
+  const deadlineAtMs = nowMs + state.manifest.training.timeoutSeconds * 1000;
+  return [
+    {
+      do: "submit-pipeline-job",
+      to: { ...run, phase: "validating", submittedAtMs: nowMs, deadlineAtMs },
+      job: {
+        run: run.run,
+        template: state.manifest.training.template ?? null,
+        parameters: pipelineParameters(state, run),
+        labels: {
+          ...state.manifest.labels,
+          "continuo-model": state.model,
+          "continuo-run": run.run,
+          "continuo-trigger": run.kind,
+        },
+      },
+      reason: `run ${run.run}: ${run.reason}`,
+    },
+    {
+      do: "set-timer",
+      kind: "run-deadline",
+      dueAtMs: deadlineAtMs,
+      reason: "no run outlives its timeout",
+    },
+  ];
+};
+
+/** Ends a run: settles its budget, stops its timer, and lets what waited for it go on. */
+export const endRun = (
+  state: ModelState,
+  run: RunState,
+  end: {
+    readonly outcome: RunOutcome;
+    readonly reasons: readonly string[];
+    readonly machineSeconds: number;
+    readonly evaluation?: EvaluationSummary;
+    readonly versionId?: RunRecord["versionId"];
+  },
+  nowMs: number,
+): readonly Decision[] => {
+  const submitted = "submittedAtMs" in run ? { submittedAtMs: run.submittedAtMs } : {};
+  const record: RunRecord = {
+    run: run.run,
+    kind: run.kind,
+    reason: run.reason,
+    triggerCount: run.triggerCount,
+    datasetUris: run.datasetUris,
+    fingerprint: run.fingerprint,
+    requestedAtMs: run.requestedAtMs,
+    reservedUsd: run.reservedUsd,
+    correlationId: run.correlationId,
+    ...submitted,
+    model: state.model,
+    outcome: end.outcome,
+    reasons: end.reasons,
+    endedAtMs: nowMs,
+    ...(end.evaluation === undefined ? {} : { evaluation: end.evaluation }),
+    ...(end.versionId === undefined ? {} : { versionId: end.versionId }),
+  };
+  const settledUsd = settle(state.manifest, end.machineSeconds, run.reservedUsd);
+  const title = `${state.model}: run ${run.run} ${end.outcome}`;
+  const decisions: Decision[] = [
+    { do: "end-run", record, settledUsd, reason: end.reasons.join("; ") },
+    { do: "clear-timer", kind: "run-deadline", reason: "the run ended" },
+    {
+      do: "notify",
+      severity: end.outcome === "failed" ? "warning" : "info",
+      title,
+      body: end.reasons.join("\n"),
+      reason: "the end of a run is told",
+    },
+  ];
+  const fruitless = end.outcome === "registered" ? 0 : state.fruitlessRuns + 1;
+  if (fruitless >= state.manifest.triggers.fruitlessRunsMax) {
+    decisions.push({
+      do: "park-model",
+      reason: `${fruitless} runs in a row ended without a registered version`,
+    });
+  } else if (state.trigger !== null) {
+    decisions.push({
+      do: "set-timer",
+      kind: "trigger",
+      dueAtMs: Math.max(nowMs, state.trigger.dueAtMs),
+      reason: "a trigger waited for this run",
+    });
+  }
+  return decisions;
+};
+
+/** The data gate's result is kept with the dataset version it judged. */
+const recordGate = (
+  state: ModelState,
+  run: RunState,
+  gate: NonNullable<PipelineJobFacts["dataGate"]>,
+): readonly Decision[] => {
+  const dataset = state.datasets.find(({ fingerprint }) => fingerprint === run.fingerprint);
+  if (dataset === undefined) return [];
+  return [
+    gate.verdict === "go"
+      ? {
+          do: "record-dataset",
+          dataset: { ...dataset, profileUri: gate.profileUri },
+          reason: "the data gate let this version pass; it is the next one's baseline",
+        }
+      : {
+          do: "record-dataset",
+          dataset: { ...dataset, isStopped: true },
+          reason: "the data gate stopped this version; later runs leave it out",
+        },
+  ];
+};
+
+const phaseOrder = ["validating", "training", "evaluating"] as const;
+
+/** The furthest phase that the job's tasks show. */
+const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
+  const hasStarted = (name: string): boolean => {
+    const state = job.tasks[name];
+    return state === "running" || state === "succeeded";
+  };
+  if (job.tasks["evaluate"] !== undefined && hasStarted("evaluate")) return "evaluating";
+  if (hasStarted("score-challenger") || hasStarted("score-champion")) return "evaluating";
+  return job.tasks["profile"] === undefined || hasStarted("train") ? "training" : "validating";
+};
+
+/** What a look at the run's PipelineJob means. */
+export const decideJob = (
+  state: ModelState,
+  run: SubmittedRun,
+  job: PipelineJobFacts | null,
+  nowMs: number,
+): readonly Decision[] => {
+  if (job === null) return ignore(`PipelineJob ${run.run} does not exist yet`);
+  const end = (outcome: RunOutcome, reasons: readonly string[]): readonly Decision[] =>
+    endRun(state, run, { outcome, reasons, machineSeconds: job.machineSeconds }, nowMs);
+  switch (job.state) {
+    case "failed":
+      return end("failed", [job.error ?? "the PipelineJob failed without a message"]);
+    case "cancelled":
+      return end("cancelled", [
+        run.phase === "cancelling" ? "cancelled on request" : "the PipelineJob was cancelled",
+      ]);
+    case "succeeded":
+      return decideSucceededJob(state, run, job, nowMs);
+    case "pending":
+    case "running": {
+      if (nowMs >= run.deadlineAtMs && run.phase !== "cancelling") {
+        return [
+          {
+            do: "cancel-pipeline-job",
+            run: run.run,
+            to: { ...run, phase: "cancelling" },
+            reason: `the run exceeded its timeout of ${state.manifest.training.timeoutSeconds} s`,
+          },
+        ];
+      }
+      const shown = phaseShown(job);
+      return run.phase !== "cancelling" && phaseOrder.indexOf(shown) > phaseOrder.indexOf(run.phase)
+        ? [{ do: "enter-phase", to: { ...run, phase: shown }, reason: `its tasks show ${shown}` }]
+        : ignore(`the run is still ${run.phase}`);
+    }
+  }
+};
+
+const decideSucceededJob = (
+  state: ModelState,
+  run: SubmittedRun,
+  job: PipelineJobFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const gate = job.dataGate === null ? [] : recordGate(state, run, job.dataGate);
+  if (job.dataGate !== null && job.dataGate.verdict !== "go") {
+    const reasons = job.dataGate.reasons.map((reason) => `data gate: ${reason}`);
+    return [
+      ...gate,
+      ...endRun(
+        state,
+        run,
+        { outcome: "rejected", reasons, machineSeconds: job.machineSeconds },
+        nowMs,
+      ),
+    ];
+  }
+  if (job.evaluation === null) {
+    const reasons = [
+      "the PipelineJob succeeded but wrote no evaluation; its template must have a task `evaluate`",
+    ];
+    return endRun(
+      state,
+      run,
+      { outcome: "failed", reasons, machineSeconds: job.machineSeconds },
+      nowMs,
+    );
+  }
+  return [
+    ...gate,
+    {
+      do: "publish-evaluation",
+      to: {
+        ...run,
+        phase: "judging",
+        evaluation: job.evaluation,
+        machineSeconds: job.machineSeconds,
+      },
+      evaluation: job.evaluation,
+      reason: "champion and challenger were scored",
+    },
+  ];
+};
+
+/** The evaluation gate: a challenger that did not pass is never registered. */
+export const decideEvaluation = (
+  state: ModelState,
+  run: RunState & { readonly phase: "judging" },
+  nowMs: number,
+): readonly Decision[] => {
+  const { evaluation } = run;
+  switch (evaluation.outcome) {
+    case "accept":
+      return [
+        {
+          do: "register-model-version",
+          to: { ...run, phase: "registering" },
+          alias: run.run,
+          isFirst: state.champion === null,
+          reason: evaluation.reasons.join("; "),
+        },
+      ];
+    case "reject": {
+      const reasons = evaluation.reasons.map((reason) => `evaluation gate: ${reason}`);
+      return endRun(
+        state,
+        run,
+        { outcome: "rejected", reasons, machineSeconds: 0, evaluation },
+        nowMs,
+      );
+    }
+  }
+};

@@ -1,0 +1,189 @@
+/** The trigger policy: which facts start a training run, and when. */
+import { reserve } from "./budget.js";
+import type { Decision } from "./decision.js";
+import { runIdFor } from "./ids.js";
+import type {
+  DatasetVersion,
+  ModelState,
+  PendingTrigger,
+  RunRecord,
+  TriggerKind,
+} from "./state.js";
+
+/** One reason to train. */
+export interface Trigger {
+  readonly kind: TriggerKind;
+  readonly reason: string;
+  /** Identifies the content behind it: the same content never starts a second run. */
+  readonly content: string;
+  readonly eventKey: string;
+  readonly correlationId: string;
+}
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+/** Dataset versions that the data gate did not stop, oldest first. */
+export const usableDatasets = (state: ModelState): readonly DatasetVersion[] =>
+  state.datasets.filter(({ isStopped }) => isStopped !== true);
+
+/** Whether a kind of trigger waits for the cooldown; new data, new code and people do not. */
+const cools = (kind: TriggerKind): boolean => {
+  switch (kind) {
+    case "drift":
+    case "skew":
+    case "decay":
+    case "schedule":
+      return true;
+    case "new-data":
+    case "new-pipeline":
+    case "request":
+      return false;
+  }
+};
+
+/** When a trigger that arrived now comes due: debounced since its first, and after the cooldown. */
+const dueAt = (state: ModelState, trigger: Trigger, firstAtMs: number, nowMs: number): number => {
+  const { debounceSeconds, debounceSecondsMax, cooldownSeconds } = state.manifest.triggers;
+  const debounced =
+    trigger.kind === "request"
+      ? nowMs
+      : Math.min(nowMs + debounceSeconds * 1000, firstAtMs + debounceSecondsMax * 1000);
+  const cooled =
+    cools(trigger.kind) && state.lastRunStartedAtMs !== null
+      ? state.lastRunStartedAtMs + cooldownSeconds * 1000
+      : 0;
+  return Math.max(debounced, cooled);
+};
+
+/** Opens a run from a pending trigger, or says why none can be opened. */
+export const startRun = (
+  state: ModelState,
+  trigger: PendingTrigger,
+  correlationId: string,
+  nowMs: number,
+): readonly Decision[] => {
+  const datasets = usableDatasets(state).slice(-state.manifest.dataset.versionsMax);
+  const newest = datasets.at(-1);
+  if (newest === undefined) {
+    return [
+      { do: "drop-trigger", reason: `${trigger.reason}, but no dataset version has arrived yet` },
+    ];
+  }
+  const base = {
+    run: runIdFor(state.model, trigger.eventKey),
+    kind: trigger.kind,
+    reason: trigger.reason,
+    triggerCount: trigger.count,
+    datasetUris: datasets.flatMap(({ uris }) => uris),
+    fingerprint: newest.fingerprint,
+    requestedAtMs: nowMs,
+    correlationId,
+  };
+  const reservation = reserve(state, nowMs);
+  if ("refusal" in reservation) {
+    const record: RunRecord = {
+      ...base,
+      reservedUsd: 0,
+      model: state.model,
+      outcome: "rejected",
+      reasons: [`budget: ${reservation.refusal}`],
+      endedAtMs: nowMs,
+    };
+    return [
+      { do: "end-run", record, settledUsd: 0, reason: `budget: ${reservation.refusal}` },
+      { do: "drop-trigger", reason: "its run was refused by the budget" },
+      {
+        do: "notify",
+        severity: "warning",
+        title: `${state.model}: run refused by the budget`,
+        body: reservation.refusal,
+        reason: "a refusal must be seen",
+      },
+    ];
+  }
+  return [
+    {
+      do: "request-training-run",
+      to: { ...base, phase: "requested", reservedUsd: reservation.usd },
+      reason: trigger.reason,
+    },
+    { do: "clear-timer", kind: "trigger", reason: "the run it waited for starts" },
+  ];
+};
+
+/** Applies the policy to one trigger. */
+export const decideTrigger = (
+  state: ModelState,
+  trigger: Trigger,
+  nowMs: number,
+): readonly Decision[] => {
+  if (state.manifest.mode === "observe-only") {
+    return ignore(`observe-only: would have requested a training run because ${trigger.reason}`);
+  }
+  if (state.seen.includes(trigger.content)) {
+    return ignore(`${trigger.reason}, which already started or joined a run`);
+  }
+  const firstAtMs = state.trigger?.firstAtMs ?? nowMs;
+  const pending: PendingTrigger = {
+    kind: trigger.kind,
+    reason: trigger.reason,
+    count: (state.trigger?.count ?? 0) + 1,
+    firstAtMs,
+    lastAtMs: nowMs,
+    dueAtMs: dueAt(state, trigger, firstAtMs, nowMs),
+    eventKey: trigger.eventKey,
+  };
+  const remember: Decision = {
+    do: "remember",
+    content: trigger.content,
+    reason: "the same content starts one run only",
+  };
+  const obstacle = obstacleTo(state);
+  if (obstacle !== null) {
+    return [
+      { do: "hold-trigger", trigger: pending, reason: `${trigger.reason}; waits: ${obstacle}` },
+      remember,
+    ];
+  }
+  if (pending.dueAtMs <= nowMs) {
+    return [...startRun(state, pending, trigger.correlationId, nowMs), remember];
+  }
+  return [
+    {
+      do: "hold-trigger",
+      trigger: pending,
+      reason: `${trigger.reason}; waits until ${new Date(pending.dueAtMs).toISOString()} (debounce and cooldown)`,
+    },
+    remember,
+    { do: "set-timer", kind: "trigger", dueAtMs: pending.dueAtMs, reason: "the trigger comes due" },
+  ];
+};
+
+/** What keeps every run of this model from starting now; null when nothing does. */
+const obstacleTo = (state: ModelState): string | null => {
+  if (state.isPaused) return "the model is paused";
+  if (state.parkedReason !== null) return `the model is parked (${state.parkedReason})`;
+  if (state.run !== null) return `run ${state.run.run} is live`;
+  return null;
+};
+
+/** A pending trigger came due, or what it waited for is over. */
+export const decideDueTrigger = (
+  state: ModelState,
+  correlationId: string,
+  nowMs: number,
+): readonly Decision[] => {
+  if (state.trigger === null) return ignore("no trigger is waiting");
+  const obstacle = obstacleTo(state);
+  if (obstacle !== null) return ignore(`the trigger keeps waiting: ${obstacle}`);
+  return state.trigger.dueAtMs <= nowMs
+    ? startRun(state, state.trigger, correlationId, nowMs)
+    : [
+        {
+          do: "set-timer",
+          kind: "trigger",
+          dueAtMs: state.trigger.dueAtMs,
+          reason: "the trigger is not due yet",
+        },
+      ];
+};
