@@ -1,0 +1,65 @@
+/** Index entries: for every field of a document, the key of its value; for every array, the keys of its elements. */
+import type { FieldPath } from "./field-paths.js";
+import { valueKey } from "./order-key.js";
+import type { Fields, Value } from "./values.js";
+
+/** One row of the index: a field (or an array's elements) and a value's key. */
+export interface IndexEntry {
+  readonly field: string;
+  readonly value: string;
+}
+
+/** A document with more fields than this is listed once, as `overflow`, and looked at by every query. */
+export const entriesPerDocumentMax = 400;
+const keyLengthMax = 200;
+
+/** The entry of a document that has too many fields to index. */
+export const overflowEntry: IndexEntry = { field: "*", value: "" };
+
+const pathText = (path: FieldPath): string =>
+  path.map((name) => name.replaceAll(/[\\.]/g, String.raw`\$&`)).join(".");
+
+/** The index's name for a field's values. */
+export const valuesOf = (path: FieldPath): string => `=${pathText(path)}`;
+
+/** The index's name for the elements of a field's array. */
+export const elementsOf = (path: FieldPath): string => `[${pathText(path)}`;
+
+/** Index keys are cut: candidates found by them are checked against the whole value. */
+export const indexKey = (key: string): string =>
+  key.length > keyLengthMax ? key.slice(0, keyLengthMax) : key;
+
+const collect = (path: FieldPath, value: Value, entries: IndexEntry[]): void => {
+  if (entries.length > entriesPerDocumentMax) return;
+  entries.push({ field: valuesOf(path), value: indexKey(valueKey(value)) });
+  if ("mapValue" in value) collectFields(path, value.mapValue.fields, entries);
+  if ("arrayValue" in value) {
+    const field = elementsOf(path);
+    const keys = new Set(value.arrayValue.values.map((element) => indexKey(valueKey(element))));
+    for (const key of keys) entries.push({ field, value: key });
+  }
+};
+
+const collectFields = (path: FieldPath, fields: Fields, entries: IndexEntry[]): void => {
+  for (const [name, value] of Object.entries(fields)) collect([...path, name], value, entries);
+};
+
+/** Every index entry of a document. */
+export const entriesOf = (fields: Fields | undefined): readonly IndexEntry[] => {
+  if (fields === undefined) return [];
+  const entries: IndexEntry[] = [];
+  collectFields([], fields, entries);
+  return entries.length > entriesPerDocumentMax ? [overflowEntry] : entries;
+};
+
+/** The entries to remove and to add when a document changes. */
+export const indexDelta = (
+  before: Fields | undefined,
+  after: Fields | undefined,
+): { readonly removed: readonly IndexEntry[]; readonly added: readonly IndexEntry[] } => {
+  const old = new Map(entriesOf(before).map((entry) => [`${entry.field}\n${entry.value}`, entry]));
+  const added: IndexEntry[] = [];
+  for (const entry of entriesOf(after))
+    if (!old.delete(`${entry.field}\n${entry.value}`)) added.push(entry);
+  return { removed: [...old.values()], added };
+};

@@ -1,0 +1,213 @@
+/** Documents and their index in SQLite. Every function is synchronous, so that none sees half a commit. */
+import type Database from "libsql";
+import { openCollections, type Collection, type Collections } from "./collections.js";
+import type { StoredDocument } from "./documents.js";
+import { indexDelta } from "./index-entries.js";
+import { nameOf, type DocumentName } from "./names.js";
+import { segmentKey } from "./order-key.js";
+import { parseFields, writeFields } from "./stored-fields.js";
+import type { Change } from "./writes.js";
+
+/** A document with the key that sorts it by name. */
+export interface Row {
+  readonly key: string;
+  readonly document: StoredDocument;
+}
+
+/** Which part of an index or a collection to read next, in the order of (value, name). */
+export interface Page {
+  readonly from: string | undefined;
+  readonly to: string | undefined;
+  readonly isDescending: boolean;
+  readonly limit: number;
+}
+
+/** A row found through the index, with the value's (cut) key. */
+export interface IndexedRow extends Row {
+  readonly value: string;
+}
+
+/** Where a scan of an index stopped. */
+export interface IndexPosition {
+  readonly value: string;
+  readonly key: string;
+}
+
+/** The documents of every database of this cloud. */
+export interface DocumentStore {
+  readonly collections: Collections;
+  readonly get: (target: DocumentName) => StoredDocument | undefined;
+  /** A document by the key of its whole name, if it lies in the collection. */
+  readonly getByKey: (collection: Collection, key: string) => Row | undefined;
+  /** Persists the changes of one commit, all or none. */
+  readonly commit: (changes: readonly Change[]) => void;
+  /** A page of a collection's documents by name; `from` and `to` are keys of ids, both included. */
+  readonly scan: (collection: Collection, page: Page) => readonly Row[];
+  /** A page of an index, in the order of value and name; `from` and `to` are keys of values, both included. */
+  readonly scanIndex: (
+    collection: Collection,
+    field: string,
+    page: Page & { readonly after: IndexPosition | undefined },
+  ) => readonly IndexedRow[];
+  /** The documents that hold one value in an index. */
+  readonly lookUp: (collection: Collection, field: string, value: string) => readonly Row[];
+  /** How many documents hold one value in an index, counted up to a limit. */
+  readonly count: (collection: Collection, field: string, value: string, limit: number) => number;
+  readonly isEmpty: (collection: Collection) => boolean;
+  /** The newest time at which a stored document changed. */
+  readonly newestMicros: () => number;
+}
+
+interface DocumentRow {
+  readonly key: Buffer;
+  readonly id: string;
+  readonly fields: string;
+  readonly created: number;
+  readonly updated: number;
+  readonly value?: Buffer;
+}
+
+const schema = `
+  CREATE TABLE IF NOT EXISTS firestore_documents (
+    collection INTEGER NOT NULL, key BLOB NOT NULL, id TEXT NOT NULL, fields TEXT NOT NULL,
+    created INTEGER NOT NULL, updated INTEGER NOT NULL, UNIQUE (collection, key));
+  CREATE INDEX IF NOT EXISTS firestore_documents_updated ON firestore_documents (updated);
+  CREATE TABLE IF NOT EXISTS firestore_fields (
+    collection INTEGER NOT NULL, field TEXT NOT NULL, value BLOB NOT NULL, key BLOB NOT NULL,
+    PRIMARY KEY (collection, field, value, key)) WITHOUT ROWID`;
+
+const lowest = Buffer.alloc(0);
+/** No key begins with this byte twice: types, names and terminators are all smaller. */
+const highest = Buffer.from([0xff, 0xff]);
+const bytes = (key: string): Buffer => Buffer.from(key, "latin1");
+const lowerBound = (key: string | undefined): Buffer => (key === undefined ? lowest : bytes(key));
+const upperBound = (key: string | undefined): Buffer => (key === undefined ? highest : bytes(key));
+
+/** Opens the tables of documents. */
+export const openStore = (db: Database.Database): DocumentStore => {
+  db.exec(schema);
+  const collections = openCollections(db);
+  const columns = "d.key, d.id, d.fields, d.created, d.updated";
+  const joined = `SELECT ${columns}, f.value FROM firestore_fields f
+    JOIN firestore_documents d ON d.collection = f.collection AND d.key = f.key
+    WHERE f.collection = ? AND f.field = ?`;
+  const sql = {
+    get: db.prepare(
+      `SELECT ${columns} FROM firestore_documents d WHERE collection = ? AND key = ?`,
+    ),
+    upsert: db.prepare(
+      `INSERT INTO firestore_documents (collection, key, id, fields, created, updated) VALUES (?, ?, ?, ?, ?, ?)
+       ON CONFLICT (collection, key) DO UPDATE SET fields = excluded.fields, created = excluded.created, updated = excluded.updated`,
+    ),
+    remove: db.prepare("DELETE FROM firestore_documents WHERE collection = ? AND key = ?"),
+    addEntry: db.prepare(
+      "INSERT OR IGNORE INTO firestore_fields (collection, field, value, key) VALUES (?, ?, ?, ?)",
+    ),
+    removeEntry: db.prepare(
+      "DELETE FROM firestore_fields WHERE collection = ? AND field = ? AND value = ? AND key = ?",
+    ),
+    scanUp: db.prepare(
+      `SELECT ${columns} FROM firestore_documents d WHERE collection = ? AND key >= ? AND key <= ? ORDER BY key LIMIT ?`,
+    ),
+    scanDown: db.prepare(
+      `SELECT ${columns} FROM firestore_documents d WHERE collection = ? AND key >= ? AND key <= ? ORDER BY key DESC LIMIT ?`,
+    ),
+    indexUp: db.prepare(
+      `${joined} AND f.value >= ? AND f.value <= ? AND (f.value, f.key) > (?, ?) ORDER BY f.value, f.key LIMIT ?`,
+    ),
+    indexDown: db.prepare(
+      `${joined} AND f.value >= ? AND f.value <= ? AND (f.value, f.key) < (?, ?) ORDER BY f.value DESC, f.key DESC LIMIT ?`,
+    ),
+    lookUp: db.prepare(`${joined} AND f.value = ? ORDER BY f.key`),
+    count: db.prepare(
+      `SELECT COUNT(*) AS count FROM (SELECT 1 FROM firestore_fields WHERE collection = ? AND field = ? AND value = ? LIMIT ?)`,
+    ),
+    any: db.prepare("SELECT 1 FROM firestore_documents WHERE collection = ? LIMIT 1"),
+    newest: db.prepare("SELECT MAX(updated) AS newest FROM firestore_documents"),
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    end: db.prepare("COMMIT"),
+    undo: db.prepare("ROLLBACK"),
+  };
+
+  const rowOf = (collection: Collection, row: DocumentRow): IndexedRow => ({
+    key: collection.key + row.key.toString("latin1"),
+    value: row.value?.toString("latin1") ?? "",
+    document: {
+      name: nameOf(collection.database, [...collection.segments, row.id]),
+      fields: parseFields(row.fields),
+      createdMicros: row.created,
+      updatedMicros: row.updated,
+      storedBytes: row.fields.length,
+    },
+  });
+  const rowsOf = (collection: Collection, rows: unknown): readonly IndexedRow[] =>
+    (rows as DocumentRow[]).map((row) => rowOf(collection, row));
+
+  const persist = ({ target, before, after }: Change): void => {
+    const collection = collections.ensure(target.database, target.segments.slice(0, -1));
+    const id = target.segments.at(-1) ?? "";
+    const key = bytes(segmentKey(id));
+    if (after === undefined) sql.remove.run(collection.id, key);
+    else {
+      const { fields, createdMicros, updatedMicros } = after;
+      sql.upsert.run(collection.id, key, id, writeFields(fields), createdMicros, updatedMicros);
+    }
+    const { removed, added } = indexDelta(before?.fields, after?.fields);
+    for (const entry of removed)
+      sql.removeEntry.run(collection.id, entry.field, bytes(entry.value), key);
+    for (const entry of added)
+      sql.addEntry.run(collection.id, entry.field, bytes(entry.value), key);
+  };
+
+  return {
+    collections,
+    get: (target) => {
+      const collection = collections.find(target.database, target.segments.slice(0, -1));
+      if (collection === undefined) return undefined;
+      const row = sql.get.get(collection.id, bytes(segmentKey(target.segments.at(-1) ?? "")));
+      return row === undefined ? undefined : rowOf(collection, row as DocumentRow).document;
+    },
+    getByKey: (collection, key) => {
+      if (!key.startsWith(collection.key)) return undefined;
+      const row = sql.get.get(collection.id, bytes(key.slice(collection.key.length)));
+      return row === undefined ? undefined : rowOf(collection, row as DocumentRow);
+    },
+    commit: (changes) => {
+      if (changes.length === 0) return;
+      sql.begin.run();
+      try {
+        for (const change of changes) persist(change);
+        sql.end.run();
+      } catch (error) {
+        sql.undo.run();
+        throw error;
+      }
+    },
+    scan: (collection, { from, to, isDescending, limit }) => {
+      const statement = isDescending ? sql.scanDown : sql.scanUp;
+      return rowsOf(
+        collection,
+        statement.all(collection.id, lowerBound(from), upperBound(to), limit),
+      );
+    },
+    scanIndex: (collection, field, { from, to, isDescending, limit, after }) => {
+      const statement = isDescending ? sql.indexDown : sql.indexUp;
+      const start = isDescending ? highest : lowest;
+      const value = after === undefined ? start : bytes(after.value);
+      const key = after === undefined ? start : bytes(after.key.slice(collection.key.length));
+      const low = lowerBound(from);
+      return rowsOf(
+        collection,
+        statement.all(collection.id, field, low, upperBound(to), value, key, limit),
+      );
+    },
+    lookUp: (collection, field, value) =>
+      rowsOf(collection, sql.lookUp.all(collection.id, field, bytes(value))),
+    count: (collection, field, value, limit) => {
+      const row = sql.count.get(collection.id, field, bytes(value), limit);
+      return (row as { readonly count: number }).count;
+    },
+    isEmpty: (collection) => sql.any.get(collection.id) === undefined,
+    newestMicros: () => (sql.newest.get() as { readonly newest: number | null }).newest ?? 0,
+  };
+};
