@@ -5,6 +5,7 @@ import { approvalGiven } from "./approval.js";
 import { modelVisited, timerFired } from "./clock.js";
 import { commandIssued } from "./command.js";
 import { datasetArrived } from "./dataset.js";
+import { effectRejected } from "./effect.js";
 import { evaluationCompleted } from "./evaluation.js";
 import { manifestApplied } from "./manifest.js";
 import { modelVersionAliased, modelVersionRegistered } from "./model-version.js";
@@ -36,6 +37,7 @@ export const catalogue = {
   "model.promoted": { topic: "promotion", schema: modelPromoted },
   "command.issued": { topic: null, schema: commandIssued },
   "manifest.applied": { topic: null, schema: manifestApplied },
+  "effect.rejected": { topic: null, schema: effectRejected },
   "model.visited": { topic: null, schema: modelVisited },
   "timer.fired": { topic: null, schema: timerFired },
 } as const;
@@ -68,6 +70,7 @@ export const anyEvent = z.discriminatedUnion("type", [
   modelPromoted,
   commandIssued,
   manifestApplied,
+  effectRejected,
   modelVisited,
   timerFired,
 ]);

@@ -5,7 +5,14 @@ import { manifestSchema } from "../manifest/schema.js";
 import type { Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
 import { eventKey, shortHash } from "./ids.js";
-import { decideApproval, decideRollout, rollBack, startRollout } from "./rollout.js";
+import {
+  decideApproval,
+  decideRollout,
+  park,
+  rollBack,
+  sameSplit,
+  startRollout,
+} from "./rollout.js";
 import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
 import { decideDueTrigger, decideTrigger, type Trigger } from "./trigger.js";
@@ -81,6 +88,8 @@ export const decide = (
         : ignore(`rollout ${event.data.rollout} does not wait for approval`);
     case "command.issued":
       return decideCommand(state, event, nowMs);
+    case "effect.rejected":
+      return decideRejection(state, event, nowMs);
     case "notification.raised":
     case "model.promoted":
       return ignore("told to others; nothing to decide here");
@@ -393,6 +402,9 @@ const decideVisit = (
     state.trigger === null || state.trigger.dueAtMs > nowMs
       ? ignore("no trigger is due")
       : decideDueTrigger(state, correlationId, nowMs),
+    state.rollout === null && facts.endpoints !== undefined
+      ? decideServing(state, facts)
+      : ignore("no reconciliation is due"),
   ];
   const change = looks.find((decisions) => decisions.some((decision) => decision.do !== "ignore"));
   return (
@@ -424,6 +436,68 @@ const decideTimer = (
           : []),
       ];
   }
+};
+
+/** The cloud refused an effect: what depended on it ends, and says why. */
+const decideRejection = (
+  state: ModelState,
+  event: EventOf<"effect.rejected">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { decision, about, message } = event.data;
+  const reason = `${decision} was refused: ${message}`;
+  if (state.run?.run === about) {
+    return endRun(
+      state,
+      state.run,
+      { outcome: "failed", reasons: [reason], machineSeconds: 0 },
+      nowMs,
+    );
+  }
+  if (state.rollout?.rollout === about && state.rollout.phase !== "cleaning") {
+    return decision === "set-traffic-split" && state.rollout.phase === "progressing"
+      ? park(state, state.rollout, reason)
+      : rollBack(
+          state,
+          state.rollout,
+          { outcome: "rolled-back", reason, severity: "warning" },
+          nowMs,
+        );
+  }
+  return [
+    {
+      do: "notify",
+      severity: "warning",
+      title: `${state.model}: ${decision} was refused`,
+      body: message,
+      reason: "nothing in progress depends on it, so a person is told",
+    },
+  ];
+};
+
+/** Between rollouts the champion serves everything; anything else was done by hand. */
+const decideServing = (state: ModelState, facts: Facts): readonly Decision[] => {
+  const production = state.manifest.promotion.environments.at(-1);
+  const champion = production && state.champion?.deployed[production.name];
+  const found = production && facts.endpoints?.[production.endpoint];
+  if (!production || !champion || !found)
+    return ignore("the champion's endpoint was not looked at");
+  if (sameSplit(found.trafficSplit, { [champion]: 100 }))
+    return ignore("the champion serves 100 %");
+  const seen = JSON.stringify(found.trafficSplit);
+  const content = `split:${production.endpoint}:${seen}`;
+  return state.seen.includes(content)
+    ? ignore("people were told that the traffic was changed by hand")
+    : [
+        { do: "remember", content, reason: "people are told once" },
+        {
+          do: "notify",
+          severity: "page",
+          title: `${state.model}: traffic of ${production.endpoint} was changed by hand`,
+          body: `It is ${seen}; champion ${champion} should serve 100 %. Nothing was overwritten.`,
+          reason: "traffic that a person changed is never overwritten blindly",
+        },
+      ];
 };
 
 const decideCommand = (

@@ -69,6 +69,42 @@ const rolloutNeeds = (
   }
 };
 
+/** Where the champion serves its users. */
+const servingNeeds = (state: ModelState): readonly Need[] => {
+  const production = state.manifest.promotion.environments.at(-1);
+  return state.champion === null || production === undefined
+    ? []
+    : [{ fact: "endpoint", endpoint: production.endpoint }];
+};
+
+/** Whether any state could make this event need facts; when not, the state is read only once, in the transaction. */
+export const mayNeedFacts = (event: ContinuoEvent): boolean => {
+  switch (event.type) {
+    case "pipeline-job.changed":
+    case "model-version.registered":
+    case "model-version.aliased":
+    case "operation.finished":
+    case "model.visited":
+    case "timer.fired":
+      return true;
+    case "dataset.arrived":
+    case "schedule.fired":
+    case "drift.detected":
+    case "skew.detected":
+    case "performance.decayed":
+    case "pipeline.released":
+    case "training-run.requested":
+    case "evaluation.completed":
+    case "approval.given":
+    case "command.issued":
+    case "manifest.applied":
+    case "effect.rejected":
+    case "notification.raised":
+    case "model.promoted":
+      return false;
+  }
+};
+
 /** The facts that deciding this event takes. */
 export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): readonly Need[] => {
   switch (event.type) {
@@ -80,7 +116,11 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
     case "operation.finished":
       return rolloutNeeds(state, state.rollout, nowMs);
     case "model.visited":
-      return [...runNeeds(state.run), ...rolloutNeeds(state, state.rollout, nowMs)];
+      return [
+        ...runNeeds(state.run),
+        ...rolloutNeeds(state, state.rollout, nowMs),
+        ...(event.data.by === "reconcile" && state.rollout === null ? servingNeeds(state) : []),
+      ];
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];
     case "dataset.arrived":
@@ -94,6 +134,7 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
     case "approval.given":
     case "command.issued":
     case "manifest.applied":
+    case "effect.rejected":
     case "notification.raised":
     case "model.promoted":
       return [];

@@ -419,7 +419,7 @@ const decideSmokeTest = (
 };
 
 /** Where a rollout that stopped moving stays until a person acts. */
-const park = (
+export const park = (
   state: ModelState,
   rollout: InPhase<"progressing">,
   parkedReason: string,

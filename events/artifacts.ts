@@ -1,0 +1,226 @@
+/** The files that a training run leaves behind, as the control plane reads them. */
+import { z } from "zod";
+
+const count = z.number().min(0);
+
+/** Counts of a numeric column: below edges[0], between the edges, at or above the last; then missing. */
+const numericDistribution = z.object({
+  type: z.literal("numeric"),
+  edges: z.array(z.number()),
+  counts: z.array(count),
+  missing: count,
+});
+
+/** Counts of a text column's most frequent values, the others together, and missing. */
+const categoricalDistribution = z.object({
+  type: z.literal("categorical"),
+  counts: z.record(z.string(), count),
+  other: count,
+  missing: count,
+});
+
+/** How the values of a column were spread: what drift is measured against. */
+export const distribution = z.discriminatedUnion("type", [
+  numericDistribution,
+  categoricalDistribution,
+]);
+
+const columnProfile = z.object({
+  type: z.enum(["number", "integer", "boolean", "timestamp", "string"]),
+  missing: count,
+  missingShare: z.number(),
+  distinct: count,
+  min: z.number().optional(),
+  max: z.number().optional(),
+  mean: z.number().optional(),
+  standardDeviation: z.number().optional(),
+  /** Quantiles by probability, for example "0.5". */
+  quantiles: z.record(z.string(), z.number()).optional(),
+  /** The most frequent values of a text column. */
+  top: z.array(z.object({ value: z.string(), count })).optional(),
+  distribution,
+});
+
+/** profile.json: statistics of one dataset version. */
+export const profile = z.object({
+  formatVersion: z.literal(1),
+  dataset: z.string(),
+  rows: count,
+  columns: z.record(z.string(), columnProfile),
+});
+
+/** One thing wrong with a dataset version: a sentence with numbers, and what it asks for. */
+export const anomaly = z.object({
+  column: z.string().optional(),
+  kind: z.enum([
+    "no-rows",
+    "missing-column",
+    "unexpected-column",
+    "type",
+    "range",
+    "domain",
+    "missing-values",
+    "label",
+    "drift",
+  ]),
+  severity: z.enum(["stop", "ask", "note"]),
+  message: z.string(),
+  /** The numbers of the sentence, by name. */
+  numbers: z.record(z.string(), z.number()).default({}),
+});
+
+/** anomalies.json: the data gate's verdict with its reasons. */
+export const anomalies = z.object({
+  formatVersion: z.literal(1),
+  dataset: z.string(),
+  verdict: z.enum(["go", "stop", "ask"]),
+  anomalies: z.array(anomaly),
+});
+
+const metrics = z.object({
+  auc: z.number(),
+  averagePrecision: z.number(),
+  logLoss: z.number(),
+  brier: z.number(),
+  accuracy: z.number(),
+  calibrationError: z.number(),
+});
+
+const interval = z.tuple([z.number(), z.number()]);
+
+/** The paired comparison on the same rows; positive `improvement` means that the challenger is better. */
+const comparison = z.object({
+  /** What the challenger was compared with: the champion or the best constant prediction. */
+  against: z.enum(["champion", "constant"]),
+  test: z.enum(["delong", "paired-z", "mcnemar", "paired-bootstrap"]),
+  metric: z.string(),
+  mode: z.enum(["superiority", "non-inferiority"]),
+  margin: z.number(),
+  alpha: z.number(),
+  improvement: z.number(),
+  standardError: z.number(),
+  interval,
+  /** One-sided p-value of the null hypothesis of the mode. */
+  pValue: z.number(),
+  isAccepted: z.boolean(),
+  /** Chance of acceptance at this size if the challenger is truly `powerEffect` better. */
+  power: z.number(),
+  powerEffect: z.number(),
+  /** Rows for a power of 80 % at that effect; absent when no number of rows is enough. */
+  rowsNeeded: z.number().optional(),
+  /** Smallest true improvement over the null that is found with 80 % power. */
+  detectable: z.number(),
+});
+
+const slice = z.object({
+  column: z.string(),
+  value: z.string(),
+  rows: count,
+  positives: count,
+  challengerAuc: z.number(),
+  championAuc: z.number().optional(),
+  improvement: z.number().optional(),
+  interval: interval.optional(),
+  /** One-sided p-value that the challenger is not worse here, and the same after Benjamini-Hochberg. */
+  pValue: z.number().optional(),
+  pAdjusted: z.number().optional(),
+});
+
+/** evaluation.json: metrics of both versions on the same rows and the verdict on the challenger. */
+export const evaluation = z.object({
+  formatVersion: z.literal(1),
+  rows: count,
+  positives: count,
+  challenger: metrics,
+  champion: metrics.optional(),
+  /** The constant prediction of the challenger's training rows. */
+  constant: metrics,
+  thresholds: z.array(
+    z.object({
+      metric: z.string(),
+      value: z.number(),
+      min: z.number().optional(),
+      max: z.number().optional(),
+      isMet: z.boolean(),
+    }),
+  ),
+  comparison: comparison.optional(),
+  slices: z.array(slice),
+  calibration: z.array(
+    z.object({
+      low: z.number(),
+      high: z.number(),
+      rows: count,
+      meanScore: z.number(),
+      positiveRate: z.number(),
+    }),
+  ),
+  curve: z.array(
+    z.object({
+      threshold: z.number(),
+      truePositiveRate: z.number(),
+      falsePositiveRate: z.number(),
+      precision: z.number(),
+    }),
+  ),
+  confusion: z.object({
+    threshold: z.number(),
+    truePositives: count,
+    falsePositives: count,
+    falseNegatives: count,
+    trueNegatives: count,
+  }),
+  verdict: z.object({
+    outcome: z.enum(["accept", "reject"]),
+    reasons: z.array(z.string()).min(1),
+  }),
+  /** SHA-256 of scores.jsonl, from which the verdict can be computed again. */
+  scoresDigest: z.string(),
+  models: z.object({ challenger: z.string(), champion: z.string().optional() }),
+});
+
+/** What model.json says about itself; the parameters that score a row follow it in the same file. */
+export const modelMetadata = z.object({
+  format: z.literal("continuo-model"),
+  formatVersion: z.literal(1),
+  trainer: z.object({ name: z.string(), version: z.string() }),
+  algorithm: z.enum(["gradient-boosting", "logistic-regression"]),
+  parameters: z.record(z.string(), z.number()),
+  seed: z.number(),
+  label: z.string(),
+  /** [negative class, positive class]: the order of every prediction's scores. */
+  classes: z.tuple([z.string(), z.string()]),
+  features: z.array(
+    z.discriminatedUnion("type", [
+      z.object({ name: z.string(), type: z.literal("numeric") }),
+      z.object({
+        name: z.string(),
+        type: z.literal("categorical"),
+        /** Known categories; a category's position is its code. */
+        categories: z.array(z.string()),
+      }),
+    ]),
+  ),
+  training: z.object({
+    rows: count,
+    positiveRate: z.number(),
+    /** Rows at or after this time were kept for evaluation; absent without a time column. */
+    before: z.string().optional(),
+    datasets: z.array(z.string()),
+    metrics: z.object({ auc: z.number(), logLoss: z.number() }),
+    /** Distributions of the features and of the model's own score on the training rows. */
+    distributions: z.record(z.string(), distribution),
+    score: distribution,
+  }),
+});
+
+export type Distribution = Readonly<z.infer<typeof distribution>>;
+export type ColumnProfile = Readonly<z.infer<typeof columnProfile>>;
+export type Profile = Readonly<z.infer<typeof profile>>;
+export type Anomaly = Readonly<z.infer<typeof anomaly>>;
+export type Anomalies = Readonly<z.infer<typeof anomalies>>;
+export type Metrics = Readonly<z.infer<typeof metrics>>;
+export type Comparison = Readonly<z.infer<typeof comparison>>;
+export type Slice = Readonly<z.infer<typeof slice>>;
+export type Evaluation = Readonly<z.infer<typeof evaluation>>;
+export type ModelMetadata = Readonly<z.infer<typeof modelMetadata>>;

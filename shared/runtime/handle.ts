@@ -1,0 +1,226 @@
+/** The path of one event: journal, decide, commit, perform. */
+import type { ContinuoEvent } from "../../events/index.js";
+import type { ModelName } from "../../events/ids.js";
+import { decide } from "../domain/decide.js";
+import type { Decision } from "../domain/decision.js";
+import { RejectedError } from "../domain/errors.js";
+import { evolve, isChange, nextLink } from "../domain/evolve.js";
+import type { Facts } from "../domain/facts.js";
+import { eventKey, shortHash } from "../domain/ids.js";
+import { mayNeedFacts, needs } from "../domain/needs.js";
+import type { ModelState } from "../domain/state.js";
+import type { Ports } from "../ports/ports.js";
+import type { Commit, JournalEntry } from "../ports/state.js";
+import { log } from "./log.js";
+import { observe } from "./observe.js";
+import { aboutOf, hasEffect, perform } from "./perform.js";
+import { modelsConcernedBy } from "./route.js";
+
+/** Who handles, and with what. */
+export interface HandleOptions {
+  readonly function: string;
+  readonly ports: Ports;
+  /** The models concerned; found by what the event is about when absent. */
+  readonly models?: readonly ModelName[];
+}
+
+/** What came of one event for one model. */
+export interface HandledEntry {
+  readonly model: ModelName | null;
+  readonly outcome: "committed" | "duplicate" | "nothing";
+  readonly entry: JournalEntry | null;
+}
+
+/** A visit that finds nothing to do leaves no trace: an idle system writes nothing. */
+const leavesNoTrace = (event: ContinuoEvent): boolean => event.type === "model.visited";
+
+/** The journal's key of an event for one model. */
+export const journalKey = (event: ContinuoEvent, model: ModelName | null): string =>
+  shortHash(`${eventKey(event)}|${model ?? ""}`, 32);
+
+const recordsOf = (decisions: readonly Decision[]): Pick<Commit, "runs" | "rollouts"> => ({
+  runs: decisions.flatMap((decision) => (decision.do === "end-run" ? [decision.record] : [])),
+  rollouts: decisions.flatMap((decision) =>
+    decision.do === "end-rollout" ? [decision.record] : [],
+  ),
+});
+
+/** The last word about each kind of timer. */
+const timersOf = (model: ModelName, decisions: readonly Decision[]): Commit["timers"] => {
+  const last = new Map<string, Commit["timers"][number]>();
+  for (const decision of decisions) {
+    if (decision.do === "set-timer") {
+      last.set(decision.kind, { model, kind: decision.kind, dueAtMs: decision.dueAtMs });
+    } else if (decision.do === "clear-timer") {
+      last.set(decision.kind, { model, kind: decision.kind, dueAtMs: null });
+    }
+  }
+  return [...last.values()];
+};
+
+/** Turns decisions into what the transaction writes. */
+const commitOf = (
+  event: ContinuoEvent,
+  model: ModelName,
+  state: ModelState | undefined,
+  decisions: readonly Decision[],
+  options: { readonly function: string; readonly nowMs: number },
+): Commit => {
+  const hasChange = decisions.some(isChange);
+  const before = state ?? null;
+  const link = hasChange ? nextLink(before, eventKey(event), decisions) : null;
+  const evolved = decisions.reduce(
+    (current, decision) => evolve(current, decision, options.nowMs),
+    before,
+  );
+  const next =
+    evolved === null || link === null
+      ? evolved
+      : { ...evolved, sequence: link.sequence, head: link.hash };
+  const isPending = decisions.some(hasEffect);
+  const entry: JournalEntry = {
+    key: journalKey(event, model),
+    model,
+    event,
+    receivedAtMs: options.nowMs,
+    function: options.function,
+    decisions: decisions.map((decision) => ({ decision, isDone: !hasEffect(decision) })),
+    isPending,
+    stateVersion: before?.sequence ?? 0,
+    chain: link,
+  };
+  return {
+    entry,
+    ...(hasChange ? { state: next } : {}),
+    timers: timersOf(model, decisions),
+    ...recordsOf(decisions),
+  };
+};
+
+/** Performs what an entry still has to do, in order, and marks it done. */
+export const finish = async (entry: JournalEntry, options: HandleOptions): Promise<void> => {
+  const { model } = entry;
+  if (model === null) return;
+  const { ports } = options;
+  for (const [index, { decision }] of entry.decisions.entries()) {
+    if (!hasEffect(decision)) continue;
+    try {
+      await perform(decision, { entry, index, model, ports });
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      await tellRejection(decision, error, entry, index, model, options);
+    }
+  }
+  await ports.state.markDone(entry.key);
+};
+
+/** A refused effect becomes a fact of its own, decided like any other. */
+const tellRejection = async (
+  decision: Decision,
+  error: RejectedError,
+  entry: JournalEntry,
+  index: number,
+  model: ModelName,
+  options: HandleOptions,
+): Promise<void> => {
+  log("WARNING", error.message, { model, decision: decision.do, key: entry.key });
+  const state = await options.ports.state.model(model);
+  await handleEvent(
+    {
+      specversion: "1.0",
+      type: "effect.rejected",
+      id: `${entry.key}/${index}`,
+      source: `continuo/${model}`,
+      time: new Date(options.ports.clock()).toISOString(),
+      causationid: entry.event.id,
+      correlationid: entry.event.correlationid ?? entry.event.id,
+      data: {
+        model,
+        decision: decision.do,
+        about: aboutOf(decision, state),
+        message: error.message.replaceAll(/[\p{Cc}\p{Cs}]/gu, " ").slice(0, 4000),
+      },
+    },
+    { function: options.function, ports: options.ports, models: [model] },
+  );
+};
+
+const lookUp = async (
+  event: ContinuoEvent,
+  model: ModelName,
+  ports: Ports,
+  nowMs: number,
+): Promise<Facts> => {
+  if (!mayNeedFacts(event)) return {};
+  const state = await ports.state.model(model);
+  return state === null ? {} : observe(model, needs(state, event, nowMs), ports);
+};
+
+const handleForModel = async (
+  event: ContinuoEvent,
+  model: ModelName,
+  options: HandleOptions,
+): Promise<HandledEntry> => {
+  const { ports } = options;
+  const nowMs = ports.clock();
+  const facts = await lookUp(event, model, ports, nowMs);
+  const result = await ports.state.transact(journalKey(event, model), model, (state) => {
+    const decisions = decide(state, { event, facts }, nowMs);
+    return leavesNoTrace(event) && !decisions.some(isChange)
+      ? null
+      : commitOf(event, model, state, decisions, { function: options.function, nowMs });
+  });
+  switch (result.outcome) {
+    case "nothing":
+      return { model, outcome: "nothing", entry: null };
+    case "duplicate":
+      // The first delivery may have died between its commit and its last effect.
+      if (result.entry.isPending) await finish(result.entry, options);
+      return { model, outcome: "duplicate", entry: result.entry };
+    case "committed": {
+      const { entry } = result.commit;
+      if (entry.isPending) await finish(entry, options);
+      return { model, outcome: "committed", entry };
+    }
+  }
+};
+
+/** Journals an event that concerns no model, so that `why` can tell what became of it. */
+const recordUnconcerned = async (
+  event: ContinuoEvent,
+  options: HandleOptions,
+): Promise<HandledEntry> => {
+  const entry: JournalEntry = {
+    key: journalKey(event, null),
+    model: null,
+    event,
+    receivedAtMs: options.ports.clock(),
+    function: options.function,
+    decisions: [
+      {
+        decision: { do: "ignore", reason: "no applied manifest concerns this event" },
+        isDone: true,
+      },
+    ],
+    isPending: false,
+    stateVersion: 0,
+    chain: null,
+  };
+  await options.ports.state.record(entry);
+  return { model: null, outcome: "committed", entry };
+};
+
+/**
+ * Handles one event for every model that it concerns and returns when all effects are performed.
+ * Throws UnavailableError or ConflictError when it must be delivered again; a second call finishes what is pending.
+ */
+export const handleEvent = async (
+  event: ContinuoEvent,
+  options: HandleOptions,
+): Promise<readonly HandledEntry[]> => {
+  const models = options.models ?? (await modelsConcernedBy(event, options.ports.state));
+  if (models.length === 0) return [await recordUnconcerned(event, options)];
+  const handled: HandledEntry[] = [];
+  for (const model of models) handled.push(await handleForModel(event, model, options));
+  return handled;
+};

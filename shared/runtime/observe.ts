@@ -1,0 +1,113 @@
+/** Looks up the facts that a decision needs. */
+import type { ModelName } from "../../events/ids.js";
+import type { EndpointFacts, Facts, Need, SmokeTestFacts } from "../domain/facts.js";
+import type { ArmCounts, Segment } from "../domain/state.js";
+import type { Ports } from "../ports/ports.js";
+
+const reportBytesMax = 8 * 1024 * 1024;
+const smokeTestConcurrency = 4;
+
+const noRequests = (buckets: number): ArmCounts => ({
+  requests: 0,
+  errors: 0,
+  latencies: Array.from({ length: buckets }, () => 0),
+});
+
+const series = async (
+  need: Need & { readonly fact: "series" },
+  ports: Ports,
+): Promise<Segment | null> => {
+  const counts = await ports.metrics.counts(need);
+  if (counts === null) return null;
+  const arm = (id: typeof need.champion): ArmCounts =>
+    (id === null ? undefined : counts.arms[id]) ?? noRequests(counts.bounds.length + 1);
+  return {
+    weight: need.weight,
+    startMs: need.sinceMs,
+    endMs: counts.endMs,
+    bounds: counts.bounds,
+    champion: arm(need.champion),
+    challenger: arm(need.challenger),
+  };
+};
+
+/** Example requests from the evaluation report; without one, an empty list that fails the smoke test. */
+const exampleInstances = async (
+  report: string | null,
+  ports: Ports,
+): Promise<readonly unknown[]> => {
+  if (report === null) return [];
+  const body = await ports.objects.read(report, reportBytesMax);
+  if (body === null) return [];
+  const parsed: unknown = JSON.parse(body.toString("utf8"));
+  const sample =
+    typeof parsed === "object" && parsed !== null && "sample" in parsed ? parsed.sample : [];
+  return Array.isArray(sample) ? sample : [];
+};
+
+const quantile = (sorted: readonly number[], q: number): number =>
+  sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
+
+const smokeTest = async (
+  need: Need & { readonly fact: "smoke-test" },
+  ports: Ports,
+): Promise<SmokeTestFacts> => {
+  const instances = await exampleInstances(need.report, ports);
+  if (instances.length === 0) {
+    return { requests: 0, errors: 1, latencyP95Ms: 0, firstError: "no example requests are known" };
+  }
+  const latencies: number[] = [];
+  const failures: string[] = [];
+  const lane = async (first: number): Promise<void> => {
+    for (let index = first; index < need.requests; index += smokeTestConcurrency) {
+      const reply = await ports.endpoints.predict(need.endpoint, [
+        instances[index % instances.length],
+      ]);
+      latencies.push(reply.latencyMs);
+      if (reply.status !== 200) {
+        failures.push(`HTTP ${reply.status} ${JSON.stringify(reply.body).slice(0, 300)}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: smokeTestConcurrency }, (_, index) => lane(index)));
+  return {
+    requests: need.requests,
+    errors: failures.length,
+    latencyP95Ms: quantile(
+      latencies.toSorted((a, b) => a - b),
+      0.95,
+    ),
+    firstError: failures[0] ?? null,
+  };
+};
+
+/** Reads every needed fact, in order; throws what the ports throw. */
+export const observe = async (
+  model: ModelName,
+  wanted: readonly Need[],
+  ports: Ports,
+): Promise<Facts> => {
+  let facts: Facts = {};
+  const endpoints: Record<string, EndpointFacts | null> = {};
+  for (const need of wanted) {
+    switch (need.fact) {
+      case "pipeline-job":
+        facts = { ...facts, pipelineJob: await ports.pipelines.get(need.run) };
+        break;
+      case "model-version":
+        facts = { ...facts, modelVersion: await ports.registry.version(model, need.alias) };
+        break;
+      case "endpoint":
+        endpoints[need.endpoint] = await ports.endpoints.get(need.endpoint);
+        facts = { ...facts, endpoints };
+        break;
+      case "series":
+        facts = { ...facts, series: await series(need, ports) };
+        break;
+      case "smoke-test":
+        facts = { ...facts, smokeTest: await smokeTest(need, ports) };
+        break;
+    }
+  }
+  return facts;
+};

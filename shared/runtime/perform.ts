@@ -1,0 +1,231 @@
+/** Performs the effects of decisions. Every effect may run twice: its target must not mind. */
+import { catalogue, type ContinuoEvent, type EventType } from "../../events/index.js";
+import { modelName, type ModelName } from "../../events/ids.js";
+import type { Decision } from "../domain/decision.js";
+import { InvariantError } from "../domain/errors.js";
+import type { ModelState } from "../domain/state.js";
+import type { Ports } from "../ports/ports.js";
+import type { JournalEntry } from "../ports/state.js";
+import { trainingSpec } from "./training-spec.js";
+
+/** What an effect is performed for. */
+interface Cause {
+  readonly entry: JournalEntry;
+  readonly index: number;
+  readonly model: ModelName;
+  readonly ports: Ports;
+}
+
+/** Whether performing this decision changes anything outside the state store. */
+export const hasEffect = (decision: Decision): boolean => {
+  switch (decision.do) {
+    case "adopt-manifest":
+    case "forget-model":
+    case "request-training-run":
+    case "submit-pipeline-job":
+    case "publish-evaluation":
+    case "register-model-version":
+    case "cancel-pipeline-job":
+    case "deploy-model":
+    case "undeploy-model":
+    case "set-traffic-split":
+    case "promote":
+    case "set-aliases":
+    case "notify":
+      return true;
+    case "ignore":
+    case "record-dataset":
+    case "hold-trigger":
+    case "drop-trigger":
+    case "remember":
+    case "set-timer":
+    case "clear-timer":
+    case "enter-phase":
+    case "end-run":
+    case "queue-challenger":
+    case "start-rollout":
+    case "advance-rollout":
+    case "pause-rollout":
+    case "resume-rollout":
+    case "park-rollout":
+    case "roll-back":
+    case "record-measurement":
+    case "end-rollout":
+    case "pause-model":
+    case "park-model":
+    case "resume-model":
+      return false;
+  }
+};
+
+/** Publishes an event of ours to its topic, as the effect of another. */
+const publish = async <Type extends EventType>(
+  { entry, model, ports }: Cause,
+  type: Type,
+  id: string,
+  data: Extract<ContinuoEvent, { readonly type: Type }>["data"],
+): Promise<void> => {
+  const { topic } = catalogue[type];
+  if (topic === null) throw new InvariantError(`${type} has no topic and is never published`);
+  const event = {
+    specversion: "1.0",
+    type,
+    id,
+    source: `continuo/${model}`,
+    time: new Date(entry.receivedAtMs).toISOString(),
+    subject: model,
+    datacontenttype: "application/json",
+    causationid: entry.event.id,
+    correlationid: entry.event.correlationid ?? entry.event.id,
+    data,
+  };
+  await ports.bus.publish(topic, {
+    data: Buffer.from(JSON.stringify(event)),
+    attributes: { type, model, "content-type": "application/cloudevents+json" },
+  });
+};
+
+/** The state that an effect reads its manifest from; it exists because the decision was committed with it. */
+const stateOf = async ({ model, ports }: Cause): Promise<ModelState> => {
+  const state = await ports.state.model(model);
+  if (state === null)
+    throw new InvariantError(`model ${model} has no state while its effects are performed`);
+  return state;
+};
+
+/** Performs one decision's effect; throws RejectedError when it can never succeed, UnavailableError when later. */
+export const perform = async (decision: Decision, cause: Cause): Promise<void> => {
+  const { entry, index, model, ports } = cause;
+  switch (decision.do) {
+    case "adopt-manifest": {
+      const { promotion, monitoring, labels, triggers } = decision.manifest;
+      for (const { endpoint } of promotion.environments) {
+        await ports.endpoints.ensure(endpoint, {
+          labels: { ...labels, "continuo-model": model },
+          samplingRate: monitoring.samplingRate,
+          ...(monitoring.predictionLog === undefined
+            ? {}
+            : { predictionLog: monitoring.predictionLog }),
+        });
+      }
+      return ports.schedules.sync(model, triggers.schedules);
+    }
+    case "forget-model":
+      return ports.schedules.sync(model, []);
+    case "request-training-run":
+      return publish(cause, "training-run.requested", decision.to.run, {
+        model,
+        run: decision.to.run,
+        reason: decision.reason.slice(0, 2000),
+      });
+    case "submit-pipeline-job": {
+      const { manifest } = await stateOf(cause);
+      const spec =
+        decision.job.template === null ? await trainingSpec(manifest, ports.objects) : undefined;
+      return ports.pipelines.submit(decision.job, spec);
+    }
+    case "publish-evaluation":
+      return publish(cause, "evaluation.completed", decision.to.run, {
+        model,
+        run: decision.to.run,
+        report: decision.evaluation.report,
+        outcome: decision.evaluation.outcome,
+        reasons: decision.evaluation.reasons.map((reason) => reason.slice(0, 1000)),
+        numbers: decision.evaluation.numbers,
+        artifact: decision.evaluation.artifact,
+        artifactDigest: decision.evaluation.artifactDigest,
+      });
+    case "register-model-version": {
+      const { manifest } = await stateOf(cause);
+      return ports.registry.upload({
+        model,
+        alias: decision.alias,
+        artifactUri: decision.to.evaluation.artifact,
+        artifactDigest: decision.to.evaluation.artifactDigest,
+        image: manifest.serving.image,
+        healthRoute: manifest.serving.healthRoute,
+        predictRoute: manifest.serving.predictRoute,
+        env: manifest.serving.env,
+        labels: { ...manifest.labels, "continuo-model": model, "continuo-run": decision.to.run },
+      });
+    }
+    case "cancel-pipeline-job":
+      return ports.pipelines.cancel(decision.run);
+    case "deploy-model": {
+      const { serving } = (await stateOf(cause)).manifest;
+      const { type, accelerator } = serving.machine;
+      return ports.endpoints.deploy({
+        endpoint: decision.endpoint,
+        model,
+        versionId: decision.versionId,
+        deployedModelId: decision.deployedModelId,
+        machineType: type,
+        ...(accelerator === undefined ? {} : { accelerator }),
+        replicasMin: serving.replicasMin,
+        replicasMax: serving.replicasMax,
+      });
+    }
+    case "undeploy-model":
+      return ports.endpoints.undeploy(decision.endpoint, decision.deployedModelId);
+    case "set-traffic-split":
+      return ports.endpoints.setTrafficSplit(decision.endpoint, decision.split, decision.expected);
+    case "promote":
+      return decision.champion.run === null
+        ? undefined
+        : publish(cause, "model.promoted", `${model}@${decision.champion.versionId}`, {
+            model,
+            versionId: decision.champion.versionId,
+            run: decision.champion.run,
+          });
+    case "set-aliases":
+      return ports.registry.setAliases(model, decision.versionId, decision.aliases);
+    case "notify":
+      return publish(cause, "notification.raised", `${entry.key}/${index}`, {
+        model,
+        severity: decision.severity,
+        title: decision.title.slice(0, 256),
+        body: decision.body.slice(0, 4000) || decision.title,
+      });
+    case "ignore":
+    case "record-dataset":
+    case "hold-trigger":
+    case "drop-trigger":
+    case "remember":
+    case "set-timer":
+    case "clear-timer":
+    case "enter-phase":
+    case "end-run":
+    case "queue-challenger":
+    case "start-rollout":
+    case "advance-rollout":
+    case "pause-rollout":
+    case "resume-rollout":
+    case "park-rollout":
+    case "roll-back":
+    case "record-measurement":
+    case "end-rollout":
+    case "pause-model":
+    case "park-model":
+    case "resume-model":
+      return undefined;
+  }
+};
+
+/** What a refused decision was about: the id that the state knows it by. */
+export const aboutOf = (decision: Decision, state: ModelState | null): string => {
+  switch (decision.do) {
+    case "submit-pipeline-job":
+    case "register-model-version":
+    case "publish-evaluation":
+      return decision.to.run;
+    case "cancel-pipeline-job":
+      return decision.run;
+    case "deploy-model":
+    case "set-traffic-split":
+      return state?.rollout?.rollout ?? "nothing in progress";
+    case "adopt-manifest":
+      return modelName.parse(decision.model);
+    default:
+      return decision.do;
+  }
+};

@@ -1,0 +1,59 @@
+/** Continuo's own pipeline template, fitted to one manifest. */
+import { z } from "zod";
+import { RejectedError } from "../domain/errors.js";
+import type { Manifest } from "../manifest/schema.js";
+import type { Objects } from "../ports/objects.js";
+import { config } from "./wiring.js";
+
+const templateBytesMax = 1024 * 1024;
+
+/** The part of a PipelineSpec that a manifest changes. */
+const templateSchema = z.looseObject({
+  deploymentSpec: z.looseObject({
+    executors: z.record(
+      z.string(),
+      z.looseObject({ container: z.looseObject({ image: z.string() }) }),
+    ),
+  }),
+});
+
+/** Where the template lies; provisioning puts it there. */
+export const templateUri = (bucket: string): string =>
+  `gs://${bucket}/continuo/pipelines/train.json`;
+
+/** Reads the template and sets the training image and machine; throws RejectedError when it is missing or broken. */
+export const trainingSpec = async (manifest: Manifest, objects: Objects): Promise<unknown> => {
+  const uri = templateUri(config().bucket);
+  const body = await objects.read(uri, templateBytesMax);
+  if (body === null) {
+    throw new RejectedError(
+      `the pipeline template ${uri} is missing: provision this project again`,
+    );
+  }
+  const parsed = templateSchema.safeParse(JSON.parse(body.toString("utf8")));
+  if (!parsed.success)
+    throw new RejectedError(`${uri} is not a pipeline template: ${parsed.error.message}`);
+  const { executors } = parsed.data.deploymentSpec;
+  const train = executors["exec-train"];
+  if (train === undefined) throw new RejectedError(`${uri} has no executor exec-train`);
+  const { machine, image } = manifest.training;
+  const resources = {
+    machineType: machine.type,
+    ...(machine.accelerator === undefined
+      ? {}
+      : {
+          accelerator: {
+            resourceType: machine.accelerator.type,
+            resourceCount: String(machine.accelerator.count),
+          },
+        }),
+  };
+  const container = { ...train.container, image, ...(machine.accelerator ? { resources } : {}) };
+  return {
+    ...parsed.data,
+    deploymentSpec: {
+      ...parsed.data.deploymentSpec,
+      executors: { ...executors, "exec-train": { ...train, container } },
+    },
+  };
+};
