@@ -1,5 +1,7 @@
 /** Which container images this machine may run, and as which local command. */
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
+import { isAbsolute } from "node:path";
 import { z } from "zod";
 import { RpcError } from "../protocol/service.js";
 
@@ -116,3 +118,32 @@ export const expandVariables = (text: string, env: Readonly<Record<string, strin
     if (escape !== "") return `$(${name})`;
     return Object.hasOwn(env, name) ? (env[name] ?? "") : whole;
   });
+
+/**
+ * A digest of what an image runs: its entry in the list and the files that the entry names, as the digest of a real
+ * image changes with its content. An image that cannot run has its reason for a digest.
+ */
+export const imageFingerprint = (
+  file: string,
+  spec: { readonly image: string; readonly command?: readonly string[] },
+): string => {
+  const hash = createHash("sha256");
+  try {
+    const local = resolveImage(file, spec);
+    hash.update(JSON.stringify(local));
+    for (const word of [local.program, ...local.args]) {
+      if (isAbsolute(word)) hash.update(readIfThere(word));
+    }
+  } catch (error) {
+    hash.update(String(error));
+  }
+  return hash.digest("hex");
+};
+
+const readIfThere = (path: string): Buffer => {
+  try {
+    return readFileSync(path);
+  } catch {
+    return Buffer.alloc(0);
+  }
+};

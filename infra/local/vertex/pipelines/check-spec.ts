@@ -30,6 +30,8 @@ interface Problem {
 
 const problemsMax = 10;
 const namePattern = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}$/;
+/** A task name has no dot, because dots join the names of nested tasks. */
+const taskNamePattern = /^[A-Za-z0-9_][A-Za-z0-9_-]{0,199}$/;
 
 const has = (record: object | undefined, key: string): boolean =>
   record !== undefined && Object.hasOwn(record, key);
@@ -223,7 +225,7 @@ const checkTask = (
   report: Report,
 ): void => {
   const { name, task, at } = entry;
-  if (!namePattern.test(name)) report(at, `"${name}" is not a valid task name`);
+  if (!taskNamePattern.test(name)) report(at, `"${name}" is not a valid task name`);
   for (const upstream of task.dependentTasks ?? []) {
     if (!has(dag.tasks, upstream))
       report(at, `depends on task "${upstream}", which is not in the same DAG`);
