@@ -137,9 +137,10 @@ export const jobMessageWithTasks = (
   jobDetail: { taskDetails: tasks.map((task) => taskMessage(settings, task)) },
 });
 
+const ms = (value: number | undefined) => (value === undefined ? undefined : { ms: value });
+
 /** The fields of a job that a list filter may name; null for an unknown one. */
 export const jobField = (job: StoredJob, field: string) => {
-  const ms = (value: number | undefined) => (value === undefined ? undefined : { ms: value });
   const label = /^labels[.](.+)$/.exec(field)?.[1];
   if (label !== undefined) return Object.hasOwn(job.labels, label) ? job.labels[label] : undefined;
   switch (field) {
