@@ -1,0 +1,101 @@
+/** Training runs and rollouts: what is live, from the models' states; what ended, from its records. */
+import type { ModelState } from "../../domain/state.js";
+import type { ModelName } from "../../../events/ids.js";
+import type { ApiContext, Handler } from "./context.js";
+import { ok } from "./context.js";
+import { notFound } from "./errors.js";
+import { queryLimit, queryModel, readRollout, readRun } from "./read.js";
+import { rolloutView, runView } from "./views.js";
+import type { RolloutView, RunView } from "./views.js";
+
+const statesOf = async (
+  { ports }: ApiContext,
+  model: ModelName | undefined,
+): Promise<readonly ModelState[]> => {
+  if (model === undefined) return ports.state.models({ by: "all" });
+  const state = await ports.state.model(model);
+  return state === null ? [] : [state];
+};
+
+/** The live and the newest ended runs. */
+export const recentRuns = async (
+  context: ApiContext,
+  query: { readonly model?: ModelName; readonly limit: number },
+): Promise<readonly RunView[]> => {
+  const [states, ended] = await Promise.all([
+    statesOf(context, query.model),
+    context.ports.state.runs(query),
+  ]);
+  const live = states.flatMap(({ model, run }) =>
+    run === null ? [] : [runView({ ...run, model })],
+  );
+  return [...live, ...ended.map(runView)].slice(0, query.limit);
+};
+
+/** The live and the newest ended rollouts. */
+export const recentRollouts = async (
+  context: ApiContext,
+  query: { readonly model?: ModelName; readonly limit: number },
+): Promise<readonly RolloutView[]> => {
+  const [states, ended] = await Promise.all([
+    statesOf(context, query.model),
+    context.ports.state.rollouts(query),
+  ]);
+  const live = states.flatMap(({ model, rollout, manifest }) =>
+    rollout === null ? [] : [rolloutView({ ...rollout, model }, manifest.rollout.steps)],
+  );
+  return [...live, ...ended.map((record) => rolloutView(record, null))].slice(0, query.limit);
+};
+
+/** One run, live or ended; null when there is none. */
+export const findRun = async (context: ApiContext, id: string): Promise<RunView | null> => {
+  const run = readRun(id);
+  const record = await context.ports.state.run(run);
+  if (record !== null) return runView(record);
+  const states = await context.ports.state.models({ by: "open-work" });
+  const state = states.find((candidate) => candidate.run?.run === run);
+  return state === undefined || state.run === null
+    ? null
+    : runView({ ...state.run, model: state.model });
+};
+
+/** One rollout, live or ended; null when there is none. */
+export const findRollout = async (context: ApiContext, id: string): Promise<RolloutView | null> => {
+  const rollout = readRollout(id);
+  const record = await context.ports.state.rollout(rollout);
+  if (record !== null) return rolloutView(record, null);
+  const states = await context.ports.state.models({ by: "open-work" });
+  const state = states.find((candidate) => candidate.rollout?.rollout === rollout);
+  return state === undefined || state.rollout === null
+    ? null
+    : rolloutView({ ...state.rollout, model: state.model }, state.manifest.rollout.steps);
+};
+
+const queryOf = (request: Parameters<Handler>[1], fallback: number) => {
+  const model = queryModel(request);
+  return { ...(model === undefined ? {} : { model }), limit: queryLimit(request, fallback) };
+};
+
+/** GET /runs?model=&limit= */
+export const listRuns: Handler = async (context, request) =>
+  ok({ runs: await recentRuns(context, queryOf(request, 50)) });
+
+/** GET /runs/:run */
+export const getRun: Handler = async (context, _request, { run = "" }) => {
+  const view = await findRun(context, run);
+  if (view === null) throw notFound(`there is no run "${run}"; "continuo runs" lists them`);
+  return ok(view);
+};
+
+/** GET /rollouts?model=&limit= */
+export const listRollouts: Handler = async (context, request) =>
+  ok({ rollouts: await recentRollouts(context, queryOf(request, 50)) });
+
+/** GET /rollouts/:rollout */
+export const getRollout: Handler = async (context, _request, { rollout = "" }) => {
+  const view = await findRollout(context, rollout);
+  if (view === null) {
+    throw notFound(`there is no rollout "${rollout}"; "continuo rollouts" lists them`);
+  }
+  return ok(view);
+};
