@@ -1,0 +1,16 @@
+/** The Firestore client of firebase-admin. */
+import type { Firestore } from "firebase-admin/firestore";
+import { localToken, type GcpConfig } from "./config.js";
+
+/** Loads firebase-admin's Firestore and connects it. */
+export const firestoreClient = async (config: GcpConfig): Promise<Firestore> => {
+  const { Firestore: Client } = await import("firebase-admin/firestore");
+  const common = { projectId: config.projectId, ignoreUndefinedProperties: true };
+  if (config.localCloud === undefined) return new Client(common);
+  return new Client({
+    ...common,
+    host: new URL(config.localCloud).host,
+    ssl: false,
+    customHeaders: { Authorization: `Bearer ${localToken(config)}` },
+  });
+};

@@ -1,0 +1,249 @@
+/** The State port on Firestore: one transaction per decision, one document per event, timers as documents. */
+import type { Firestore, Query } from "firebase-admin/firestore";
+import type { ModelName } from "../../events/ids.js";
+import type { ModelState } from "../domain/state.js";
+import type { Commit, ModelQuery, State } from "../ports/state.js";
+import { lazily, type GcpConfig } from "./config.js";
+import { asCloudError, attempting, translated } from "./errors.js";
+import { firestoreClient } from "./firestore-client.js";
+import { inTurn } from "./in-turn.js";
+import {
+  deadLetterDocument,
+  journalDocument,
+  modelDocument,
+  parseDeadLetter,
+  parseEntry,
+  parseModel,
+  parseRollout,
+  parseRun,
+  parseTimer,
+  recordDocument,
+  slots,
+  timerDocument,
+} from "./state-documents.js";
+
+const attemptsMax = 8;
+/** Firestore takes at most 30 values in one `array-contains-any`. */
+const keysPerQueryMax = 30;
+
+const chunks = <Value>(values: readonly Value[], size: number): Value[][] =>
+  Array.from({ length: Math.ceil(values.length / size) }, (_, index) =>
+    values.slice(index * size, (index + 1) * size),
+  );
+
+const refs = (firestore: Firestore) => ({
+  model: (model: string) => firestore.doc(`models/${model}`),
+  entry: (key: string) => firestore.doc(`journal/${key}`),
+  timer: (model: string, kind: string) => firestore.doc(`due/${model}--${kind}`),
+  run: (run: string) => firestore.doc(`runs/${run}`),
+  rollout: (rollout: string) => firestore.doc(`rollouts/${rollout}`),
+  deadLetter: (id: string) => firestore.doc(`deadLetters/${encodeURIComponent(id)}`),
+});
+
+const decideOnce = (
+  firestore: Firestore,
+  key: string,
+  model: ModelName,
+  decide: (state: ModelState | undefined) => Commit | null,
+): Promise<Commit | null> => {
+  const at = refs(firestore);
+  return firestore.runTransaction(
+    async (transaction) => {
+      const document = await transaction.get(at.model(model));
+      const commit = decide(document.exists ? parseModel(document.data()) : undefined);
+      if (commit === null) return null;
+      transaction.create(at.entry(key), journalDocument(commit.entry));
+      if (commit.state === null) transaction.delete(at.model(model));
+      else if (commit.state !== undefined) {
+        transaction.set(at.model(model), modelDocument(commit.state));
+      }
+      for (const timer of commit.timers) {
+        const ref = at.timer(timer.model, timer.kind);
+        if (timer.dueAtMs === null) transaction.delete(ref);
+        else transaction.set(ref, timerDocument(timer));
+      }
+      for (const run of commit.runs) transaction.set(at.run(run.run), recordDocument(run));
+      for (const rollout of commit.rollouts) {
+        transaction.set(at.rollout(rollout.rollout), recordDocument(rollout));
+      }
+      return commit;
+    },
+    { maxAttempts: attemptsMax },
+  );
+};
+
+const modelQueries = (firestore: Firestore, query: ModelQuery): readonly Query[] => {
+  const models = firestore.collection("models");
+  switch (query.by) {
+    case "dataset":
+      return chunks([...new Set(query.keys)], keysPerQueryMax).map((keys) =>
+        models.where("datasetKeys", "array-contains-any", keys),
+      );
+    case "deployed-model":
+      return [models.where("deployedModelIds", "array-contains", query.id)];
+    case "endpoint":
+      return [models.where("endpoints", "array-contains", query.endpoint)];
+    case "open-work":
+      return [models.where("openSlot", ">=", 0)];
+    case "all":
+      return [models];
+  }
+};
+
+const endedRecords =
+  (
+    collection: "runs" | "rollouts",
+    { model, limit }: { readonly model?: ModelName; readonly limit: number },
+  ) =>
+  (firestore: Firestore): readonly Query[] => {
+    const records = firestore.collection(collection);
+    const those = model === undefined ? records : records.where("model", "==", model);
+    return [those.orderBy("endedAtMs", "desc").limit(limit)];
+  };
+
+const uniqueByModel = (states: readonly ModelState[]): ModelState[] => [
+  ...new Map(states.map((state) => [state.model, state])).values(),
+];
+
+/** The State port. */
+export const firestoreState = (config: GcpConfig): State => {
+  const client = lazily(() => firestoreClient(config));
+  const turn = inTurn();
+
+  /** Runs against the client and translates what it throws. */
+  const using = <Result>(
+    what: string,
+    work: (firestore: Firestore) => Promise<Result>,
+  ): Promise<Result> => attempting(what, async () => work(await client()));
+
+  const read = <Value>(
+    what: string,
+    path: (at: ReturnType<typeof refs>) => ReturnType<Firestore["doc"]>,
+    parse: (document: unknown) => Value,
+  ): Promise<Value | null> =>
+    using(what, async (firestore) => {
+      const document = await path(refs(firestore)).get();
+      return document.exists ? parse(document.data()) : null;
+    });
+
+  const find = <Value>(
+    what: string,
+    queries: (firestore: Firestore) => readonly Query[],
+    parse: (document: unknown) => Value,
+  ): Promise<readonly Value[]> =>
+    using(what, async (firestore) => {
+      const snapshots = await Promise.all(queries(firestore).map((query) => query.get()));
+      return snapshots.flatMap(({ docs }) => docs.map((document) => parse(document.data())));
+    });
+
+  const state: State = {
+    transact: (key, model, decide) =>
+      turn(model, async () => {
+        const firestore = await client();
+        try {
+          const commit = await decideOnce(firestore, key, model, decide);
+          return commit === null ? { outcome: "nothing" } : { outcome: "committed", commit };
+        } catch (error) {
+          // The journal holds the key: another delivery was first, or our own commit whose reply was lost.
+          const entry =
+            asCloudError(error).status === "ALREADY_EXISTS" ? await state.entry(key) : null;
+          if (entry !== null) return { outcome: "duplicate", entry };
+          throw translated(`decide event ${key} for model ${model}`, error);
+        }
+      }),
+    record: (entry) =>
+      using(`journal event ${entry.key}`, async (firestore) => {
+        try {
+          await refs(firestore).entry(entry.key).create(journalDocument(entry));
+        } catch (error) {
+          if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
+        }
+      }),
+    markDone: (key) =>
+      using(`mark event ${key} as done`, async (firestore) => {
+        const { FieldValue } = await import("firebase-admin/firestore");
+        await refs(firestore).entry(key).update({ pendingSlot: FieldValue.delete() });
+      }),
+    entry: (key) => read(`read event ${key}`, (at) => at.entry(key), parseEntry),
+    pendingEntries: (beforeMs, limit) =>
+      find(
+        "find events with pending effects",
+        (firestore) => [
+          firestore
+            .collection("journal")
+            .where("pendingSlot", "in", [...slots])
+            .where("receivedAtMs", "<", beforeMs)
+            .orderBy("receivedAtMs")
+            .limit(limit),
+        ],
+        parseEntry,
+      ),
+    timeline: ({ model, correlationId, afterMs, limit }) =>
+      find(
+        "read the timeline",
+        (firestore) => {
+          const journal = firestore.collection("journal");
+          const ofChain =
+            correlationId === undefined
+              ? undefined
+              : journal.where("correlationId", "==", correlationId);
+          const ofModel =
+            model === undefined ? undefined : (ofChain ?? journal).where("model", "==", model);
+          const those = ofModel ?? ofChain ?? journal.where("slot", "in", [...slots]);
+          const since = afterMs === undefined ? those : those.where("receivedAtMs", ">", afterMs);
+          return [since.orderBy("receivedAtMs", "desc").limit(limit)];
+        },
+        parseEntry,
+      ),
+    model: (model) => read(`read model ${model}`, (at) => at.model(model), parseModel),
+    models: async (query) =>
+      uniqueByModel(
+        await find(
+          `find models by ${query.by}`,
+          (firestore) => modelQueries(firestore, query),
+          parseModel,
+        ),
+      ),
+    dueTimers: (nowMs, limit) =>
+      find(
+        "find due timers",
+        (firestore) => [
+          firestore
+            .collection("due")
+            .where("slot", "in", [...slots])
+            .where("dueAtMs", "<=", nowMs)
+            .orderBy("dueAtMs")
+            .limit(limit),
+        ],
+        parseTimer,
+      ),
+    run: (run) => read(`read run ${run}`, (at) => at.run(run), parseRun),
+    runs: (query) => find("list runs", endedRecords("runs", query), parseRun),
+    rollout: (rollout) =>
+      read(`read rollout ${rollout}`, (at) => at.rollout(rollout), parseRollout),
+    rollouts: (query) => find("list rollouts", endedRecords("rollouts", query), parseRollout),
+    addDeadLetter: (letter) =>
+      using(`store dead letter ${letter.id}`, async (firestore) => {
+        try {
+          await refs(firestore).deadLetter(letter.id).create(deadLetterDocument(letter));
+        } catch (error) {
+          // The same letter delivered again must not lose the mark that it was redriven.
+          if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
+        }
+      }),
+    deadLetters: (limit) =>
+      find(
+        "list dead letters",
+        (firestore) => [
+          firestore.collection("deadLetters").orderBy("receivedAtMs", "desc").limit(limit),
+        ],
+        parseDeadLetter,
+      ),
+    deadLetter: (id) => read(`read dead letter ${id}`, (at) => at.deadLetter(id), parseDeadLetter),
+    markRedriven: (id, atMs) =>
+      using(`mark dead letter ${id} as redriven`, async (firestore) => {
+        await refs(firestore).deadLetter(id).update({ redrivenAtMs: atMs });
+      }),
+  };
+  return state;
+};

@@ -1,0 +1,127 @@
+/** Reads time series through Cloud Monitoring's REST API. */
+import { z } from "zod";
+import { RejectedError } from "../domain/errors.js";
+import { baseUrl, type GcpConfig } from "./config.js";
+import type { Rest } from "./rest.js";
+
+const pagesMax = 50;
+const pageSize = 1000;
+
+const number = z.coerce.number();
+
+const bucketOptions = z.object({
+  explicitBuckets: z.object({ bounds: z.array(number).default([]) }).optional(),
+  exponentialBuckets: z
+    .object({ numFiniteBuckets: number, growthFactor: number, scale: number })
+    .optional(),
+  linearBuckets: z
+    .object({ numFiniteBuckets: number, width: number, offset: number.default(0) })
+    .optional(),
+});
+
+const distribution = z.object({
+  count: number.default(0),
+  bucketOptions: bucketOptions.default({}),
+  bucketCounts: z.array(number).default([]),
+});
+
+const timeSeries = z.object({
+  metric: z.object({ labels: z.record(z.string(), z.string()).default({}) }),
+  points: z
+    .array(
+      z.object({
+        interval: z.object({ startTime: z.string().optional(), endTime: z.string() }),
+        value: z.object({
+          int64Value: number.optional(),
+          doubleValue: number.optional(),
+          distributionValue: distribution.optional(),
+        }),
+      }),
+    )
+    .default([]),
+});
+
+const listing = z.object({
+  timeSeries: z.array(timeSeries).default([]),
+  nextPageToken: z.string().optional(),
+});
+
+/** How a distribution's values are put into buckets. */
+export type BucketOptions = z.infer<typeof bucketOptions>;
+
+/** A distribution: the last bucket takes what is at or above the last bound; trailing zeros may be left out. */
+export type DistributionValue = z.infer<typeof distribution>;
+
+/** One sample of one time series. */
+export interface Sample {
+  readonly labels: Readonly<Record<string, string>>;
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly count: number;
+  readonly distribution: DistributionValue | undefined;
+}
+
+/** Which samples are wanted. */
+export interface SampleQuery {
+  /** For example `aiplatform.googleapis.com/prediction/online/response_count`. */
+  readonly metricType: string;
+  readonly endpoint: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
+const quoted = (text: string): string => JSON.stringify(text);
+
+const filterOf = ({ metricType, endpoint, labels = {} }: SampleQuery): string =>
+  [
+    `metric.type = ${quoted(metricType)}`,
+    `resource.type = "aiplatform.googleapis.com/Endpoint"`,
+    `resource.labels.endpoint_id = ${quoted(endpoint)}`,
+    ...Object.entries(labels).map(([name, value]) => `metric.labels.${name} = ${quoted(value)}`),
+  ].join(" AND ");
+
+const samplesOf = ({ metric, points }: z.infer<typeof timeSeries>): Sample[] =>
+  points.map(({ interval, value }) => ({
+    labels: metric.labels,
+    startMs: Date.parse(interval.startTime ?? interval.endTime),
+    endMs: Date.parse(interval.endTime),
+    count: value.int64Value ?? value.doubleValue ?? value.distributionValue?.count ?? 0,
+    distribution: value.distributionValue,
+  }));
+
+/** The samples whose whole window lies in the span, over all pages. */
+export const samples = async (
+  config: GcpConfig,
+  rest: Rest,
+  query: SampleQuery,
+): Promise<readonly Sample[]> => {
+  const found: Sample[] = [];
+  let pageToken: string | undefined;
+  for (let page = 0; page < pagesMax; page += 1) {
+    const answer = listing.parse(
+      await rest.json({
+        method: "GET",
+        url: `${baseUrl(config, "monitoring")}/v3/projects/${config.projectId}/timeSeries`,
+        query: {
+          filter: filterOf(query),
+          "interval.startTime": new Date(query.sinceMs).toISOString(),
+          "interval.endTime": new Date(query.untilMs).toISOString(),
+          view: "FULL",
+          pageSize,
+          pageToken,
+        },
+      }),
+    );
+    found.push(...answer.timeSeries.flatMap(samplesOf));
+    pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
+    if (pageToken === undefined) {
+      return found.filter(
+        ({ startMs, endMs }) => startMs >= query.sinceMs && endMs <= query.untilMs,
+      );
+    }
+  }
+  throw new RejectedError(
+    `Monitoring returned more than ${String(pagesMax)} pages of ${query.metricType} for endpoint ${query.endpoint}. Ask for a shorter span of time.`,
+  );
+};

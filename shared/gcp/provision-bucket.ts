@@ -1,0 +1,71 @@
+/** The bucket of artifacts. */
+import { z } from "zod";
+import { baseUrl, type GcpConfig } from "./config.js";
+import { asCloudError, attempting } from "./errors.js";
+import { restClient, type Rest } from "./rest.js";
+import { ownerLabel, type Changes, type ProvisionOptions } from "./topology.js";
+
+const notifications = z.object({
+  items: z
+    .array(z.object({ topic: z.string(), object_name_prefix: z.string().optional() }))
+    .default([]),
+});
+
+const ensureNotification = async (
+  rest: Rest,
+  config: GcpConfig,
+  { prefix, topic }: NonNullable<ProvisionOptions["notification"]>,
+): Promise<Changes> => {
+  const url = `${baseUrl(config, "storage")}/storage/v1/b/${config.bucket}/notificationConfigs`;
+  const path = `projects/${config.projectId}/topics/${topic}`;
+  const { items } = notifications.parse(await rest.json({ method: "GET", url }));
+  const isThere = items.some(
+    (item) => item.topic.endsWith(path) && item.object_name_prefix === prefix,
+  );
+  if (isThere) return [];
+  const body = {
+    topic: `//pubsub.googleapis.com/${path}`,
+    payload_format: "JSON_API_V1",
+    event_types: ["OBJECT_FINALIZE"],
+    object_name_prefix: prefix,
+  };
+  await rest.call({ method: "POST", url, body });
+  return [`created notification of gs://${config.bucket}/${prefix} to topic ${topic}`];
+};
+
+const ensureBucket = async (rest: Rest, config: GcpConfig): Promise<Changes> => {
+  const url = `${baseUrl(config, "storage")}/storage/v1/b`;
+  try {
+    await rest.call({ method: "GET", url: `${url}/${config.bucket}` });
+    return [];
+  } catch (error) {
+    if (asCloudError(error).status !== "NOT_FOUND") throw error;
+  }
+  await rest.call({
+    method: "POST",
+    url,
+    query: { project: config.projectId },
+    body: {
+      name: config.bucket,
+      location: config.region.toUpperCase(),
+      iamConfiguration: {
+        uniformBucketLevelAccess: { enabled: true },
+        publicAccessPrevention: "enforced",
+      },
+      labels: { ...ownerLabel },
+    },
+  });
+  return [`created bucket ${config.bucket}`];
+};
+
+/** Makes the bucket, and its notification where one is wanted. */
+export const provisionBucket = (
+  config: GcpConfig,
+  { notification }: ProvisionOptions,
+): Promise<Changes> =>
+  attempting(`provision bucket ${config.bucket}`, async () => {
+    const rest = restClient(config);
+    const bucket = await ensureBucket(rest, config);
+    if (notification === undefined) return bucket;
+    return [...bucket, ...(await ensureNotification(rest, config, notification))];
+  });

@@ -1,0 +1,125 @@
+/** Calls to Google's REST APIs: one token, one deadline per call, bounded retries of what may be repeated. */
+import { localToken, lazily, type GcpConfig } from "./config.js";
+import { asCloudError, cloudErrorOfHttp, type CloudError } from "./errors.js";
+
+/** One call. */
+export interface RestCall {
+  readonly method: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
+  readonly url: string;
+  readonly query?: Readonly<Record<string, string | number | undefined>>;
+  /** Sent as JSON, or as it is when it is a Buffer. */
+  readonly body?: unknown;
+  readonly contentType?: string;
+  /** Whether the same call may be sent twice; GET always may. */
+  readonly isRepeatable?: boolean;
+  readonly deadlineMs?: number;
+}
+
+/** An answer, whatever its status. */
+export interface RestAnswer {
+  readonly code: number;
+  readonly headers: Headers;
+  readonly body: Buffer;
+}
+
+/** The REST client of one identity. */
+export interface Rest {
+  /** Sends once and returns whatever came back; throws when nothing did. */
+  readonly send: (call: RestCall) => Promise<RestAnswer>;
+  /** Sends, repeats where that is allowed, and throws CloudError unless the answer is a success. */
+  readonly call: (call: RestCall) => Promise<RestAnswer>;
+  /** Like `call`, and reads the answer as JSON. */
+  readonly json: (call: RestCall) => Promise<unknown>;
+}
+
+const deadlineMsDefault = 20_000;
+const attemptsMax = 4;
+const backoffMs = 150;
+/** A longer wait is the caller's business: it has a queue, we hold a request. */
+const waitMsMax = 2000;
+
+const isWorthRepeating = ({ status, retryAfterMs }: CloudError): boolean =>
+  (status === "UNAVAILABLE" ||
+    status === "INTERNAL" ||
+    status === "DEADLINE_EXCEEDED" ||
+    status === "RESOURCE_EXHAUSTED") &&
+  (retryAfterMs ?? 0) <= waitMsMax;
+
+const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+const withQuery = ({ url, query = {} }: RestCall): string => {
+  const search = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    if (value !== undefined) search.set(name, String(value));
+  }
+  return search.size === 0 ? url : `${url}?${search.toString()}`;
+};
+
+const bodyOf = ({ body, contentType }: RestCall) => {
+  if (body === undefined) return {};
+  return Buffer.isBuffer(body)
+    ? { payload: new Uint8Array(body), type: contentType ?? "application/octet-stream" }
+    : { payload: JSON.stringify(body), type: "application/json" };
+};
+
+/** The source of access tokens: our identity's name locally, Application Default Credentials on Google Cloud. */
+const tokens = (config: GcpConfig): (() => Promise<string>) => {
+  if (config.localCloud !== undefined) return () => Promise.resolve(localToken(config));
+  const auth = lazily(async () => {
+    const { GoogleAuth } = await import("google-auth-library");
+    return new GoogleAuth({ scopes: "https://www.googleapis.com/auth/cloud-platform" });
+  });
+  return async () => (await (await auth()).getAccessToken()) ?? "";
+};
+
+/** Makes the REST client. */
+export const restClient = (config: GcpConfig): Rest => {
+  const token = tokens(config);
+  const send = async (call: RestCall): Promise<RestAnswer> => {
+    const { payload, type } = bodyOf(call);
+    const response = await fetch(withQuery(call), {
+      method: call.method,
+      headers: {
+        authorization: `Bearer ${await token()}`,
+        ...(type === undefined ? {} : { "content-type": type }),
+      },
+      ...(payload === undefined ? {} : { body: payload }),
+      signal: AbortSignal.timeout(call.deadlineMs ?? deadlineMsDefault),
+    });
+    return {
+      code: response.status,
+      headers: response.headers,
+      body: Buffer.from(await response.arrayBuffer()),
+    };
+  };
+  const sendChecked = async (request: RestCall): Promise<RestAnswer> => {
+    const answer = await send(request);
+    if (answer.code >= 200 && answer.code < 300) return answer;
+    throw cloudErrorOfHttp(
+      answer.code,
+      answer.body.toString("utf8"),
+      answer.headers.get("retry-after"),
+    );
+  };
+  const call = async (request: RestCall): Promise<RestAnswer> => {
+    const isRepeatable = request.isRepeatable ?? request.method === "GET";
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await sendChecked(request);
+      } catch (error) {
+        const cloud = asCloudError(error);
+        if (!isRepeatable || attempt >= attemptsMax || !isWorthRepeating(cloud)) throw cloud;
+        const backoff = backoffMs * 2 ** (attempt - 1) * (0.5 + Math.random());
+        await wait(Math.max(backoff, cloud.retryAfterMs ?? 0));
+      }
+    }
+  };
+  return {
+    send,
+    call,
+    json: async (request) => {
+      const { body } = await call(request);
+      return body.length === 0 ? {} : JSON.parse(body.toString("utf8"));
+    },
+  };
+};

@@ -1,0 +1,165 @@
+/**
+ * How states, journal entries and timers lie in Firestore: the whole as one JSON text, and beside it only the fields
+ * that queries need. A text costs one index entry where a map costs two for every leaf (a state with a thousand
+ * addresses would pass Firestore's limit of 40,000), and it holds lists inside lists, which a map may not.
+ */
+import { createHash } from "node:crypto";
+import { z } from "zod";
+import { modelName, rolloutId, runId } from "../../events/ids.js";
+import { RejectedError } from "../domain/errors.js";
+import type { ModelState, RolloutRecord, RunRecord } from "../domain/state.js";
+import type { DeadLetter, JournalEntry, Timer } from "../ports/state.js";
+
+/** Slots spread what is indexed by time, so that no range of an index takes all the writes. */
+export const slots = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+
+/** Firestore refuses documents above 1 MiB; the rest is room for the index fields. */
+const bytesMax = 900_000;
+const journalDaysMax = 30;
+const dayMs = 86_400_000;
+
+/** The slot of a key: always the same one. */
+export const slotOf = (key: string): number =>
+  (createHash("sha256").update(key).digest()[0] ?? 0) % slots.length;
+
+const textOf = (what: string, value: unknown): string => {
+  const text = JSON.stringify(value);
+  const bytes = Buffer.byteLength(text);
+  if (bytes > bytesMax) {
+    throw new RejectedError(
+      `${what} is ${String(bytes)} bytes large; at most ${String(bytesMax)} can be stored. Put large content into the bucket and refer to it by its address.`,
+    );
+  }
+  return text;
+};
+
+const distinct = <Value>(values: readonly Value[]): Value[] => [...new Set(values)];
+
+const hasOpenWork = ({ run, rollout, trigger, waiting }: ModelState): boolean =>
+  run !== null || rollout !== null || trigger !== null || waiting !== null;
+
+/** The document of a model's state. */
+export const modelDocument = (state: ModelState) => {
+  const { dataset, promotion } = state.manifest;
+  return {
+    state: textOf(`The state of model ${state.model}`, state),
+    datasetKeys: distinct([dataset.name, ...dataset.matches]),
+    deployedModelIds: distinct([
+      ...Object.values(state.champion?.deployed ?? {}),
+      ...Object.values(state.rollout?.deployed ?? {}),
+    ]),
+    endpoints: distinct(promotion.environments.map(({ endpoint }) => endpoint)),
+    ...(hasOpenWork(state) ? { openSlot: slotOf(state.model) } : {}),
+  };
+};
+
+/** The document of a journal entry. */
+export const journalDocument = (entry: JournalEntry) => ({
+  entry: textOf(`The journal entry ${entry.key} (${entry.event.type})`, entry),
+  model: entry.model,
+  function: entry.function,
+  correlationId: entry.event.correlationid ?? entry.event.id,
+  slot: slotOf(entry.key),
+  receivedAtMs: entry.receivedAtMs,
+  expireAt: new Date(entry.receivedAtMs + journalDaysMax * dayMs),
+  ...(entry.isPending ? { pendingSlot: slotOf(entry.key) } : {}),
+});
+
+/** The document of a timer. */
+export const timerDocument = ({ model, kind, dueAtMs }: Timer) => ({
+  model,
+  kind,
+  dueAtMs,
+  slot: slotOf(`${model}--${kind}`),
+});
+
+/** The document of an ended run or rollout. */
+export const recordDocument = (record: RunRecord | RolloutRecord) => ({
+  record: textOf(`The record of ${"rollout" in record ? record.rollout : record.run}`, record),
+  model: record.model,
+  endedAtMs: record.endedAtMs,
+});
+
+const jsonText = z.string().transform((text, context): unknown => {
+  try {
+    return JSON.parse(text);
+  } catch {
+    context.addIssue({ code: "custom", message: "is not JSON" });
+    return z.NEVER;
+  }
+});
+
+// What is stored was validated when it was decided: reading checks the outer shape and trusts the rest.
+const storedState = jsonText.pipe(
+  z.looseObject({ model: modelName, manifest: z.looseObject({}), sequence: z.int() }),
+);
+const storedEntry = jsonText.pipe(
+  z.looseObject({
+    key: z.string(),
+    event: z.looseObject({ type: z.string(), id: z.string() }),
+    decisions: z.array(z.looseObject({ decision: z.looseObject({ do: z.string() }) })),
+  }),
+);
+const storedRun = jsonText.pipe(z.looseObject({ model: modelName, run: runId }));
+const storedRollout = jsonText.pipe(z.looseObject({ model: modelName, rollout: rolloutId }));
+const stateFields = z.object({ state: storedState });
+const entryFields = z.object({ entry: storedEntry, pendingSlot: z.int().optional() });
+const timerFields = z.object({
+  model: modelName,
+  kind: z.enum(["trigger", "run-deadline", "approval-deadline"]),
+  dueAtMs: z.number(),
+});
+
+/** Reads a model's document. */
+export const parseModel = (document: unknown): ModelState =>
+  stateFields.parse(document).state as unknown as ModelState;
+
+/** Reads a journal document; without its pending slot every decision is done. */
+export const parseEntry = (document: unknown): JournalEntry => {
+  const { entry, pendingSlot } = entryFields.parse(document);
+  const stored = entry as unknown as JournalEntry;
+  if (pendingSlot !== undefined) return stored;
+  return {
+    ...stored,
+    isPending: false,
+    decisions: stored.decisions.map(({ decision }) => ({ decision, isDone: true })),
+  };
+};
+
+/** Reads a timer's document. */
+export const parseTimer = (document: unknown): Timer => timerFields.parse(document);
+
+/** Reads an ended run's document. */
+export const parseRun = (document: unknown): RunRecord =>
+  z.object({ record: storedRun }).parse(document).record as unknown as RunRecord;
+
+/** Reads an ended rollout's document. */
+export const parseRollout = (document: unknown): RolloutRecord =>
+  z.object({ record: storedRollout }).parse(document).record as unknown as RolloutRecord;
+
+const deadLetter = z.object({
+  id: z.string(),
+  function: z.string(),
+  topic: z.string(),
+  reason: z.string(),
+  receivedAtMs: z.number(),
+  data: z.string(),
+  digest: z.string(),
+  attributes: z.record(z.string(), z.string()),
+  redrivenAtMs: z.number().nullable(),
+});
+
+/** Reads a dead letter's document; attributes are a JSON text because their names are foreign. */
+export const parseDeadLetter = (document: unknown): DeadLetter =>
+  z
+    .object({ letter: jsonText.pipe(deadLetter.omit({ redrivenAtMs: true })) })
+    .extend({ redrivenAtMs: z.number().nullable() })
+    .transform(({ letter, redrivenAtMs }) => ({ ...letter, redrivenAtMs }))
+    .parse(document);
+
+/** The document of a dead letter. */
+export const deadLetterDocument = ({ redrivenAtMs, ...letter }: DeadLetter) => ({
+  letter: textOf(`The dead letter ${letter.id}`, letter),
+  receivedAtMs: letter.receivedAtMs,
+  redrivenAtMs,
+});
