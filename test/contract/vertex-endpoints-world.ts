@@ -1,12 +1,28 @@
 /** A local cloud with official Vertex AI clients and a tiny model server, for the contract tests of serving. */
 import { v1 } from "@google-cloud/aiplatform";
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { credentials } from "@grpc/grpc-js";
+import { GoogleAuth, PassThroughClient } from "google-auth-library";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
-import type { CloudSettings } from "../../infra/local/cloud.js";
-import { withLocalCloud, type LocalCloud } from "./local-cloud.js";
+import type {
+  CloudContext,
+  CloudProduct,
+  CloudServices,
+  CloudSettings,
+  LogEntryJson,
+  MetricPoint,
+} from "../../infra/local/cloud.js";
+import { openDatabase } from "../../infra/local/database.js";
+import { makeDispatch } from "../../infra/local/protocol/dispatch.js";
+import { grpcServer } from "../../infra/local/protocol/grpc.js";
+import { openPort } from "../../infra/local/protocol/port.js";
+import { restHandler } from "../../infra/local/protocol/rest.js";
+import { RpcError } from "../../infra/local/protocol/service.js";
+import { storageProduct } from "../../infra/local/storage/product.js";
+import { vertexProduct } from "../../infra/local/vertex/product.js";
 
 /** The image that the tiny model server stands behind. */
 export const predictorImage = "example/predictor";
@@ -27,9 +43,6 @@ export const writeImages = (): string => {
 
 type ClientOptions = NonNullable<ConstructorParameters<typeof v1.ModelServiceClient>[0]>;
 
-// The clients bring a google-auth-library of their own, whose types do not meet those of the installed one.
-const clientOptions = z.custom<ClientOptions>();
-
 const clientsOf = (options: ClientOptions) => ({
   models: new v1.ModelServiceClient(options),
   endpoints: new v1.EndpointServiceClient(options),
@@ -41,39 +54,131 @@ export type VertexClients = ReturnType<typeof clientsOf>;
 
 /** What the tests work with. */
 export interface VertexWorld {
-  readonly cloud: LocalCloud;
+  readonly address: string;
+  readonly folder: string;
   readonly parent: string;
   readonly grpc: VertexClients;
   readonly rest: VertexClients;
+  /** What reached Cloud Logging and Cloud Monitoring, and the cloud's own log. */
+  readonly entries: readonly LogEntryJson[];
+  readonly points: readonly MetricPoint[];
+  readonly lines: readonly string[];
+  readonly storage: CloudServices["storage"];
   /** Puts an object into a bucket, making the bucket. */
   readonly putObject: (bucket: string, name: string, body: string) => Promise<void>;
-  readonly stop: LocalCloud["stop"];
+  /** Stops it; `keep` leaves the folder for another start. */
+  readonly stop: (options?: { readonly keep?: boolean }) => Promise<void>;
 }
 
-/** Starts the world. */
+const projectId = "demo-project";
+
+const serve = async (context: CloudContext, products: readonly CloudProduct[]) => {
+  const dispatch = makeDispatch(products.flatMap(({ services }) => services));
+  const rest = restHandler(dispatch, context.log);
+  const routes = products.flatMap((product) => product.routes ?? []);
+  return await openPort({
+    port: 0,
+    grpcServer: grpcServer(dispatch, context.log),
+    onRequest: async (request, response) => {
+      const pathname = (request.url ?? "").split("?", 1)[0] ?? "";
+      const route = routes.find((one) => one.matches(request.method ?? "", pathname));
+      await (route === undefined ? rest(request, response) : route.handle(request, response));
+    },
+  });
+};
+
+/** Starts Vertex AI and Cloud Storage on a port, with lists in the place of Logging and Monitoring. */
 export const startVertexWorld = async (
   settings: Partial<CloudSettings> = {},
 ): Promise<VertexWorld> => {
-  const cloud = await withLocalCloud(undefined, { imagesFile: writeImages(), ...settings });
-  const grpc = clientsOf(cloud.grpcOptions);
-  const rest = clientsOf(clientOptions.parse(cloud.restOptions));
+  const folder = settings.folder ?? mkdtempSync(join(tmpdir(), "continuo-vertex-"));
+  const entries: LogEntryJson[] = [];
+  const points: MetricPoint[] = [];
+  const lines: string[] = [];
+  const services: { -readonly [Name in keyof CloudServices]?: CloudServices[Name] } = {
+    pubsub: { publish: () => Promise.reject(new RpcError("UNIMPLEMENTED", "no Pub/Sub here")) },
+    logging: {
+      write: (written) => {
+        entries.push(...written);
+        return Promise.resolve();
+      },
+    },
+    monitoring: {
+      write: (written) => {
+        points.push(...written);
+      },
+    },
+  };
+  let port = 0;
+  const db = openDatabase(folder);
+  const context: CloudContext = {
+    settings: {
+      projectId,
+      projectNumber: "123456789012",
+      region: "us-central1",
+      deployDelayMs: 0,
+      metricDelayMs: 0,
+      metricPeriodMs: 200,
+      imagesFile: writeImages(),
+      ...settings,
+      folder,
+    },
+    db,
+    now: Date.now,
+    services: z.custom<CloudServices>().parse(services),
+    address: () => `http://127.0.0.1:${port}`,
+    log: (line) => {
+      lines.push(line);
+    },
+  };
+  const storage = storageProduct(context);
+  services.storage = storage.face;
+  const products: readonly CloudProduct[] = [storage, vertexProduct(context)];
+  const opened = await serve(context, products);
+  port = opened.port;
+  for (const product of products) await product.start?.();
+  const grpc = clientsOf({
+    projectId,
+    apiEndpoint: "127.0.0.1",
+    port,
+    sslCreds: credentials.createInsecure(),
+  });
+  const rest = clientsOf(
+    // The clients bring a google-auth-library of their own, whose types do not meet those of the installed one.
+    z.custom<ClientOptions>().parse({
+      projectId,
+      apiEndpoint: "127.0.0.1",
+      port,
+      protocol: "http",
+      fallback: true,
+      auth: new GoogleAuth({ authClient: new PassThroughClient(), projectId }),
+    }),
+  );
   return {
-    cloud,
-    parent: `projects/${cloud.projectId}/locations/us-central1`,
+    address: context.address(),
+    folder,
+    parent: `projects/${projectId}/locations/us-central1`,
     grpc,
     rest,
+    entries,
+    points,
+    lines,
+    storage: storage.face,
     putObject: async (bucket, name, body) => {
-      await fetch(`${cloud.address}/storage/v1/b?project=${cloud.projectId}`, {
+      await fetch(`${context.address()}/storage/v1/b?project=${projectId}`, {
         method: "POST",
         headers: { "content-type": "application/json" },
         body: JSON.stringify({ name: bucket }),
       });
-      await cloud.context.services.storage.write(bucket, name, Buffer.from(body));
+      await storage.face.write(bucket, name, Buffer.from(body));
     },
     stop: async (options) => {
       const clients = [grpc, rest].flatMap((group) => Object.values(group));
       await Promise.all(clients.map((client) => client.close()));
-      await cloud.stop(options);
+      for (const product of products.toReversed()) await product.stop?.();
+      await opened.close();
+      db.close();
+      if (options?.keep !== true) rmSync(folder, { recursive: true, force: true });
     },
   };
 };

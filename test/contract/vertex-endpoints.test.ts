@@ -35,7 +35,7 @@ const upload = async (clients: VertexClients, modelId: string, value: string): P
 
 describe.each(["grpc", "rest"] as const)("a model served over %s", (transport) => {
   it("is uploaded, deployed and answers predictions from its artifact", async () => {
-    console.log(world.cloud.lines);const clients = world[transport];
+    const clients = world[transport];
     const model = await upload(clients, `served-${transport}`, `answer-${transport}`);
     const [creation] = await clients.endpoints.createEndpoint({
       parent: world.parent,
