@@ -1,0 +1,124 @@
+/** Reads Parquet, CSV and JSON lines into tables; the format comes from the name, then the bytes. */
+import { gunzipSync } from "node:zlib";
+import { parquetMetadata, parquetRead, parquetSchema } from "hyparquet";
+import { compressors } from "hyparquet-compressors";
+import { explain, ImageError } from "../arguments.js";
+import { expandAddress, readBytes } from "../io.js";
+import { buildColumn, buildColumnFromText } from "./column-builder.js";
+import { parseCsv } from "./csv.js";
+import { concatTables, type Table } from "./table.js";
+
+/** Columns of a Parquet file; `wanted` limits what is decoded. */
+async function readParquet(
+  bytes: Uint8Array<ArrayBuffer>,
+  wanted?: readonly string[],
+): Promise<Table> {
+  const { buffer, byteOffset, byteLength } = bytes;
+  const file = buffer.slice(byteOffset, byteOffset + byteLength);
+  const metadata = parquetMetadata(file);
+  const names = parquetSchema(metadata)
+    .children.map((child) => child.element.name)
+    .filter((name) => wanted === undefined || wanted.includes(name));
+  const rows = Number(metadata.num_rows);
+  const values = new Map(names.map((name) => [name, Array.from<unknown>({ length: rows })]));
+  await parquetRead({
+    file,
+    metadata,
+    compressors,
+    columns: names,
+    onChunk: ({ columnName, columnData, rowStart }) => {
+      const target = values.get(columnName) ?? [];
+      for (let i = 0; i < columnData.length; i += 1) {
+        target[rowStart + i] = columnData[i];
+      }
+    },
+  });
+  const columns = [...values].map(([name, cells]) => [name, buildColumn(cells)] as const);
+  return { rows, columns: new Map(columns) };
+}
+
+/** Rows of objects as columns; keys that a row lacks are missing there. */
+export function tableOfObjects(objects: readonly Readonly<Record<string, unknown>>[]): Table {
+  const names = new Set(objects.flatMap((object) => Object.keys(object)));
+  const columns = [...names].map(
+    (name) =>
+      [
+        name,
+        buildColumn(objects.map((object) => (Object.hasOwn(object, name) ? object[name] : null))),
+      ] as const,
+  );
+  return { rows: objects.length, columns: new Map(columns) };
+}
+
+function parseLine(line: string, number: number): Readonly<Record<string, unknown>> {
+  const value: unknown = JSON.parse(line);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    throw new ImageError(`line ${number} is not a JSON object`);
+  }
+  return Object.fromEntries(Object.entries(value));
+}
+
+function readJsonLines(text: string): Table {
+  const objects = text.split("\n").flatMap((line, index) => {
+    if (line.trim() === "") return [];
+    try {
+      return [parseLine(line, index + 1)];
+    } catch (cause) {
+      throw new ImageError(`line ${index + 1}: ${explain(cause)}`, { cause });
+    }
+  });
+  return tableOfObjects(objects);
+}
+
+function readCsv(text: string): Table {
+  const [header, ...records] = parseCsv(text);
+  if (header === undefined) throw new ImageError("the file is empty: a CSV needs a header line");
+  const broken = records.findIndex((record) => record.length !== header.length);
+  if (broken >= 0) {
+    const cells = records[broken]?.length ?? 0;
+    throw new ImageError(
+      `record ${broken + 1} has ${cells} cells, the header has ${header.length}`,
+    );
+  }
+  const columns = header.map(
+    (name, i) => [name, buildColumnFromText(records.map((record) => record[i] ?? ""))] as const,
+  );
+  return { rows: records.length, columns: new Map(columns) };
+}
+
+/** The first and last four bytes of every complete Parquet file. */
+const isParquet = (bytes: Uint8Array): boolean =>
+  bytes[0] === 0x50 && bytes[1] === 0x41 && bytes[2] === 0x52 && bytes[3] === 0x31;
+
+async function parse(
+  name: string,
+  raw: Uint8Array<ArrayBuffer>,
+  wanted?: readonly string[],
+): Promise<Table> {
+  const isGzip = raw[0] === 0x1f && raw[1] === 0x8b;
+  const bytes = isGzip ? new Uint8Array(gunzipSync(raw)) : raw;
+  if (bytes.length === 0) throw new ImageError("the file is empty");
+  if (isParquet(bytes) || /\.parquet$/i.test(name)) return readParquet(bytes, wanted);
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  const isCsv = /\.csv(?:\.gz)?$/i.test(name) || !/^\s*\{/.test(text);
+  return isCsv ? readCsv(text) : readJsonLines(text);
+}
+
+async function readFileTable(address: string, wanted?: readonly string[]): Promise<Table> {
+  const bytes = await readBytes(address);
+  try {
+    return await parse(address, bytes, wanted);
+  } catch (cause) {
+    throw new ImageError(
+      `${address} (${bytes.length} bytes) is not a readable Parquet, CSV or JSON lines file: ${explain(cause)}`,
+      { cause },
+    );
+  }
+}
+
+/** The table behind an address (a file, or a folder of files); `wanted` limits Parquet's columns. */
+export async function readTable(address: string, wanted?: readonly string[]): Promise<Table> {
+  const files = await expandAddress(address);
+  if (files.length === 0) throw new ImageError(`${address} holds no files`);
+  return concatTables(await Promise.all(files.map((file) => readFileTable(file, wanted))));
+}
