@@ -1,7 +1,7 @@
 /** What a query says about one document: whether it matches and where it sorts. Pure. */
 import type { FieldPath } from "./field-paths.js";
 import { valueAt } from "./field-paths.js";
-import { compareKeys, isSameType, nullKey, valueKey } from "./order-key.js";
+import { compareKeys, isSameType, nanKey, nullKey, valueKey } from "./order-key.js";
 import { isNamePath, type Cursor, type Filter, type Order, type Query } from "./query-model.js";
 import type { Row } from "./store.js";
 
@@ -23,9 +23,9 @@ const elementKeys = (row: Row, path: FieldPath): readonly string[] => {
   return value !== undefined && "arrayValue" in value ? value.arrayValue.values.map(valueKey) : [];
 };
 
-/** Names have no type byte; all of them are of one type. */
+/** Names have no type byte and are all of one type; NaN is neither less nor greater than a number. */
 const comparable = (path: FieldPath, a: string, b: string): boolean =>
-  isNamePath(path) || isSameType(a, b);
+  isNamePath(path) || (isSameType(a, b) && (a === nanKey) === (b === nanKey));
 
 /** Whether a row passes a filter. */
 export const matches = (filter: Filter, row: Row): boolean => {

@@ -59,12 +59,12 @@ export interface DocumentStore {
 }
 
 interface DocumentRow {
-  readonly key: Buffer;
+  readonly key: ArrayBuffer;
   readonly id: string;
   readonly fields: string;
   readonly created: number;
   readonly updated: number;
-  readonly value?: Buffer;
+  readonly value?: ArrayBuffer;
 }
 
 const schema = `
@@ -80,6 +80,7 @@ const lowest = Buffer.alloc(0);
 /** No key begins with this byte twice: types, names and terminators are all smaller. */
 const highest = Buffer.from([0xff, 0xff]);
 const bytes = (key: string): Buffer => Buffer.from(key, "latin1");
+const text = (blob: ArrayBuffer): string => Buffer.from(blob).toString("latin1");
 const lowerBound = (key: string | undefined): Buffer => (key === undefined ? lowest : bytes(key));
 const upperBound = (key: string | undefined): Buffer => (key === undefined ? highest : bytes(key));
 
@@ -130,8 +131,8 @@ export const openStore = (db: Database.Database): DocumentStore => {
   };
 
   const rowOf = (collection: Collection, row: DocumentRow): IndexedRow => ({
-    key: collection.key + row.key.toString("latin1"),
-    value: row.value?.toString("latin1") ?? "",
+    key: collection.key + text(row.key),
+    value: row.value === undefined ? "" : text(row.value),
     document: {
       name: nameOf(collection.database, [...collection.segments, row.id]),
       fields: parseFields(row.fields),
