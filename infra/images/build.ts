@@ -1,0 +1,52 @@
+/** Bundles every image's entrypoint into one file that runs with plain Node. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+/** The images, each a folder here with main.ts and Dockerfile. */
+export const imageNames = [
+  "trainer",
+  "predictor",
+  "faulty-predictor",
+  "profiler",
+  "evaluator",
+  "launcher",
+] as const;
+
+/** Name of an image, without registry and tag. */
+export type ImageName = (typeof imageNames)[number];
+
+const here = dirname(fileURLToPath(import.meta.url));
+
+/** CommonJS packages inside an ES module bundle still ask for `require`. */
+const banner = {
+  js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+};
+
+/** Bundles all images into `<directory>/<name>.mjs`, each complete in itself, and answers with name -> absolute path. */
+export async function buildImages(
+  directory: string = join(here, "../../.build/images"),
+): Promise<Readonly<Record<ImageName, string>>> {
+  const names = imageNames.filter((name) => existsSync(join(here, name, "main.ts")));
+  await build({
+    entryPoints: names.map((name) => ({ in: join(here, name, "main.ts"), out: name })),
+    outdir: directory,
+    outExtension: { ".js": ".mjs" },
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "esm",
+    banner,
+    logLevel: "error",
+  });
+  const path = (name: ImageName): string => join(directory, `${name}.mjs`);
+  return {
+    trainer: path("trainer"),
+    predictor: path("predictor"),
+    "faulty-predictor": path("faulty-predictor"),
+    profiler: path("profiler"),
+    evaluator: path("evaluator"),
+    launcher: path("launcher"),
+  };
+}
