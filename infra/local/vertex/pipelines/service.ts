@@ -3,6 +3,7 @@ import type { CloudContext, CloudProduct } from "../../cloud.js";
 import { RpcError, type CallContext, type ServiceImplementation } from "../../protocol/service.js";
 import { writeAudit } from "../audit.js";
 import { compileFilter, sortBy } from "../jobs/list-filter.js";
+import { maskFields } from "../jobs/read-mask.js";
 import { emptyReply, type FieldMask } from "../messages.js";
 import { parseName, parseParent } from "../names.js";
 import { operationsOf } from "../operations.js";
@@ -34,16 +35,6 @@ const tasksMaxDefault = 2;
 const taskTimeoutMsDefault = 86_400_000;
 const pageSizeMax = 1_000;
 const minuteMs = 60_000;
-
-const camelCase = (path: string): string =>
-  path.replaceAll(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
-
-const masked = (message: Readonly<Record<string, unknown>>, mask: FieldMask | undefined) => {
-  const paths = mask?.paths ?? [];
-  if (paths.length === 0 || paths.includes("*")) return message;
-  const fields = new Set(paths.map((path) => camelCase(path.split(".")[0] ?? "")));
-  return Object.fromEntries(Object.entries(message).filter(([key]) => fields.has(key)));
-};
 
 /** Counts submissions in a sliding minute. */
 const submissionQuota = (context: CloudContext, perMinute: number | undefined): (() => void) => {
@@ -129,7 +120,7 @@ export const pipelineProduct = (
     );
     const { items, nextPageToken } = page(found, request, pageSizeMax);
     return {
-      pipelineJobs: items.map((job) => masked(jobMessage(job), request.readMask)),
+      pipelineJobs: items.map((job) => maskFields(jobMessage(job), request.readMask)),
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     };
   };
