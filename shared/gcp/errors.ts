@@ -178,14 +178,19 @@ const isOurs = (error: unknown): error is Error =>
   error instanceof InvariantError ||
   error instanceof InvalidEventError;
 
-/**
- * The error that the edges understand. `what` names the attempt with its ids ("deploy 123 to churn-prod");
- * `isRecent` says that the resource is younger than ten minutes, so that NOT_FOUND may only mean "not visible yet".
- */
+/** What is known about an attempt besides its error. */
+interface Attempt {
+  /** The resource is younger than ten minutes, so that NOT_FOUND may only mean "not visible yet". */
+  readonly isRecent?: boolean;
+  /** It read the state that it decided on, so that ABORTED means "decide again"; elsewhere it means "try again". */
+  readonly isDecision?: boolean;
+}
+
+/** The error that the edges understand; `what` names the attempt with its ids, as in "deploy 123 to churn-prod". */
 export const translated = (
   what: string,
   error: unknown,
-  { isRecent = false }: { readonly isRecent?: boolean } = {},
+  { isRecent = false, isDecision = false }: Attempt = {},
 ): Error => {
   if (isOurs(error)) return error;
   const cloud = asCloudError(error);
@@ -194,7 +199,7 @@ export const translated = (
   const message = withoutTokens(
     `Could not ${what}: ${status}: ${cloud.message}${hint === undefined ? "" : ` ${hint}`}`,
   );
-  if (status === "ABORTED") return new ConflictError(message, { cause: cloud });
+  if (status === "ABORTED" && isDecision) return new ConflictError(message, { cause: cloud });
   const isWaiting =
     (status === "FAILED_PRECONDITION" && namesRunningOperation(cloud.message)) ||
     (isRecent && (status === "NOT_FOUND" || status === "PERMISSION_DENIED"));

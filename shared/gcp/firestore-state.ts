@@ -148,7 +148,7 @@ export const firestoreState = (config: GcpConfig): State => {
           const entry =
             asCloudError(error).status === "ALREADY_EXISTS" ? await state.entry(key) : null;
           if (entry !== null) return { outcome: "duplicate", entry };
-          throw translated(`decide event ${key} for model ${model}`, error);
+          throw translated(`decide event ${key} for model ${model}`, error, { isDecision: true });
         }
       }),
     record: (entry) =>

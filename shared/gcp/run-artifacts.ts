@@ -1,0 +1,103 @@
+/** Reads the artifacts by which a training run tells what it found. */
+import type { z } from "zod";
+import { anomalies, evaluation, type Evaluation } from "../../events/artifacts.js";
+import { RejectedError } from "../domain/errors.js";
+import type { PipelineJobFacts } from "../domain/facts.js";
+import type { EvaluationSummary } from "../domain/state.js";
+import type { Objects } from "../ports/objects.js";
+
+const artifactBytesMax = 32_000_000;
+
+interface ReadArtifact<Content> {
+  readonly uri: string;
+  readonly content: Content;
+}
+
+/** Reads the artifact's file, or the file of that name in the artifact's folder; null when there is neither. */
+const readArtifact = async <Schema extends z.ZodType>(
+  objects: Objects,
+  uri: string,
+  fileName: string,
+  schema: Schema,
+): Promise<ReadArtifact<z.infer<Schema>> | null> => {
+  for (const address of [uri, `${uri.replace(/\/+$/, "")}/${fileName}`]) {
+    const body = await objects.read(address, artifactBytesMax);
+    if (body === null) continue;
+    try {
+      return { uri: address, content: schema.parse(JSON.parse(body.toString("utf8"))) };
+    } catch (error) {
+      throw new RejectedError(
+        `${address} is not what a task of ours writes as ${fileName}. Check the image that wrote it. ${error instanceof Error ? error.message : ""}`,
+        { cause: error },
+      );
+    }
+  }
+  return null;
+};
+
+/** The data gate's verdict. */
+export const readDataGate = async (
+  objects: Objects,
+  uris: { readonly anomalies: string; readonly profile: string },
+): Promise<PipelineJobFacts["dataGate"]> => {
+  const found = await readArtifact(objects, uris.anomalies, "anomalies.json", anomalies);
+  if (found === null) return null;
+  const { verdict } = found.content;
+  return {
+    verdict,
+    reasons: found.content.anomalies
+      .filter(({ severity }) => severity === "stop" || severity === "ask")
+      .map(({ message }) => message),
+    profileUri: uris.profile,
+  };
+};
+
+const prefixed = (
+  prefix: string,
+  values: Readonly<Record<string, unknown>> | undefined,
+): readonly (readonly [string, number])[] =>
+  Object.entries(values ?? {}).flatMap(([name, value]) =>
+    typeof value === "number" ? [[`${prefix}.${name}`, value] as const] : [],
+  );
+
+const numbersOf = ({
+  rows,
+  positives,
+  challenger,
+  champion,
+  constant,
+  comparison,
+}: Evaluation): Readonly<Record<string, number>> =>
+  Object.fromEntries([
+    ["rows", rows],
+    ["positives", positives],
+    ...prefixed("challenger", challenger),
+    ...prefixed("champion", champion),
+    ...prefixed("constant", constant),
+    ...prefixed("comparison", comparison),
+    ...(comparison === undefined
+      ? []
+      : ([
+          ["comparison.lower", comparison.interval[0]],
+          ["comparison.upper", comparison.interval[1]],
+        ] as const)),
+  ]);
+
+/** The evaluation, small enough to keep. */
+export const readEvaluation = async (
+  objects: Objects,
+  uris: { readonly evaluation: string; readonly model: string },
+  recordedDigest: string | null,
+): Promise<EvaluationSummary | null> => {
+  const found = await readArtifact(objects, uris.evaluation, "evaluation.json", evaluation);
+  if (found === null) return null;
+  const { verdict, models } = found.content;
+  return {
+    report: found.uri,
+    outcome: verdict.outcome,
+    reasons: verdict.reasons,
+    numbers: numbersOf(found.content),
+    artifact: uris.model,
+    artifactDigest: recordedDigest ?? models.challenger,
+  };
+};

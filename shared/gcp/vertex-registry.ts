@@ -1,0 +1,90 @@
+/** The Registry port on Vertex AI's Model Registry. */
+import type { protos } from "@google-cloud/aiplatform";
+import { z } from "zod";
+import { modelVersionId } from "../../events/ids.js";
+import { UnavailableError } from "../domain/errors.js";
+import type { ModelVersionFacts } from "../domain/facts.js";
+import type { Registry } from "../ports/vertex.js";
+import { digestLabels, digestOfLabels } from "./digest-labels.js";
+import { asCloudError, attempting } from "./errors.js";
+import type { VertexApi } from "./vertex-api.js";
+
+type UploadModelRequest = protos.google.cloud.aiplatform.v1.IUploadModelRequest;
+type MergeVersionAliasesRequest = protos.google.cloud.aiplatform.v1.IMergeVersionAliasesRequest;
+
+const modelShape = z.object({
+  versionId: modelVersionId,
+  versionAliases: z.array(z.string()).default([]),
+  artifactUri: z.string().default(""),
+  labels: z.record(z.string(), z.string()).default({}),
+  containerSpec: z.object({ imageUri: z.string().default("") }).prefault({}),
+});
+
+const factsOf = (model: z.infer<typeof modelShape>): ModelVersionFacts => ({
+  versionId: model.versionId,
+  aliases: model.versionAliases,
+  artifactUri: model.artifactUri,
+  artifactDigest: digestOfLabels(model.labels),
+  servingImage: model.containerSpec.imageUri,
+});
+
+/** The Registry port. */
+export const vertexRegistry = (api: VertexApi): Registry => {
+  const find = async (name: string): Promise<ModelVersionFacts | null> => {
+    const found = await api.find(`models/${name}`);
+    return found === null ? null : factsOf(modelShape.parse(found));
+  };
+  return {
+    upload: (version) =>
+      attempting(`upload ${version.model} with alias ${version.alias}`, async () => {
+        // First what runs, then what exists: an upload that ends in between is seen by the second look.
+        const running = (await api.operations(`models/${version.model}`)).find(
+          ({ kind, isDone }) => kind === "UploadModelOperationMetadata" && !isDone,
+        );
+        if ((await find(`${version.model}@${version.alias}`)) !== null) return;
+        if (running !== undefined) {
+          throw new UnavailableError(
+            `Model ${version.model} is being uploaded by ${running.name}, perhaps this very version. It is looked at again.`,
+          );
+        }
+        const isFirst = (await find(version.model)) === null;
+        const body: UploadModelRequest = {
+          ...(isFirst
+            ? { modelId: version.model }
+            : { parentModel: `${api.parent}/models/${version.model}` }),
+          model: {
+            displayName: version.model,
+            versionAliases: [version.alias],
+            versionDescription: `artifact ${version.artifactDigest}`,
+            artifactUri: version.artifactUri,
+            containerSpec: {
+              imageUri: version.image,
+              healthRoute: version.healthRoute,
+              predictRoute: version.predictRoute,
+              env: Object.entries(version.env).map(([name, value]) => ({ name, value })),
+            },
+            labels: { ...version.labels, ...digestLabels(version.artifactDigest) },
+          },
+        };
+        try {
+          await api.request("POST", "models:upload", { body });
+        } catch (error) {
+          if (!isFirst || asCloudError(error).status !== "ALREADY_EXISTS") throw error;
+          throw new UnavailableError(
+            `Model ${version.model} was created by somebody else just now. It is looked at again.`,
+            { cause: error },
+          );
+        }
+      }),
+    version: (model, aliasOrId) =>
+      attempting(`read model version ${model}@${aliasOrId}`, () => find(`${model}@${aliasOrId}`)),
+    setAliases: (model, version, aliases) =>
+      attempting(`set aliases ${aliases.join(", ")} of ${model}@${version}`, async () => {
+        const body: MergeVersionAliasesRequest = { versionAliases: [...aliases] };
+        await api.request("POST", `models/${model}@${version}:mergeVersionAliases`, {
+          body,
+          isRepeatable: true,
+        });
+      }),
+  };
+};
