@@ -1,0 +1,106 @@
+/** Act 5: the frozen model's inputs drift in weeks 16 to 18; the detector's log entry starts one retraining. */
+import { instanceOf, type Flight } from "../flights.js";
+import {
+  endOfRun,
+  firstReason,
+  frozenModel,
+  modelSeen,
+  runsOf,
+  type Act,
+  type Stage,
+} from "../play.js";
+import { until } from "../world.js";
+
+const rowsPerWindow = 3000;
+const rowsPerRequest = 50;
+const stormSize = 500;
+const anomalyFilter = 'logName:"model_monitoring_anomaly"';
+
+const weekOf = ({ dateMs }: Flight): number =>
+  Math.floor((dateMs - Date.UTC(2001, 0, 1)) / (7 * 86_400_000)) + 1;
+
+/** Flights of some weeks, evenly thinned to one window. */
+const windowOf = (stage: Stage, from: number, to: number): readonly Flight[] => {
+  const flights = stage.played
+    .flatMap((month) => month.flights)
+    .filter((flight) => weekOf(flight) >= from && weekOf(flight) <= to);
+  const step = Math.max(1, Math.floor(flights.length / rowsPerWindow));
+  return flights.filter((_, index) => index % step === 0).slice(0, rowsPerWindow);
+};
+
+const serve = async ({ world }: Stage, flights: readonly Flight[]): Promise<void> => {
+  for (let start = 0; start < flights.length; start += rowsPerRequest) {
+    const instances = flights.slice(start, start + rowsPerRequest).map(instanceOf);
+    const reply = await world.predict("january-production", instances);
+    if (reply.status !== 200) throw new Error(`prediction failed: ${JSON.stringify(reply.body)}`);
+  }
+};
+
+/** Logged predictions reach the log in batches: the detector runs until it has seen them all. */
+const detect = async (
+  { world }: Stage,
+  isOver: () => Promise<boolean>,
+  seconds: number,
+): Promise<boolean> => {
+  const deadline = performance.now() + seconds * 1000;
+  while (performance.now() < deadline) {
+    await world.advance("continuo-detect-drift");
+    if (await isOver()) return true;
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+  }
+  return isOver();
+};
+
+/** Act 5. */
+export const drift: Act = {
+  number: 5,
+  title: "Drift in weeks 16 to 18 starts one retraining; 500 more alerts start none",
+  play: async (stage) => {
+    const { world } = stage;
+    await until(
+      "the frozen model's first version",
+      async () => (await modelSeen(world, frozenModel)).champion,
+      { seconds: 120, signal: world.options.signal },
+    );
+    const runsBefore = (await runsOf(world, frozenModel)).length;
+    const anomalies = () => world.listLogEntries(anomalyFilter);
+    await serve(stage, windowOf(stage, 2, 4));
+    await serve(stage, windowOf(stage, 5, 7));
+    const isFalseAlarm = await detect(stage, async () => (await anomalies()).length > 0, 4);
+    world.options.say(`  weeks 2-4 against 5-7: ${isFalseAlarm ? "an anomaly" : "no anomaly"}`);
+    await serve(stage, windowOf(stage, 16, 18));
+    const isFound = await detect(stage, async () => (await anomalies()).length > 0, 20);
+    const [entry] = await anomalies();
+    if (!isFound || entry === undefined) {
+      return { isAsExpected: false, lines: ["the detector found no drift in weeks 16 to 18"] };
+    }
+    const found = (
+      entry["jsonPayload"] as { featureAnomalies?: readonly Record<string, unknown>[] }
+    ).featureAnomalies;
+    world.options.say(`  the detector wrote an anomaly: ${JSON.stringify(found)}`);
+    const copies = Array.from({ length: stormSize }, (_, index) => ({
+      ...entry,
+      insertId: `storm-${index}`,
+      receiveTimestamp: undefined,
+    }));
+    for (let start = 0; start < stormSize; start += 100) {
+      await world.writeLogEntries(copies.slice(start, start + 100));
+    }
+    world.options.say(`  wrote ${stormSize} copies with insertIds of their own`);
+    const run = await endOfRun(
+      stage,
+      frozenModel,
+      "the retraining",
+      ({ trigger }) => trigger === "drift",
+    );
+    const runs = await runsOf(world, frozenModel);
+    return {
+      isAsExpected: runs.length === runsBefore + 1 && run.outcome !== "failed" && !isFalseAlarm,
+      lines: [
+        `drift: ${run.reason}`,
+        `${run.run} ${run.outcome}: ${firstReason(run.reasons)}`,
+        `${stormSize + 1} alerts, ${runs.length - runsBefore} run`,
+      ],
+    };
+  },
+};
