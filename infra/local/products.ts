@@ -51,7 +51,19 @@ export function facesOf(faces: Faces): CloudServices {
   };
 }
 
-type Maker = (context: CloudContext, tokens: TokenSigner) => CloudProduct & { face?: never };
+type Product = CloudProduct & { readonly face?: unknown };
+type Maker = (context: CloudContext, tokens: TokenSigner) => Product;
+
+/** Each product is loaded only when it is wanted: a test of one does not pay for the others. */
+const makers: Readonly<Record<ProductName, () => Promise<Maker>>> = {
+  pubsub: async () => (await import("./pubsub/product.js")).pubsubProduct,
+  scheduler: async () => (await import("./scheduler/product.js")).schedulerProduct,
+  firestore: async () => (await import("./firestore/product.js")).firestoreProduct,
+  storage: async () => (await import("./storage/product.js")).storageProduct,
+  logging: async () => (await import("./logging/product.js")).loggingProduct,
+  monitoring: async () => (await import("./monitoring/product.js")).monitoringProduct,
+  vertex: async () => (await import("./vertex/product.js")).vertexProduct,
+};
 
 /** Makes the wanted products, and fills in their faces. */
 export async function makeProducts(
@@ -60,20 +72,13 @@ export async function makeProducts(
   tokens: TokenSigner,
   faces: Faces,
 ): Promise<readonly CloudProduct[]> {
-  const made: CloudProduct[] = [];
-  for (const name of productNames) {
-    if (!wanted.includes(name)) continue;
-    let module: Record<string, Maker>;
-    try {
-      module = (await import(`./${name}/product.js`)) as Record<string, Maker>;
-    } catch (error) {
-      context.log(`${name} is not built yet: ${String(error)}`);
-      continue;
-    }
-    const product = module[`${name}Product`]?.(context, tokens);
-    if (product === undefined) continue;
-    made.push(product);
+  const chosen = productNames.filter((name) => wanted.includes(name));
+  const found = await Promise.all(
+    chosen.map(async (name) => ({ name, make: await makers[name]() })),
+  );
+  return found.map(({ name, make }) => {
+    const product = make(context, tokens);
     Object.assign(faces, { [name]: product.face });
-  }
-  return made;
+    return product;
+  });
 }

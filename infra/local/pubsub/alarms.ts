@@ -1,0 +1,103 @@
+/** Many deadlines behind one timer. */
+
+/** A set deadline. */
+export interface Alarm {
+  readonly cancel: () => void;
+}
+
+/** Runs callbacks at their times. */
+export interface Alarms {
+  readonly at: (timeMs: number, run: () => void) => Alarm;
+  readonly stop: () => void;
+}
+
+interface Entry {
+  readonly timeMs: number;
+  run: (() => void) | undefined;
+}
+
+const timerMsMax = 2 ** 31 - 1;
+
+/** A binary heap of deadlines on the given clock. */
+export function makeAlarms(now: () => number, log: (line: string) => void): Alarms {
+  const heap: Entry[] = [];
+  let timer: NodeJS.Timeout | undefined;
+  let timerAtMs = Number.POSITIVE_INFINITY;
+  let isStopped = false;
+
+  const before = (a: number, b: number): boolean =>
+    (heap[a]?.timeMs ?? Number.POSITIVE_INFINITY) < (heap[b]?.timeMs ?? Number.POSITIVE_INFINITY);
+  const swap = (a: number, b: number): void => {
+    const left = heap[a];
+    const right = heap[b];
+    if (left === undefined || right === undefined) return;
+    heap[a] = right;
+    heap[b] = left;
+  };
+  const push = (entry: Entry): void => {
+    heap.push(entry);
+    let at = heap.length - 1;
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (!before(at, parent)) break;
+      swap(at, parent);
+      at = parent;
+    }
+  };
+  const pop = (): Entry | undefined => {
+    const first = heap[0];
+    const last = heap.pop();
+    if (first === undefined || last === undefined || heap.length === 0) return first;
+    heap[0] = last;
+    let at = 0;
+    for (;;) {
+      const left = at * 2 + 1;
+      const smaller = before(left + 1, left) ? left + 1 : left;
+      if (!before(smaller, at)) return first;
+      swap(smaller, at);
+      at = smaller;
+    }
+  };
+  const arm = (): void => {
+    while (heap.length > 0 && heap[0]?.run === undefined) pop();
+    const first = heap[0];
+    if (first === undefined || isStopped || first.timeMs >= timerAtMs) return;
+    clearTimeout(timer);
+    timerAtMs = first.timeMs;
+    timer = setTimeout(ring, Math.min(Math.max(first.timeMs - now(), 0), timerMsMax));
+  };
+  const ring = (): void => {
+    timerAtMs = Number.POSITIVE_INFINITY;
+    const time = now();
+    while ((heap[0]?.timeMs ?? Number.POSITIVE_INFINITY) <= time) {
+      const run = pop()?.run;
+      try {
+        run?.();
+      } catch (error) {
+        log(
+          `a deadline's work failed: ${error instanceof Error ? (error.stack ?? "") : String(error)}`,
+        );
+      }
+    }
+    arm();
+  };
+
+  return {
+    at: (timeMs, run) => {
+      const entry: Entry = { timeMs, run };
+      push(entry);
+      arm();
+      return {
+        // The entry stays until its time: cheap, and bounded by the longest deadline.
+        cancel: () => {
+          entry.run = undefined;
+        },
+      };
+    },
+    stop: () => {
+      isStopped = true;
+      heap.length = 0;
+      clearTimeout(timer);
+    },
+  };
+}

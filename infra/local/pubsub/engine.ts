@@ -1,0 +1,318 @@
+/** Pub/Sub itself: topics, subscriptions and their queues over the store. */
+import type { CloudContext, OutgoingMessage } from "../cloud.js";
+import type { TokenSigner } from "../identity.js";
+import { RpcError } from "../protocol/service.js";
+import { dateText } from "../protocol/time-text.js";
+import { makeAlarms } from "./alarms.js";
+import { parseFilter, type Filter } from "./filter.js";
+import { alreadyExists, deletedTopic, notFound, projectOf, shortName } from "./names.js";
+import { makePusher } from "./push.js";
+import { makeQueue, type Queue } from "./queue.js";
+import { durationMs, timestampOf, type Subscription, type Topic } from "./shapes.js";
+import {
+  makeStore,
+  type Outcome,
+  type StoredMessage,
+  type SubscriptionRow,
+  type Target,
+} from "./store.js";
+
+const sweepMs = 60_000;
+const writeRetryMs = 1000;
+
+interface Subscribed {
+  readonly queue: Queue;
+  readonly accepts: Filter;
+}
+
+/** What the services call. */
+export type Engine = ReturnType<typeof makeEngine>;
+
+/** Opens Pub/Sub over the context's database. */
+export function makeEngine(context: CloudContext, tokens: TokenSigner) {
+  const { now, log } = context;
+  const store = makeStore(context.db, now);
+  const alarms = makeAlarms(now, log);
+  const pusher = makePusher({ tokens, alarms, now, log });
+  const topics = new Map<string, Topic>(store.topics().map((topic) => [topic.name, topic]));
+  const subscriptions = new Map<string, Subscribed>();
+  const byTopic = new Map<string, Set<Subscribed>>();
+  let recorded: { readonly outcome: Outcome; readonly done: () => void }[] = [];
+  let isFlushQueued = false;
+  let isStopped = false;
+
+  const isRetaining = (topic: string): boolean =>
+    topics.get(topic)?.messageRetentionDuration !== undefined;
+
+  const targetOf = ({ queue, accepts }: Subscribed): Target => ({
+    id: queue.row.id,
+    isOrdered: queue.row.config.enableMessageOrdering === true,
+    accepts,
+  });
+
+  /** Commits what subscribers did since the last time; what cannot be written is tried again. */
+  const flush = (): void => {
+    if (recorded.length === 0) return;
+    const batch = recorded;
+    recorded = [];
+    const released: string[] = [];
+    try {
+      store.commit(() => {
+        for (const { outcome } of batch) {
+          const { id, config } = outcome.subscription;
+          if (outcome.kind === "acked") {
+            const next = store.settle(
+              outcome.subscription,
+              outcome.message,
+              isRetaining(config.topic),
+            );
+            if (next !== undefined) released.push(config.name);
+          } else store.fail(id, outcome.message, outcome.attempts, outcome.dueMs);
+        }
+      });
+    } catch (error) {
+      recorded = [...batch, ...recorded];
+      log(`pubsub cannot write: ${error instanceof Error ? error.message : String(error)}`);
+      if (!isStopped) alarms.at(now() + writeRetryMs, flush);
+      return;
+    }
+    for (const { done } of batch) done();
+    for (const name of released) subscriptions.get(name)?.queue.refresh();
+  };
+
+  const record = (outcome: Outcome, done: () => void): void => {
+    recorded.push({ outcome, done });
+    if (isFlushQueued) return;
+    isFlushQueued = true;
+    setImmediate(() => {
+      isFlushQueued = false;
+      if (!isStopped) flush();
+    });
+  };
+
+  const publish = (
+    topic: string,
+    messages: readonly OutgoingMessage[],
+    alongside: () => void = () => undefined,
+  ): readonly string[] => {
+    if (!topics.has(topic)) throw notFound(topic);
+    const subscribed = [...(byTopic.get(topic) ?? [])].filter(
+      ({ queue }) => queue.row.config.detached !== true,
+    );
+    const published = store.commit(() => {
+      alongside();
+      return store.publish(
+        topic,
+        messages,
+        subscribed.map((one) => targetOf(one)),
+        isRetaining(topic),
+      );
+    });
+    const queues = new Map(subscribed.map(({ queue }) => [queue.row.id, queue]));
+    for (const { message, readyIn } of published) {
+      for (const id of readyIn) queues.get(id)?.offer(message);
+    }
+    return published.map(({ message }) => String(message.id));
+  };
+
+  const deadLetter = (row: SubscriptionRow, message: StoredMessage, attempts: number): boolean => {
+    const { config } = row;
+    const topic = config.deadLetterPolicy?.deadLetterTopic ?? "";
+    if (!topics.has(topic)) {
+      log(`${config.name} cannot dead-letter: its topic ${topic} does not exist`);
+      return false;
+    }
+    const publishTime = dateText({ ...timestampOf(Math.floor(message.id / 1000)) });
+    flush();
+    publish(
+      topic,
+      [
+        {
+          data: message.data,
+          attributes: {
+            ...message.attributes,
+            CloudPubSubDeadLetterSourceDeliveryCount: String(attempts),
+            CloudPubSubDeadLetterSourceSubscription: shortName(config.name),
+            CloudPubSubDeadLetterSourceSubscriptionProject: projectOf(config.name),
+            CloudPubSubDeadLetterSourceTopicPublishTime: publishTime,
+          },
+          ...(message.orderingKey === "" ? {} : { orderingKey: message.orderingKey }),
+        },
+      ],
+      () => {
+        const next = store.settle(row, message.id, isRetaining(config.topic));
+        if (next !== undefined) subscriptions.get(config.name)?.queue.refresh();
+      },
+    );
+    return true;
+  };
+
+  const held = { bytes: 0 };
+  const open = (row: SubscriptionRow): void => {
+    const queue = makeQueue(row, { store, alarms, now, record, flush, deadLetter, held });
+    const subscribed: Subscribed = { queue, accepts: parseFilter(row.config.filter ?? "") };
+    subscriptions.set(row.config.name, subscribed);
+    const siblings = byTopic.get(row.config.topic) ?? new Set<Subscribed>();
+    byTopic.set(row.config.topic, siblings.add(subscribed));
+    queue.attach(pusher.consumer(() => queue));
+  };
+  for (const row of store.subscriptions()) open(row);
+
+  const find = (name: string): Subscribed => {
+    const found = subscriptions.get(name);
+    if (found === undefined) throw notFound(name);
+    return found;
+  };
+  const change = (name: string, config: Subscription): Subscription => {
+    const { queue } = find(name);
+    store.putSubscription(queue.row.id, config);
+    queue.update({ id: queue.row.id, config });
+    return config;
+  };
+
+  const sweep = (): void => {
+    flush();
+    store.commit(() => {
+      for (const { queue } of subscriptions.values()) {
+        const keptMs = durationMs(
+          queue.row.config.messageRetentionDuration ?? { seconds: 604_800 },
+        );
+        store.expire(queue.row.id, now() - keptMs);
+      }
+      store.dropOrphans((topic) => {
+        const retention = topics.get(topic)?.messageRetentionDuration;
+        return retention === undefined ? now() : now() - durationMs(retention);
+      });
+    });
+    for (const { queue } of subscriptions.values()) queue.refresh();
+  };
+  const sweepAgain = (): void => {
+    alarms.at(now() + sweepMs, () => {
+      sweepAgain();
+      sweep();
+    });
+  };
+
+  return {
+    publish,
+    topic: (name: string): Topic => {
+      const found = topics.get(name);
+      if (found === undefined) throw notFound(name);
+      return found;
+    },
+    topics: (project: string): readonly Topic[] =>
+      [...topics.values()]
+        .filter((topic) => topic.name.startsWith(`${project}/`))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    createTopic: (topic: Topic): Topic => {
+      if (topics.has(topic.name)) throw alreadyExists(topic.name);
+      store.putTopic(topic);
+      topics.set(topic.name, topic);
+      return topic;
+    },
+    updateTopic: (topic: Topic): Topic => {
+      store.putTopic(topic);
+      topics.set(topic.name, topic);
+      return topic;
+    },
+    deleteTopic: (name: string): void => {
+      if (!topics.has(name)) throw notFound(name);
+      const orphans = [...(byTopic.get(name) ?? [])];
+      flush();
+      store.commit(() => {
+        store.dropTopic(name);
+        for (const { queue } of orphans) {
+          store.putSubscription(queue.row.id, { ...queue.row.config, topic: deletedTopic });
+        }
+      });
+      topics.delete(name);
+      byTopic.delete(name);
+      for (const { queue } of orphans) {
+        queue.update({ id: queue.row.id, config: { ...queue.row.config, topic: deletedTopic } });
+      }
+    },
+    subscriptionsOf: (topic: string): readonly Subscription[] =>
+      [...(byTopic.get(topic) ?? [])].map(({ queue }) => queue.row.config),
+    subscription: (name: string): Subscription => find(name).queue.row.config,
+    subscriptions: (project: string): readonly Subscription[] =>
+      [...subscriptions.values()]
+        .map(({ queue }) => queue.row.config)
+        .filter((config) => config.name.startsWith(`${project}/`))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    createSubscription: (config: Subscription): Subscription => {
+      if (subscriptions.has(config.name)) throw alreadyExists(config.name);
+      if (!topics.has(config.topic)) throw notFound(config.topic);
+      open({ id: store.addSubscription(config), config });
+      return config;
+    },
+    changeSubscription: change,
+    deleteSubscription: (name: string): void => {
+      const { queue } = find(name);
+      flush();
+      const { id, config } = queue.row;
+      store.commit(() => {
+        store.dropSubscription(id, name);
+      });
+      const siblings = byTopic.get(config.topic);
+      for (const one of siblings ?? []) if (one.queue === queue) siblings?.delete(one);
+      subscriptions.delete(name);
+      queue.close(notFound(name));
+    },
+    detach: (name: string): void => {
+      const { queue } = find(name);
+      flush();
+      store.commit(() => {
+        store.dropBacklog(queue.row.id);
+        change(name, { ...queue.row.config, detached: true });
+      });
+      queue.reset();
+    },
+    seek: (name: string, timeMs: number): void => {
+      const subscribed = find(name);
+      const { row } = subscribed.queue;
+      flush();
+      store.commit(() => {
+        store.seek(row, targetOf(subscribed), timeMs, isRetaining(row.config.topic));
+      });
+      subscribed.queue.reset();
+    },
+    /** The queue of a subscription that is pulled. */
+    pulled: (name: string): Queue => {
+      const { queue } = find(name);
+      const { config } = queue.row;
+      if (config.detached === true) {
+        throw new RpcError(
+          "FAILED_PRECONDITION",
+          `The subscription ${name} is detached from its topic. Delete it and create another.`,
+        );
+      }
+      if ((config.pushConfig?.pushEndpoint ?? "") !== "") {
+        throw new RpcError(
+          "FAILED_PRECONDITION",
+          "This method is not supported for this subscription type: it has a push endpoint. Clear it with ModifyPushConfig to pull.",
+        );
+      }
+      return queue;
+    },
+    /** The queue of any subscription, for acknowledgements that come late. */
+    queue: (name: string): Queue => find(name).queue,
+    /** Commits acknowledgements before they are confirmed. */
+    flush,
+    sweep,
+    policy: store.policy,
+    putPolicy: store.putPolicy,
+    start: (): void => {
+      for (const { queue } of subscriptions.values()) queue.refresh();
+      sweepAgain();
+    },
+    stop: (): void => {
+      for (const { queue } of subscriptions.values()) {
+        queue.close(new RpcError("UNAVAILABLE", "The local cloud is stopping."));
+      }
+      flush();
+      isStopped = true;
+      alarms.stop();
+      pusher.stop();
+    },
+  };
+}

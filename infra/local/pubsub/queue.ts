@@ -1,0 +1,379 @@
+/** Delivery of one subscription: what is ready, what is out, and what becomes of it. */
+import { RpcError } from "../protocol/service.js";
+import type { Alarm, Alarms } from "./alarms.js";
+import { durationMs, timestampOf, type ReceivedMessage } from "./shapes.js";
+import type { Outcome, Store, StoredMessage, SubscriptionRow } from "./store.js";
+
+/** Messages ready in memory per subscription; the rest waits in the database. */
+const readyMax = 1000;
+const bodyBytesMax = 32 * 1024 * 1024;
+
+/** A message on its way to a subscriber. */
+export interface Delivery {
+  readonly message: StoredMessage;
+  readonly ackId: string;
+  /** The number of this delivery, from 1; approximate, as the real one. */
+  readonly attempt: number;
+  /** Ends the lease as delivered, as failed, or as never sent. */
+  readonly settle: (outcome: "acked" | "failed" | "unsent") => void;
+}
+
+/** Somebody who takes messages. */
+export interface Consumer {
+  /** How many it would take now. */
+  readonly wants: () => number;
+  readonly give: (delivery: Delivery) => void;
+  /** Told when a message given to it is settled. */
+  readonly onSettled?: (delivery: Delivery) => void;
+  /** Whether the ack deadline is watched here, or by the consumer itself. */
+  readonly isLeased: boolean;
+  /** Told when the subscription goes away or changes hands. */
+  readonly onClosed: (reason: RpcError) => void;
+}
+
+/** What a queue needs of the rest of Pub/Sub. */
+export interface QueueDependencies {
+  readonly store: Store;
+  readonly alarms: Alarms;
+  readonly now: () => number;
+  /** Writes an outcome with the next commit; `done` runs after it. */
+  readonly record: (outcome: Outcome, done: () => void) => void;
+  /** Commits what is recorded. */
+  readonly flush: () => void;
+  /** Moves a message to the dead-letter topic; false where that is impossible. */
+  readonly deadLetter: (row: SubscriptionRow, message: StoredMessage, attempts: number) => boolean;
+  /** Bytes of message bodies held in memory by all queues. */
+  readonly held: { bytes: number };
+}
+
+interface Ready {
+  readonly id: number;
+  readonly attempts: number;
+  readonly body?: StoredMessage;
+}
+
+interface Lease {
+  readonly ready: Ready;
+  readonly generation: number;
+  readonly delivery: Delivery;
+  readonly consumer: Consumer;
+  alarm: Alarm | undefined;
+}
+
+let generations = Date.now();
+
+/** A subscription's queue. */
+export type Queue = ReturnType<typeof makeQueue>;
+
+const ackIdPattern = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)$/;
+
+/** Makes the queue of a subscription. */
+export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
+  const { store, alarms, now, held } = needs;
+  let row = first;
+  let ready: Ready[] = [];
+  /** Ready, out, or being written: what a load must leave alone. */
+  const known = new Set<number>();
+  const leases = new Map<number, Lease>();
+  const consumers: Consumer[] = [];
+  let turn = 0;
+  /** Whether the database may hold due messages that are not in memory. */
+  let hasMore = true;
+  let wakeAtMs = Number.POSITIVE_INFINITY;
+  let wake: Alarm | undefined;
+  let isPumpQueued = false;
+  let isClosed = false;
+
+  const bytesOf = (entry: Ready): number => entry.body?.data.length ?? 0;
+
+  const pumpSoon = (): void => {
+    if (isPumpQueued || isClosed) return;
+    isPumpQueued = true;
+    queueMicrotask(() => {
+      isPumpQueued = false;
+      pump();
+    });
+  };
+
+  const wakeAt = (timeMs: number): void => {
+    if (timeMs >= wakeAtMs) return;
+    wake?.cancel();
+    wakeAtMs = timeMs;
+    wake = alarms.at(timeMs, () => {
+      wakeAtMs = Number.POSITIVE_INFINITY;
+      hasMore = true;
+      pump();
+    });
+  };
+
+  const load = (): void => {
+    needs.flush();
+    const limit = readyMax + known.size;
+    const rows = store.due(row.id, limit);
+    for (const { message, attempts } of rows) {
+      if (ready.length >= readyMax) break;
+      if (known.has(message)) continue;
+      known.add(message);
+      ready.push({ id: message, attempts });
+    }
+    hasMore = rows.length === limit;
+    const next = hasMore ? undefined : store.nextDueMs(row.id);
+    if (next !== undefined) wakeAt(next);
+  };
+
+  const takeReady = (): (Ready & { readonly body: StoredMessage }) | undefined => {
+    for (;;) {
+      if (ready.length === 0 && hasMore) load();
+      const entry = ready.shift();
+      if (entry === undefined) return undefined;
+      held.bytes -= bytesOf(entry);
+      const body = entry.body ?? store.message(entry.id);
+      if (body !== undefined) return { ...entry, body };
+      known.delete(entry.id);
+    }
+  };
+
+  const putBack = (entry: Ready): void => {
+    const body = held.bytes < bodyBytesMax ? entry.body : undefined;
+    const kept: Ready = {
+      id: entry.id,
+      attempts: entry.attempts,
+      ...(body === undefined ? {} : { body }),
+    };
+    held.bytes += bytesOf(kept);
+    ready.unshift(kept);
+  };
+
+  /** When a message that failed may be delivered again. */
+  const retryDueMs = (attempts: number): number => {
+    const policy = row.config.retryPolicy;
+    if (policy === undefined) return now();
+    const minimumMs = durationMs(policy.minimumBackoff ?? { seconds: 10 });
+    const maximumMs = durationMs(policy.maximumBackoff ?? { seconds: 600 });
+    return now() + Math.min(maximumMs, minimumMs * 2 ** Math.min(attempts - 1, 40));
+  };
+
+  const fail = (entry: Ready): void => {
+    const attempts = entry.attempts + 1;
+    const policy = row.config.deadLetterPolicy;
+    if (policy !== undefined && attempts >= (policy.maxDeliveryAttempts ?? 5)) {
+      const body = entry.body ?? store.message(entry.id);
+      if (body !== undefined && needs.deadLetter(row, body, attempts)) {
+        known.delete(entry.id);
+        return;
+      }
+    }
+    const dueMs = retryDueMs(attempts);
+    const isNow = dueMs <= now();
+    if (isNow && ready.length < readyMax) {
+      needs.record(
+        { kind: "failed", subscription: row, message: entry.id, attempts, dueMs },
+        () => undefined,
+      );
+      // Behind what waits already: one poisonous message must not keep the others from their turn.
+      const kept = held.bytes < bodyBytesMax ? entry.body : undefined;
+      const again: Ready = {
+        id: entry.id,
+        attempts,
+        ...(kept === undefined ? {} : { body: kept }),
+      };
+      held.bytes += bytesOf(again);
+      ready.push(again);
+    } else {
+      needs.record(
+        { kind: "failed", subscription: row, message: entry.id, attempts, dueMs },
+        () => {
+          known.delete(entry.id);
+          if (isNow) hasMore = true;
+          else wakeAt(dueMs);
+          pumpSoon();
+        },
+      );
+    }
+  };
+
+  const acked = (message: number): void => {
+    known.add(message);
+    needs.record({ kind: "acked", subscription: row, message }, () => {
+      known.delete(message);
+    });
+  };
+
+  const endLease = (lease: Lease, outcome: "acked" | "failed" | "unsent"): void => {
+    if (leases.get(lease.ready.id) !== lease) return;
+    leases.delete(lease.ready.id);
+    lease.alarm?.cancel();
+    if (!isClosed) {
+      if (outcome === "acked") acked(lease.ready.id);
+      else if (outcome === "failed") fail(lease.ready);
+      else putBack(lease.ready);
+    }
+    lease.consumer.onSettled?.(lease.delivery);
+    pumpSoon();
+  };
+
+  const lend = (entry: Ready & { readonly body: StoredMessage }, consumer: Consumer): void => {
+    generations += 1;
+    const generation = generations;
+    const delivery: Delivery = {
+      message: entry.body,
+      ackId: `${row.id.toString(36)}-${entry.id.toString(36)}-${generation.toString(36)}`,
+      attempt: entry.attempts + 1,
+      settle: (outcome) => {
+        endLease(lease, outcome);
+      },
+    };
+    const lease: Lease = { ready: entry, generation, delivery, consumer, alarm: undefined };
+    leases.set(entry.id, lease);
+    if (consumer.isLeased) watch(lease, (row.config.ackDeadlineSeconds ?? 10) * 1000);
+    consumer.give(delivery);
+  };
+
+  const watch = (lease: Lease, ms: number): void => {
+    lease.alarm?.cancel();
+    lease.alarm = alarms.at(now() + ms, () => {
+      endLease(lease, "failed");
+    });
+  };
+
+  function pump(): void {
+    if (isClosed || row.config.detached === true) return;
+    for (;;) {
+      let consumer: Consumer | undefined;
+      for (let offset = 0; offset < consumers.length && consumer === undefined; offset += 1) {
+        const candidate = consumers[(turn + offset) % consumers.length];
+        if (candidate !== undefined && candidate.wants() > 0) {
+          consumer = candidate;
+          turn = (turn + offset + 1) % consumers.length;
+        }
+      }
+      if (consumer === undefined) return;
+      const entry = takeReady();
+      if (entry === undefined) return;
+      lend(entry, consumer);
+    }
+  }
+
+  const parseAckId = (ackId: string): { readonly message: number; readonly generation: number } => {
+    const found = ackIdPattern.exec(ackId);
+    if (found === null || Number.parseInt(found[1] ?? "", 36) !== row.id) {
+      throw new RpcError(
+        "INVALID_ARGUMENT",
+        `You have passed an invalid ack ID to the service (ack_id=${ackId.slice(0, 200)}).`,
+      );
+    }
+    return {
+      message: Number.parseInt(found[2] ?? "", 36),
+      generation: Number.parseInt(found[3] ?? "", 36),
+    };
+  };
+  const currentLease = (ackId: string): Lease | undefined => {
+    const { message, generation } = parseAckId(ackId);
+    const lease = leases.get(message);
+    return lease?.generation === generation ? lease : undefined;
+  };
+
+  return {
+    get row(): SubscriptionRow {
+      return row;
+    },
+    /** A message that was just published here and may go out at once. */
+    offer: (message: StoredMessage): void => {
+      if (ready.length >= readyMax || hasMore) {
+        hasMore = true;
+      } else {
+        known.add(message.id);
+        const entry: Ready =
+          held.bytes < bodyBytesMax
+            ? { id: message.id, attempts: 0, body: message }
+            : { id: message.id, attempts: 0 };
+        held.bytes += bytesOf(entry);
+        ready.push(entry);
+      }
+      pumpSoon();
+    },
+    /** Looks into the database again. */
+    refresh: (): void => {
+      hasMore = true;
+      pumpSoon();
+    },
+    pumpSoon,
+    attach: (consumer: Consumer): (() => void) => {
+      consumers.push(consumer);
+      pumpSoon();
+      return () => {
+        const at = consumers.indexOf(consumer);
+        if (at !== -1) consumers.splice(at, 1);
+      };
+    },
+    /** Acknowledges; false when exactly-once delivery is on and the lease is over. */
+    ack: (ackId: string): boolean => {
+      const { message } = parseAckId(ackId);
+      const current = currentLease(ackId);
+      if (row.config.enableExactlyOnceDelivery === true && current === undefined) return false;
+      const lease = current ?? leases.get(message);
+      if (lease !== undefined) {
+        endLease(lease, "acked");
+        return true;
+      }
+      // Late, and good all the same: the work was done.
+      const waiting = ready.find((entry) => entry.id === message);
+      if (waiting !== undefined) {
+        held.bytes -= bytesOf(waiting);
+        ready = ready.filter((entry) => entry !== waiting);
+      }
+      acked(message);
+      return true;
+    },
+    /** Sets how much longer a message may be out; 0 gives it back. False when its lease is over. */
+    extend: (ackId: string, seconds: number): boolean => {
+      const lease = currentLease(ackId);
+      if (lease === undefined) return false;
+      if (seconds === 0) endLease(lease, "failed");
+      else if (lease.consumer.isLeased) watch(lease, seconds * 1000);
+      return true;
+    },
+    /** Takes a changed configuration; everybody who was served by the old one is told. */
+    update: (changed: SubscriptionRow): void => {
+      row = changed;
+      pumpSoon();
+    },
+    /** Forgets what is in memory, for a backlog that was rewritten. */
+    reset: (): void => {
+      for (const lease of leases.values()) {
+        lease.alarm?.cancel();
+        lease.consumer.onSettled?.(lease.delivery);
+      }
+      leases.clear();
+      for (const entry of ready) held.bytes -= bytesOf(entry);
+      ready = [];
+      known.clear();
+      hasMore = true;
+      pumpSoon();
+    },
+    close: (reason: RpcError): void => {
+      isClosed = true;
+      wake?.cancel();
+      for (const entry of ready) held.bytes -= bytesOf(entry);
+      ready = [];
+      for (const lease of leases.values()) lease.alarm?.cancel();
+      for (const consumer of consumers.splice(0)) consumer.onClosed(reason);
+    },
+  };
+}
+
+/** A delivery as pull subscribers see it. */
+export const received = (delivery: Delivery, hasDeadLetterPolicy: boolean): ReceivedMessage => {
+  const { message } = delivery;
+  return {
+    ackId: delivery.ackId,
+    message: {
+      data: message.data,
+      attributes: message.attributes,
+      messageId: String(message.id),
+      publishTime: timestampOf(Math.floor(message.id / 1000)),
+      orderingKey: message.orderingKey,
+    },
+    ...(hasDeadLetterPolicy ? { deliveryAttempt: delivery.attempt } : {}),
+  };
+};

@@ -1,0 +1,223 @@
+/** google.pubsub.v1.Subscriber. */
+import {
+  RpcError,
+  typeUrl,
+  type CallContext,
+  type ServiceImplementation,
+} from "../protocol/service.js";
+import type { Engine } from "./engine.js";
+import { checkDeadlineSeconds, checkSubscription } from "./limits.js";
+import { maskedFields, page, patched } from "../protocol/masks.js";
+import type { Names } from "./names.js";
+import { pullOnce, pullStream } from "./pull.js";
+import type { Queue } from "./queue.js";
+import type { Duration, PushConfig, Subscription } from "./shapes.js";
+
+interface Named {
+  readonly subscription?: string;
+}
+interface AckRequest extends Named {
+  readonly ackIds?: readonly string[];
+  readonly ackDeadlineSeconds?: number;
+}
+interface StreamRequest extends Named {
+  readonly ackIds?: readonly string[];
+  readonly modifyDeadlineSeconds?: readonly number[];
+  readonly modifyDeadlineAckIds?: readonly string[];
+  readonly streamAckDeadlineSeconds?: number;
+  readonly maxOutstandingMessages?: string;
+  readonly maxOutstandingBytes?: string;
+}
+
+/** Fields that UpdateSubscription may change; filter, ordering and topic are fixed at creation. */
+const changeable = [
+  "pushConfig",
+  "ackDeadlineSeconds",
+  "retainAckedMessages",
+  "messageRetentionDuration",
+  "labels",
+  "expirationPolicy",
+  "deadLetterPolicy",
+  "retryPolicy",
+  "enableExactlyOnceDelivery",
+];
+
+/** Google's way to say which acknowledgements of an exactly-once subscription did not take. */
+const lostLeases = (ackIds: readonly string[]): RpcError =>
+  new RpcError("FAILED_PRECONDITION", "Some acknowledgement ids in the request were out of date.", {
+    details: [
+      {
+        "@type": typeUrl("google.rpc.ErrorInfo"),
+        reason: "EXACTLY_ONCE_ACKID_FAILURE",
+        domain: "pubsub.googleapis.com",
+        metadata: Object.fromEntries(ackIds.map((id) => [id, "PERMANENT_FAILURE_INVALID_ACK_ID"])),
+      },
+    ],
+  });
+
+function refuseLost(queue: Queue, lost: readonly string[]): void {
+  if (lost.length > 0 && queue.row.config.enableExactlyOnceDelivery === true) {
+    throw lostLeases(lost);
+  }
+}
+
+/** Subscriptions, pulling and acknowledging. */
+export function subscriberService(engine: Engine, names: Names): ServiceImplementation {
+  const subscriptionName = (name: unknown): string => names.resource("subscriptions", name);
+  const queueOf = (name: unknown): Queue => engine.queue(subscriptionName(name));
+
+  async function* streamingPull(
+    requests: AsyncIterable<StreamRequest>,
+    context: CallContext,
+  ): AsyncGenerator<object> {
+    const iterator = requests[Symbol.asyncIterator]();
+    const first = await iterator.next();
+    if (first.done === true) return;
+    const opening = first.value;
+    checkDeadlineSeconds(opening.streamAckDeadlineSeconds ?? 10);
+    const queue = engine.pulled(subscriptionName(opening.subscription));
+    let isOver = false;
+    let failure: Error | undefined;
+    let wake: (() => void) | undefined;
+    const apply = (request: StreamRequest): void => {
+      for (const id of request.ackIds ?? []) queue.ack(id);
+      const seconds = request.modifyDeadlineSeconds ?? [];
+      for (const [index, id] of (request.modifyDeadlineAckIds ?? []).entries()) {
+        queue.extend(id, checkDeadlineSeconds(seconds[index] ?? 0));
+      }
+    };
+    const listen = async (): Promise<void> => {
+      try {
+        apply(opening);
+        for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+          apply(next.value);
+        }
+      } catch (error) {
+        failure = error instanceof Error ? error : new Error(String(error));
+      }
+      isOver = true;
+      wake?.();
+    };
+    void listen();
+    const config = queue.row.config;
+    const subscriptionProperties = {
+      exactlyOnceDeliveryEnabled: config.enableExactlyOnceDelivery === true,
+      messageOrderingEnabled: config.enableMessageOrdering === true,
+    };
+    yield { subscriptionProperties };
+    const batches = pullStream(
+      queue,
+      {
+        messagesMax: Number(opening.maxOutstandingMessages ?? 0),
+        bytesMax: Number(opening.maxOutstandingBytes ?? 0),
+      },
+      context,
+      () => isOver,
+      (found) => {
+        wake = found;
+      },
+    );
+    for await (const receivedMessages of batches)
+      yield { receivedMessages, subscriptionProperties };
+    if (failure !== undefined) throw failure;
+  }
+
+  return {
+    service: "google.pubsub.v1.Subscriber",
+    unary: {
+      CreateSubscription: (given: Subscription) => {
+        const name = subscriptionName(given.name);
+        const topic = names.resource("topics", given.topic);
+        return engine.createSubscription(checkSubscription({ ...given, name, topic }, names));
+      },
+      GetSubscription: ({ subscription }: Named) =>
+        engine.subscription(subscriptionName(subscription)),
+      UpdateSubscription: (request: {
+        readonly subscription?: Subscription;
+        readonly updateMask?: { readonly paths?: readonly string[] };
+      }) => {
+        const name = subscriptionName(request.subscription?.name);
+        const current = engine.subscription(name);
+        const fields = maskedFields(request.updateMask, changeable, "Subscription");
+        const config = patched(current, request.subscription ?? {}, fields);
+        return engine.changeSubscription(name, checkSubscription(config, names));
+      },
+      ModifyPushConfig: (request: Named & { readonly pushConfig?: PushConfig }) => {
+        const name = subscriptionName(request.subscription);
+        const config = { ...engine.subscription(name), pushConfig: request.pushConfig ?? {} };
+        engine.changeSubscription(name, checkSubscription(config, names));
+        return {};
+      },
+      DeleteSubscription: ({ subscription }: Named) => {
+        engine.deleteSubscription(subscriptionName(subscription));
+        return {};
+      },
+      ListSubscriptions: (request: {
+        readonly project?: string;
+        readonly pageSize?: number;
+        readonly pageToken?: string;
+      }) => {
+        const all = engine.subscriptions(names.project(request.project));
+        const { items, nextPageToken } = page(all, (one) => one.name, request);
+        return { subscriptions: items, nextPageToken };
+      },
+      ListSnapshots: ({ project }: { readonly project?: string }) => {
+        names.project(project);
+        return {};
+      },
+      Pull: async (
+        request: Named & { readonly maxMessages?: number; readonly returnImmediately?: boolean },
+        context: CallContext,
+      ) => {
+        const messagesMax = request.maxMessages ?? 0;
+        if (messagesMax <= 0) {
+          throw new RpcError(
+            "INVALID_ARGUMENT",
+            `Invalid max_messages given (max_messages=${messagesMax}). It must be at least 1.`,
+          );
+        }
+        const queue = engine.pulled(subscriptionName(request.subscription));
+        const isPatient = request.returnImmediately !== true;
+        const count = Math.min(messagesMax, 1000);
+        return { receivedMessages: await pullOnce(queue, count, isPatient, context) };
+      },
+      Acknowledge: (request: AckRequest) => {
+        const queue = queueOf(request.subscription);
+        if ((request.ackIds ?? []).length === 0) {
+          throw new RpcError("INVALID_ARGUMENT", "No ack ids specified.");
+        }
+        const lost = (request.ackIds ?? []).filter((id) => !queue.ack(id));
+        // Confirmed means written.
+        engine.flush();
+        refuseLost(queue, lost);
+        return {};
+      },
+      ModifyAckDeadline: (request: AckRequest) => {
+        const queue = queueOf(request.subscription);
+        const seconds = checkDeadlineSeconds(request.ackDeadlineSeconds ?? 0);
+        if ((request.ackIds ?? []).length === 0) {
+          throw new RpcError("INVALID_ARGUMENT", "No ack ids specified.");
+        }
+        const lost = (request.ackIds ?? []).filter((id) => !queue.extend(id, seconds));
+        refuseLost(queue, lost);
+        return {};
+      },
+      Seek: (request: Named & { readonly time?: Duration; readonly snapshot?: string }) => {
+        const name = subscriptionName(request.subscription);
+        if (request.snapshot !== undefined) {
+          throw new RpcError(
+            "UNIMPLEMENTED",
+            "The local Pub/Sub has no snapshots; seek to a time.",
+          );
+        }
+        if (request.time === undefined) {
+          throw new RpcError("INVALID_ARGUMENT", "Seek needs a time.");
+        }
+        const timeMs = Number(request.time.seconds ?? 0) * 1000 + (request.time.nanos ?? 0) / 1e6;
+        engine.seek(name, timeMs);
+        return {};
+      },
+    },
+    bidi: { StreamingPull: streamingPull },
+  };
+}
