@@ -174,6 +174,10 @@ export const evaluation = z.object({
     outcome: z.enum(["accept", "reject"]),
     reasons: z.array(z.string()).min(1),
   }),
+  /** The constant score of `constant`: the positive rate of the challenger's training rows. */
+  constantScore: z.number(),
+  /** The settings that the verdict followed. */
+  settings: z.record(z.string(), z.unknown()),
   /** SHA-256 of scores.jsonl, from which the verdict can be computed again. */
   scoresDigest: z.string(),
   models: z.object({ challenger: z.string(), champion: z.string().optional() }),

@@ -12,7 +12,10 @@ const columnRule = z.object({
 
 const feature = z.object({ name: z.string().min(1), type: z.enum(["numeric", "categorical"]) });
 
-const metric = z.enum(["auc", "accuracy", "log-loss", "brier", "average-precision"]);
+/** The metrics that can gate a challenger. */
+export const metricNames = ["auc", "accuracy", "log-loss", "brier", "average-precision"] as const;
+
+const metric = z.enum(metricNames);
 
 /** Settings of the verdict on a challenger. */
 export const evaluationSettings = z.object({
