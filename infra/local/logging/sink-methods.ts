@@ -32,8 +32,10 @@ const show = ({ createMs, updateMs, ...sink }: Sink): object => ({
   updateTime: timestamp(updateMs),
 });
 
+const givenFields = z.record(z.string(), z.unknown());
+
 const readDraft = (sink: unknown, name: string | undefined): SinkDraft => {
-  const given = z.record(z.string(), z.unknown()).catch({}).parse(sink);
+  const given = givenFields.parse(sink ?? {});
   const read = sinkDraft.safeParse(name === undefined ? given : { ...given, name });
   if (read.success) return read.data;
   throw new RpcError("INVALID_ARGUMENT", `Invalid sink: ${z.prettifyError(read.error)}`);
@@ -64,16 +66,14 @@ export const configService = (context: CloudContext, sinks: SinkStore): ServiceI
 
   const update = (request: SinkRequest): object => {
     const [parent, name] = nameOf(request.sinkName);
-    const draft = readDraft(request.sink, name);
+    const given = givenFields.parse(request.sink ?? {});
     const asked = request.updateMask?.paths ?? [];
     const paths = new Set(asked.length === 0 ? standardPaths : asked);
-    const changed = Object.entries(fieldOfPath)
+    const changes = Object.entries(fieldOfPath)
       .filter(([path]) => paths.has(path))
-      .map(([, field]) => [field, draft[field]] as const);
-    const before = sinks.get(parent, name);
-    return show(
-      sinks.update(parent, readDraft({ ...before, ...Object.fromEntries(changed) }, name)),
-    );
+      .map(([, field]) => [field, given[field]] as const);
+    const changed = { ...sinks.get(parent, name), ...Object.fromEntries(changes) };
+    return show(sinks.update(parent, readDraft(changed, name)));
   };
 
   const list = ({ parent = "", pageSize, pageToken = "", filter = "" }: ListRequest): object => {
