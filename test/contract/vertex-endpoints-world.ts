@@ -1,5 +1,5 @@
 /** A local cloud with official Vertex AI clients and a tiny model server, for the contract tests of serving. */
-import { v1 } from "@google-cloud/aiplatform";
+import { v1, type protos } from "@google-cloud/aiplatform";
 import { credentials } from "@grpc/grpc-js";
 import { GoogleAuth, PassThroughClient } from "google-auth-library";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -205,4 +205,94 @@ export const failureOf = async (
     };
   }
   throw new Error("The call was expected to fail and succeeded");
+};
+
+/** Uploads a model whose predictions carry `value`, from its artifact. */
+export const uploadModel = async (
+  world: VertexWorld,
+  modelId: string,
+  options: {
+    readonly value?: string;
+    readonly env?: Readonly<Record<string, string>>;
+    readonly spec?: Readonly<Record<string, unknown>>;
+  } = {},
+): Promise<string> => {
+  const { value = modelId, env, spec } = options;
+  await world.putObject("artifacts", `${modelId}/model.json`, JSON.stringify({ value }));
+  const [operation] = await world.grpc.models.uploadModel({
+    parent: world.parent,
+    modelId,
+    model: {
+      displayName: modelId,
+      artifactUri: `gs://artifacts/${modelId}`,
+      containerSpec: { ...containerSpec(env), ...spec },
+    },
+  });
+  const [reply] = await operation.promise();
+  return reply.model ?? "";
+};
+
+/** Creates an endpoint and returns its name. */
+export const createEndpoint = async (
+  world: VertexWorld,
+  endpointId: string,
+  fields: protos.google.cloud.aiplatform.v1.IEndpoint = {},
+): Promise<string> => {
+  const [operation] = await world.grpc.endpoints.createEndpoint({
+    parent: world.parent,
+    endpointId,
+    endpoint: { displayName: endpointId, ...fields },
+  });
+  const [endpoint] = await operation.promise();
+  return endpoint.name ?? "";
+};
+
+/** Resources that every deployment needs. */
+export const oneReplica = { machineSpec: { machineType: "n1-standard-2" }, minReplicaCount: 1 };
+
+/** Starts deploying a model. */
+export const startDeploy = async (
+  world: VertexWorld,
+  endpoint: string,
+  model: string,
+  id: string,
+  trafficSplit: Record<string, number> = {},
+) => {
+  const [operation] = await world.grpc.endpoints.deployModel({
+    endpoint,
+    deployedModel: { id, model, dedicatedResources: oneReplica },
+    trafficSplit,
+  });
+  return operation;
+};
+
+/** Deploys a model. */
+export const deployModel = async (...parameters: Parameters<typeof startDeploy>): Promise<void> => {
+  const operation = await startDeploy(...parameters);
+  await operation.promise();
+};
+
+/** The answer of `:predict` over plain HTTP. */
+export interface HttpAnswer {
+  readonly status: number;
+  readonly body: {
+    readonly predictions?: readonly unknown[];
+    readonly deployedModelId?: string;
+    readonly error?: { readonly code: number; readonly status: string; readonly message: string };
+  };
+}
+
+/** Asks an endpoint over plain HTTP, as a client without a library would. */
+export const predictOverHttp = async (
+  world: VertexWorld,
+  endpoint: string,
+  instances: readonly unknown[],
+  more: Readonly<Record<string, unknown>> = {},
+): Promise<HttpAnswer> => {
+  const reply = await fetch(`${world.address}/v1/${endpoint}:predict`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ instances, ...more }),
+  });
+  return { status: reply.status, body: z.custom<HttpAnswer["body"]>().parse(await reply.json()) };
 };

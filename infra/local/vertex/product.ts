@@ -1,8 +1,9 @@
-/** Vertex AI: models, endpoints, prediction, pipelines and the operations they share. */
+/** Vertex AI: models, endpoints, prediction, pipelines, jobs and the operations they share. */
 import type { CloudContext, CloudProduct } from "../cloud.js";
 import { containersOf } from "./containers.js";
 import { endpointService } from "./endpoints/service.js";
 import { endpointStore } from "./endpoints/store.js";
+import { jobProduct } from "./jobs/service.js";
 import { modelService } from "./models/service.js";
 import { modelStore } from "./models/store.js";
 import { operationsOf } from "./operations.js";
@@ -44,7 +45,7 @@ const servingProduct = (context: CloudContext): CloudProduct => {
 
 /** Makes Vertex AI. */
 export const vertexProduct = (context: CloudContext): CloudProduct => {
-  const parts = [servingProduct(context), pipelineProduct(context)];
+  const parts = [servingProduct(context), pipelineProduct(context), jobProduct(context)];
   const operations = operationsOf(context);
   return {
     services: [operationsService(context), ...parts.flatMap(({ services }) => services)],
