@@ -133,6 +133,12 @@ const run: NonNullable<ModelState["run"]> = {
   correlationId: "c",
 };
 
+const keysOf = async (query: Parameters<State["timeline"]>[0]): Promise<readonly string[]> =>
+  (await state.timeline(query)).map(({ key }) => key);
+
+const foundBy = async (query: Parameters<State["models"]>[0]): Promise<readonly string[]> =>
+  (await state.models(query)).map(({ model }) => model).toSorted();
+
 describe("a decision's transaction", () => {
   it("writes the state and reads it back as it was", async () => {
     const next = stateOf("first");
@@ -248,13 +254,14 @@ describe("the journal", () => {
       await state.record(entryOf(key, "told", { receivedAtMs: at, event: event(key, chain) }));
     }
     const model = modelName.parse("told");
-    const keys = async (query: Parameters<State["timeline"]>[0]): Promise<readonly string[]> =>
-      (await state.timeline(query)).map(({ key }) => key);
-    expect(await keys({ model, limit: 10 })).toEqual(["told-7000", "told-6000", "told-5000"]);
-    expect(await keys({ model, limit: 1 })).toEqual(["told-7000"]);
-    expect(await keys({ correlationId: "chain-a", limit: 10 })).toEqual(["told-6000", "told-5000"]);
-    expect(await keys({ afterMs: 5500, limit: 10 })).toEqual(["told-7000", "told-6000"]);
-    expect(await keys({ model, afterMs: 6000, limit: 10 })).toEqual(["told-7000"]);
+    expect(await keysOf({ model, limit: 10 })).toEqual(["told-7000", "told-6000", "told-5000"]);
+    expect(await keysOf({ model, limit: 1 })).toEqual(["told-7000"]);
+    expect(await keysOf({ correlationId: "chain-a", limit: 10 })).toEqual([
+      "told-6000",
+      "told-5000",
+    ]);
+    expect(await keysOf({ afterMs: 5500, limit: 10 })).toEqual(["told-7000", "told-6000"]);
+    expect(await keysOf({ model, afterMs: 6000, limit: 10 })).toEqual(["told-7000"]);
   });
 });
 
@@ -271,25 +278,24 @@ describe("finding models", () => {
           servingImage: "i",
           deployed: { production: champion },
           sinceMs: 1,
+          report: null,
         },
       }),
     );
     await put(stateOf("quiet"));
-    const found = async (query: Parameters<State["models"]>[0]): Promise<readonly string[]> =>
-      (await state.models(query)).map(({ model }) => model).toSorted();
-    expect(await found({ by: "dataset", keys: ["busy-data", "gs://lake/quiet-data/"] })).toEqual([
+    expect(await foundBy({ by: "dataset", keys: ["busy-data", "gs://lake/quiet-data/"] })).toEqual([
       "busy",
       "quiet",
     ]);
     const many = Array.from({ length: 40 }, (_, index) => `dataset-${String(index)}`);
-    expect(await found({ by: "dataset", keys: [...many, "quiet-data"] })).toEqual(["quiet"]);
-    expect(await found({ by: "dataset", keys: [] })).toEqual([]);
-    expect(await found({ by: "deployed-model", id: champion })).toEqual(["busy"]);
-    expect(await found({ by: "endpoint", endpoint: "quiet-endpoint" })).toEqual(["quiet"]);
-    expect(await found({ by: "open-work" })).toEqual(["busy"]);
-    expect(await found({ by: "all" })).toEqual(expect.arrayContaining(["busy", "quiet"]));
+    expect(await foundBy({ by: "dataset", keys: [...many, "quiet-data"] })).toEqual(["quiet"]);
+    expect(await foundBy({ by: "dataset", keys: [] })).toEqual([]);
+    expect(await foundBy({ by: "deployed-model", id: champion })).toEqual(["busy"]);
+    expect(await foundBy({ by: "endpoint", endpoint: "quiet-endpoint" })).toEqual(["quiet"]);
+    expect(await foundBy({ by: "open-work" })).toEqual(["busy"]);
+    expect(await foundBy({ by: "all" })).toEqual(expect.arrayContaining(["busy", "quiet"]));
     await put(stateOf("busy", { sequence: 1 }));
-    expect(await found({ by: "open-work" })).toEqual([]);
+    expect(await foundBy({ by: "open-work" })).toEqual([]);
   });
 });
 
