@@ -1,0 +1,49 @@
+/** TypeScript to what the child processes run. */
+import { join } from "node:path";
+import { build } from "esbuild";
+import { failed } from "../errors.js";
+
+/** The files that `up` starts. */
+export interface Processes {
+  readonly cloud: string;
+  readonly functions: string;
+  readonly provision: string;
+  readonly stopWithParent: string;
+}
+
+/** Bundles the child processes' code into `.build/up`; packages stay where they are. */
+export const buildProcesses = async (root: string): Promise<Processes> => {
+  const folder = join(root, ".build", "up");
+  try {
+    await build({
+      absWorkingDir: root,
+      entryPoints: {
+        cloud: "infra/local/main.ts",
+        functions: "infra/cli/serve-functions.ts",
+        provision: "infra/cli/up/provision.ts",
+        "stop-with-parent": "infra/cli/up/stop-with-parent.ts",
+      },
+      outdir: folder,
+      outExtension: { ".js": ".mjs" },
+      bundle: true,
+      splitting: true,
+      platform: "node",
+      format: "esm",
+      target: "node20",
+      packages: "external",
+      sourcemap: "linked",
+      logLevel: "silent",
+    });
+  } catch (error) {
+    throw failed(
+      `the code could not be bundled into ${folder}: ${error instanceof Error ? error.message : String(error)}`,
+      { cause: error },
+    );
+  }
+  return {
+    cloud: join(folder, "cloud.mjs"),
+    functions: join(folder, "functions.mjs"),
+    provision: join(folder, "provision.mjs"),
+    stopWithParent: join(folder, "stop-with-parent.mjs"),
+  };
+};

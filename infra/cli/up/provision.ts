@@ -1,0 +1,23 @@
+/** A short process that makes the local cloud look like the list of functions; it prints what it changed. */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { functions, sinks, systemSchedules, topicNames } from "../../../functions/manifest.js";
+import { provision } from "../../../shared/gcp/provision.js";
+import { config } from "../../../shared/runtime/wiring.js";
+
+const { values } = parseArgs({ options: { functions: { type: "string", default: "" } } });
+const served = new Set(values.functions.split(","));
+const { projectId, region, bucket, identity, localCloud, pushAudience, pushIdentity } = config();
+
+const changes = await provision(
+  {
+    functions: functions.filter(({ name }) => served.has(name)),
+    sinks,
+    systemSchedules,
+    topicNames,
+  },
+  { projectId, region, bucket, identity, ...(localCloud === undefined ? {} : { localCloud }) },
+  { pushBaseUrl: pushAudience, pushIdentity },
+);
+process.stdout.write(`${JSON.stringify({ changes })}\n`);
+process.exit(0);
