@@ -71,9 +71,7 @@ export const decide = (
         ? decideEvaluation(state, state.run, nowMs)
         : ignore(`run ${event.data.run} does not wait for an evaluation`);
     case "model-version.registered":
-      return state.run === null
-        ? ignore(`version ${event.data.versionId} belongs to no live run`)
-        : decideLiveRun(state, state.run, facts, nowMs);
+      return decideRegistration(state, event, facts, nowMs);
     case "model-version.aliased":
       return decideAliases(state, event, facts, nowMs);
     case "operation.finished":
@@ -287,10 +285,12 @@ const decideLiveRun = (
         : decideJob(state, run, facts.pipelineJob, nowMs);
     case "judging":
       return ignore(`run ${run.run} waits for its evaluation to be judged`);
-    case "registering":
-      return facts.modelVersion
-        ? registered(state, run, facts.modelVersion, nowMs)
+    case "registering": {
+      const version = facts.versions?.[run.run];
+      return version
+        ? registered(state, run, version, nowMs)
         : ignore(`the version of run ${run.run} is not in the registry yet`);
+    }
   }
 };
 
@@ -341,33 +341,39 @@ const offer = (
         },
       ];
 
-const decideAliases = (
+/** A version appeared: the live run's own, or one that a person uploaded. */
+const decideRegistration = (
   state: ModelState,
-  event: EventOf<"model-version.aliased">,
+  event: EventOf<"model-version.registered">,
   facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
-  const { versionId, aliases, principal } = event.data;
-  if (!state.manifest.triggers.registryAliases) return ignore("the manifest ignores alias changes");
-  if (aliases.includes("champion") && state.champion?.versionId !== versionId) {
-    return state.rollout?.versionId === versionId
-      ? ignore("our own rollout sets this alias")
-      : [
-          {
-            do: "notify",
-            severity: "warning",
-            title: `${state.model}: alias champion was moved by hand`,
-            body: `${principal} set champion on version ${versionId}; version ${state.champion?.versionId ?? "none"} serves. Set alias challenger on a version to roll it out.`,
-            reason: "an alias alone moves no traffic",
-          },
-        ];
+  const { versionId } = event.data;
+  if (state.run?.phase === "registering") {
+    const own = facts.versions?.[state.run.run];
+    if (own?.versionId === versionId) return registered(state, state.run, own, nowMs);
   }
-  if (!aliases.includes("challenger")) return ignore("no alias that asks for anything");
+  return facts.versions?.[versionId]?.aliases.includes("challenger")
+    ? offerByHand(state, event, facts, nowMs)
+    : ignore(
+        `version ${versionId} does not ask for anything; alias challenger asks for its rollout`,
+      );
+};
+
+/** A person asks for the rollout of a version by giving it the alias challenger. */
+const offerByHand = (
+  state: ModelState,
+  event: EventOf<"model-version.registered"> | EventOf<"model-version.aliased">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { versionId, principal } = event.data;
+  if (!state.manifest.triggers.registryAliases) return ignore("the manifest ignores the registry");
   if (versionId === state.champion?.versionId) return ignore("this version is already champion");
   if (state.rollout?.versionId === versionId || state.waiting?.versionId === versionId) {
     return ignore("this version is already being rolled out");
   }
-  const version = facts.modelVersion;
+  const version = facts.versions?.[versionId];
   if (!version?.aliases.includes("challenger")) {
     return ignore(`version ${versionId} does not hold the alias challenger any more`);
   }
@@ -385,6 +391,31 @@ const decideAliases = (
     },
     nowMs,
   );
+};
+
+const decideAliases = (
+  state: ModelState,
+  event: EventOf<"model-version.aliased">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { versionId, aliases, principal } = event.data;
+  if (aliases.includes("champion") && state.champion?.versionId !== versionId) {
+    return state.rollout?.versionId === versionId
+      ? ignore("our own rollout sets this alias")
+      : [
+          {
+            do: "notify",
+            severity: "warning",
+            title: `${state.model}: alias champion was moved by hand`,
+            body: `${principal} set champion on version ${versionId}; version ${state.champion?.versionId ?? "none"} serves. Set alias challenger on a version to roll it out.`,
+            reason: "an alias alone moves no traffic",
+          },
+        ];
+  }
+  return aliases.includes("challenger")
+    ? offerByHand(state, event, facts, nowMs)
+    : ignore("no alias that asks for anything");
 };
 
 /** The first of run, rollout and trigger that has something to do. */

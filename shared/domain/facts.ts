@@ -75,7 +75,8 @@ export interface SmokeTestFacts {
 /** Whatever was found; null means looked up and absent, undefined means not looked up. */
 export interface Facts {
   readonly pipelineJob?: PipelineJobFacts | null;
-  readonly modelVersion?: ModelVersionFacts | null;
+  /** By the alias or id that was asked for. */
+  readonly versions?: Readonly<Record<string, ModelVersionFacts | null>>;
   /** By endpoint. */
   readonly endpoints?: Readonly<Record<string, EndpointFacts | null>>;
   /** The current step's counts; null when Monitoring had no point. */

@@ -1,6 +1,15 @@
 /** Ids made from what they stand for, so that the same cause always makes the same id. */
 import { createHash } from "node:crypto";
-import type { DeployedModelId, ModelName, RolloutId, RunId } from "../../events/ids.js";
+import {
+  deployedModelId,
+  modelName,
+  rolloutId,
+  runId,
+  type DeployedModelId,
+  type ModelName,
+  type RolloutId,
+  type RunId,
+} from "../../events/ids.js";
 
 /** The first `length` hex digits of the SHA-256 of a text. */
 export const shortHash = (text: string, length = 10): string =>
@@ -8,23 +17,25 @@ export const shortHash = (text: string, length = 10): string =>
 
 /** The run that an event opens for a model. */
 export const runIdFor = (model: ModelName, eventKey: string): RunId =>
-  `${model}-r${shortHash(eventKey)}` as RunId;
+  runId.parse(`${model}-r${shortHash(eventKey)}`);
 
 /** The rollout that a cause opens for a model. */
 export const rolloutIdFor = (model: ModelName, cause: string): RolloutId =>
-  `${model}-o${shortHash(cause)}` as RolloutId;
+  rolloutId.parse(`${model}-o${shortHash(cause)}`);
 
 /** Vertex AI takes a caller's id of one to ten digits: a retried deployment finds the first one's. */
 export const deployedModelIdFor = (rollout: RolloutId, environment: string): DeployedModelId =>
-  String(
-    1_000_000_000 +
-      (Number.parseInt(shortHash(`${rollout}/${environment}`, 12), 16) % 9_000_000_000),
-  ) as DeployedModelId;
+  deployedModelId.parse(
+    String(
+      1_000_000_000 +
+        (Number.parseInt(shortHash(`${rollout}/${environment}`, 12), 16) % 9_000_000_000),
+    ),
+  );
 
 /** The model that a run id names, or null when it is no run of ours. */
 export const modelOfRun = (run: string): ModelName | null => {
   const match = /^(?<model>[a-z][a-z0-9-]*)-r[0-9a-f]{10}$/.exec(run);
-  return (match?.groups?.["model"] as ModelName | undefined) ?? null;
+  return modelName.safeParse(match?.groups?.["model"]).data ?? null;
 };
 
 /** Identifies an event whatever carried it: source and id together, as CloudEvents defines. */

@@ -109,10 +109,13 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
 export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): readonly Need[] => {
   switch (event.type) {
     case "pipeline-job.changed":
-    case "model-version.registered":
       return runNeeds(state.run);
+    case "model-version.registered":
     case "model-version.aliased":
-      return [{ fact: "model-version", alias: event.data.versionId }];
+      return [
+        ...(state.run?.phase === "registering" ? runNeeds(state.run) : []),
+        { fact: "model-version", alias: event.data.versionId },
+      ];
     case "operation.finished":
       return rolloutNeeds(state, state.rollout, nowMs);
     case "model.visited":

@@ -18,7 +18,7 @@ const trainingConfig = (state: ModelState): Readonly<Record<string, unknown>> =>
   return {
     label: dataset.label,
     positiveClass: dataset.positiveClass,
-    timeColumn: dataset.timeColumn ?? null,
+    ...(dataset.timeColumn === undefined ? {} : { timeColumn: dataset.timeColumn }),
     holdoutDays: dataset.holdoutDays,
     features: dataset.features,
     schema: dataset.schema,

@@ -33,6 +33,10 @@ const schema = z.object({
   CONTINUO_CONSOLE_URL: z.url().optional().describe("http://127.0.0.1:8800"),
 });
 
+const examples = new Map(
+  Object.entries(schema.shape).map(([name, { description }]) => [name, description ?? ""]),
+);
+
 /** What every function is configured with. */
 export interface Config {
   readonly projectId: string;
@@ -52,8 +56,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
   const parsed = schema.safeParse(env);
   if (!parsed.success) {
     const lines = parsed.error.issues.map((issue) => {
-      const name = String(issue.path[0]) as keyof typeof schema.shape;
-      return `${name}: ${issue.message} (for example ${name}=${schema.shape[name].description ?? ""})`;
+      const name = String(issue.path[0]);
+      return `${name}: ${issue.message} (for example ${name}=${examples.get(name) ?? ""})`;
     });
     throw new ConfigError(`the environment is not complete:\n  ${lines.join("\n  ")}`);
   }
@@ -75,3 +79,6 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
       : { consoleUrl: values.CONTINUO_CONSOLE_URL }),
   };
 };
+
+/** The settings of this process's environment. */
+export const environment = (): Config => readConfig(process.env);

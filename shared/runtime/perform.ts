@@ -1,6 +1,6 @@
 /** Performs the effects of decisions. Every effect may run twice: its target must not mind. */
 import { catalogue, type ContinuoEvent, type EventType } from "../../events/index.js";
-import { modelName, type ModelName } from "../../events/ids.js";
+import type { ModelName } from "../../events/ids.js";
 import type { Decision } from "../domain/decision.js";
 import { InvariantError } from "../domain/errors.js";
 import type { ModelState } from "../domain/state.js";
@@ -213,19 +213,11 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
 
 /** What a refused decision was about: the id that the state knows it by. */
 export const aboutOf = (decision: Decision, state: ModelState | null): string => {
-  switch (decision.do) {
-    case "submit-pipeline-job":
-    case "register-model-version":
-    case "publish-evaluation":
-      return decision.to.run;
-    case "cancel-pipeline-job":
-      return decision.run;
-    case "deploy-model":
-    case "set-traffic-split":
-      return state?.rollout?.rollout ?? "nothing in progress";
-    case "adopt-manifest":
-      return modelName.parse(decision.model);
-    default:
-      return decision.do;
+  if (decision.do === "deploy-model" || decision.do === "set-traffic-split") {
+    return state?.rollout?.rollout ?? "nothing in progress";
   }
+  if (decision.do === "cancel-pipeline-job") return decision.run;
+  return "to" in decision && "run" in decision.to && decision.to.run !== null
+    ? decision.to.run
+    : decision.do;
 };

@@ -55,7 +55,21 @@ export const modelsConcernedBy = async (
       });
       return found.map(({ model }) => model);
     }
-    default:
+    case "schedule.fired":
+    case "performance.decayed":
+    case "pipeline.released":
+    case "training-run.requested":
+    case "evaluation.completed":
+    case "model-version.registered":
+    case "model-version.aliased":
+    case "approval.given":
+    case "notification.raised":
+    case "model.promoted":
+    case "command.issued":
+    case "manifest.applied":
+    case "effect.rejected":
+    case "model.visited":
+    case "timer.fired":
       return [];
   }
 };

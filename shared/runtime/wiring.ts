@@ -1,25 +1,22 @@
 /** The process's ports and settings, made on first use. */
 import { gcpPorts } from "../gcp/ports.js";
 import type { Ports } from "../ports/ports.js";
-import { readConfig, type Config } from "./config.js";
+import { environment, type Config } from "./config.js";
 
 let readOnce: Config | undefined;
 let wiredOnce: Ports | undefined;
 
 /** The settings of this process. */
-export const config = (): Config => (readOnce ??= readConfig(process.env));
+export const config = (): Config => (readOnce ??= environment());
 
 /** The ports of this process. */
 export const ports = (): Ports => {
-  if (wiredOnce === undefined) {
-    const { projectId, region, bucket, identity, localCloud } = config();
-    wiredOnce = gcpPorts({
-      projectId,
-      region,
-      bucket,
-      identity,
-      ...(localCloud === undefined ? {} : { localCloud }),
-    });
-  }
-  return wiredOnce;
+  const { projectId, region, bucket, identity, localCloud } = config();
+  return (wiredOnce ??= gcpPorts({
+    projectId,
+    region,
+    bucket,
+    identity,
+    ...(localCloud === undefined ? {} : { localCloud }),
+  }));
 };
