@@ -1,4 +1,4 @@
-/** Writes train.json from train.ts; a test fails when the two differ. */
+/** Writes train.json from train.ts (format it afterwards); a test fails when the two differ. */
 import { writeFileSync } from "node:fs";
 import { defaultImages, trainingPipeline } from "./train.js";
 

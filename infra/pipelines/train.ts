@@ -3,7 +3,14 @@
  * gate says go, train a challenger and evaluate it against the champion on rows that neither has seen.
  */
 import { machineResources, type Accelerator } from "./machine.js";
-import type { ArtifactDefinition, Component, Executor, PipelineSpec, Task } from "./spec.js";
+import type {
+  ArtifactDefinition,
+  Component,
+  Executor,
+  InputDefinitions,
+  PipelineSpec,
+  Task,
+} from "./spec.js";
 
 /** Images and machine of the pipeline. */
 export interface TrainingPipelineOptions {
@@ -34,7 +41,7 @@ const outputPath = (name: string): string => `{{$.outputs.artifacts['${name}'].p
 const outputFile = (name: string): string => `{{$.outputs.parameters['${name}'].output_file}}`;
 
 /** Parameters of the pipeline. */
-const pipelineInputs: Component["inputDefinitions"] = {
+const pipelineInputs: InputDefinitions = {
   parameters: {
     dataset_uris: {
       parameterType: "LIST",
@@ -188,7 +195,11 @@ const conditionTask: Task = {
   },
 };
 
-/** The containers; every argument is `--name value`. */
+/** A command line of `--name value` flags. */
+const flags = (values: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(values).flatMap(([name, value]) => [`--${name}`, value]);
+
+/** The containers of the three tasks. */
 function executors({
   images,
   machineType,
@@ -196,38 +207,44 @@ function executors({
 }: TrainingPipelineOptions): PipelineSpec["deploymentSpec"]["executors"] {
   const resources = machineResources(machineType, accelerator);
   const hasResources = Object.keys(resources).length > 0;
+  const profile: Executor["container"] = {
+    image: images.profiler,
+    args: flags({
+      datasets: input("datasets"),
+      config: input("config"),
+      baseline: input("baseline"),
+      fingerprint: input("fingerprint"),
+      profile: outputPath("profile"),
+      anomalies: outputPath("anomalies"),
+      verdict: outputFile("verdict"),
+    }),
+  };
   const train: Executor["container"] = {
     image: images.trainer,
-    args: [
-      ...["--datasets", input("datasets"), "--config", input("config")],
-      ...["--fingerprint", input("fingerprint")],
-      ...["--model", outputPath("model"), "--holdout", outputPath("holdout")],
-    ],
+    args: flags({
+      datasets: input("datasets"),
+      config: input("config"),
+      fingerprint: input("fingerprint"),
+      model: outputPath("model"),
+      holdout: outputPath("holdout"),
+    }),
+  };
+  const evaluate: Executor["container"] = {
+    image: images.evaluator,
+    args: flags({
+      model: inputPath("model"),
+      champion: input("champion"),
+      rows: inputPath("rows"),
+      config: input("config"),
+      evaluation: outputPath("evaluation"),
+      scores: outputPath("scores"),
+      verdict: outputFile("verdict"),
+    }),
   };
   return {
-    "exec-profile": {
-      container: {
-        image: images.profiler,
-        args: [
-          ...["--datasets", input("datasets"), "--config", input("config")],
-          ...["--baseline", input("baseline"), "--fingerprint", input("fingerprint")],
-          ...["--profile", outputPath("profile"), "--anomalies", outputPath("anomalies")],
-          ...["--verdict", outputFile("verdict")],
-        ],
-      },
-    },
+    "exec-profile": { container: profile },
     "exec-train": { container: hasResources ? { ...train, resources } : train },
-    "exec-evaluate": {
-      container: {
-        image: images.evaluator,
-        args: [
-          ...["--model", inputPath("model"), "--champion", input("champion")],
-          ...["--rows", inputPath("rows"), "--config", input("config")],
-          ...["--evaluation", outputPath("evaluation"), "--scores", outputPath("scores")],
-          ...["--verdict", outputFile("verdict")],
-        ],
-      },
-    },
+    "exec-evaluate": { container: evaluate },
   };
 }
 
