@@ -28,6 +28,11 @@ export const locationName = (config: GcpConfig): string =>
 /** The bearer token that names us in a local cloud's audit log. */
 export const localToken = (config: GcpConfig): string => `local:${config.identity}`;
 
+/** Without a known universe domain Google's clients search the machine, and the network, for credentials first. */
+export const withoutCredentialLookup = {
+  clientOptions: { universeDomain: "googleapis.com" },
+} as const;
+
 /** Options of Google's gRPC clients: their own defaults on Google Cloud, a plain-text channel to a local cloud. */
 export const grpcClientOptions = async (config: GcpConfig): Promise<ClientOptions> => {
   if (config.localCloud === undefined) return { projectId: config.projectId };
@@ -38,6 +43,7 @@ export const grpcClientOptions = async (config: GcpConfig): Promise<ClientOption
     apiEndpoint: hostname,
     port: Number(port),
     sslCreds: credentials.createInsecure(),
+    ...withoutCredentialLookup,
   };
 };
 

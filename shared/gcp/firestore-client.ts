@@ -1,6 +1,6 @@
 /** The Firestore client of firebase-admin. */
 import type { Firestore } from "firebase-admin/firestore";
-import { localToken, type GcpConfig } from "./config.js";
+import { localToken, withoutCredentialLookup, type GcpConfig } from "./config.js";
 
 /** Loads firebase-admin's Firestore and connects it. */
 export const firestoreClient = async (config: GcpConfig): Promise<Firestore> => {
@@ -9,6 +9,7 @@ export const firestoreClient = async (config: GcpConfig): Promise<Firestore> => 
   if (config.localCloud === undefined) return new Client(common);
   return new Client({
     ...common,
+    ...withoutCredentialLookup,
     host: new URL(config.localCloud).host,
     ssl: false,
     customHeaders: { Authorization: `Bearer ${localToken(config)}` },

@@ -6,7 +6,7 @@ import { modelName } from "../../events/ids.js";
 import * as manifest from "../../functions/manifest.js";
 import { RejectedError } from "../../shared/domain/errors.js";
 import { gcpAdmin } from "../../shared/gcp/admin.js";
-import type { GcpConfig } from "../../shared/gcp/config.js";
+import { withoutCredentialLookup, type GcpConfig } from "../../shared/gcp/config.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
 import { provision } from "../../shared/gcp/provision.js";
 import type { Topology } from "../../shared/gcp/topology.js";
@@ -38,8 +38,8 @@ beforeAll(async () => {
     identity: "continuo@demo-project.iam.gserviceaccount.com",
     localCloud: cloud.address,
   };
-  subscriber = new v1.SubscriberClient(cloud.grpcOptions);
-  scheduler = new CloudSchedulerClient(cloud.grpcOptions);
+  subscriber = new v1.SubscriberClient({ ...cloud.grpcOptions, ...withoutCredentialLookup });
+  scheduler = new CloudSchedulerClient({ ...cloud.grpcOptions, ...withoutCredentialLookup });
 });
 
 afterAll(async () => {
