@@ -70,7 +70,8 @@ const publish = async <Type extends EventType>(
   const event = {
     specversion: "1.0",
     type,
-    id,
+    // Source and id identify an event whatever its type, so the type is part of the id.
+    id: `${type}/${id}`,
     source: `continuo/${model}`,
     time: new Date(entry.receivedAtMs).toISOString(),
     subject: model,
