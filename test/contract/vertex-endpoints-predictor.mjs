@@ -15,7 +15,7 @@ const artifact = async () => {
   const name = encodeURIComponent(`${match[2]}/model.json`);
   const reply = await fetch(new URL(`/storage/v1/b/${match[1]}/o/${name}?alt=media`, storage));
   if (!reply.ok) throw new Error(`artifact: ${reply.status}`);
-  return await reply.json();
+  return reply.json();
 };
 const model = await artifact();
 

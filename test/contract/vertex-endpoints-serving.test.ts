@@ -159,7 +159,7 @@ describe("predict", () => {
         method: "POST",
         body,
       });
-      return await reply.json();
+      return reply.json();
     };
     expect(await post("{")).toMatchObject({ error: { status: "INVALID_ARGUMENT" } });
     expect(await post('{"instances":[]}')).toMatchObject({ error: { status: "INVALID_ARGUMENT" } });
@@ -277,15 +277,20 @@ describe("metrics", () => {
       expect(bucketCounts.reduce((sum, bucket) => sum + bucket, 0)).toBe(n);
       expect(mean).toBeGreaterThan(0);
     }
-    const memory = await eventually(
-      "memory is measured",
-      () => pointsOf(endpoint, "memory/bytes_used").at(-1) ?? process.platform !== "linux",
-    );
-    if (typeof memory === "object") {
-      expect(memory).toMatchObject({ metricKind: "GAUGE", metricLabels: { replica_id: "1-0" } });
-      expect(total([memory])).toBeGreaterThan(5_000_000);
-    }
     expect(pointsOf(endpoint, "replicas").at(-1)).toMatchObject({ value: { int64: 1 } });
+  });
+
+  it.runIf(process.platform === "linux")("include what the container's process uses", async () => {
+    const endpoint = await deployed("weighed");
+    const memory = await eventually("memory is measured", () =>
+      pointsOf(endpoint, "memory/bytes_used").at(-1),
+    );
+    expect(memory).toMatchObject({ metricKind: "GAUGE", metricLabels: { replica_id: "1-0" } });
+    expect(total([memory])).toBeGreaterThan(5_000_000);
+    const cpu = await eventually("processor use is measured", () =>
+      pointsOf(endpoint, "cpu/utilization").at(-1),
+    );
+    expect(cpu.value).toMatchObject({ double: expect.any(Number) });
   });
 
   it("periods are contiguous and those without requests have no latency", async () => {

@@ -72,11 +72,11 @@ export interface VertexWorld {
 
 const projectId = "demo-project";
 
-const serve = async (context: CloudContext, products: readonly CloudProduct[]) => {
+const serve = (context: CloudContext, products: readonly CloudProduct[]) => {
   const dispatch = makeDispatch(products.flatMap(({ services }) => services));
   const rest = restHandler(dispatch, context.log);
   const routes = products.flatMap((product) => product.routes ?? []);
-  return await openPort({
+  return openPort({
     port: 0,
     grpcServer: grpcServer(dispatch, context.log),
     onRequest: async (request, response) => {

@@ -370,7 +370,7 @@ describe("operations", () => {
     const short = name.replace("/models/polled", "").replace("123456789012", "demo-project");
     for (const path of [`/v1/${name}`, `/ui/${name}`, `/v1beta1/${short}`]) {
       const reply = await fetch(`${world.address}${path}`);
-      expect(await reply.json(), path).toMatchObject({
+      expect(await reply.json()).toMatchObject({
         name,
         done: true,
         metadata: {

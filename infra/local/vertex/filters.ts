@@ -17,6 +17,13 @@ const unquote = (text: string): string => {
   return isQuoted ? trimmed.slice(1, -1).replaceAll(/\\(.)/g, "$1") : trimmed;
 };
 
+/** A value in quotes, or one word without any. */
+const valuePattern = String.raw`("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^\s"']+)`;
+const labelEquality = new RegExp(
+  String.raw`^labels\.("[^"]+"|[^\s"=:!]+)\s*(!?=)\s*${valuePattern}$`,
+);
+const fieldEquality = new RegExp(String.raw`^([A-Za-z_]+)\s*(!?=)\s*${valuePattern}$`);
+
 /** Splits at AND outside of quotes. */
 const clausesOf = (filter: string): readonly string[] => {
   const clauses: string[] = [""];
@@ -42,7 +49,7 @@ const labelTest = (clause: string): Test | undefined => {
     const key = unquote(presence[1] ?? "");
     return ({ labels }) => Object.hasOwn(labels, key);
   }
-  const equality = /^labels\.("[^"]+"|[^\s"=:!]+)\s*(!?=)\s*(.*)$/s.exec(clause);
+  const equality = labelEquality.exec(clause);
   if (equality === null) return undefined;
   const key = unquote(equality[1] ?? "");
   const value = unquote(equality[3] ?? "");
@@ -53,7 +60,7 @@ const labelTest = (clause: string): Test | undefined => {
 const testOf = (clause: string, idField: string): Test => {
   const label = labelTest(clause);
   if (label !== undefined) return label;
-  const match = /^([A-Za-z_]+)\s*(!?=)\s*(.*)$/s.exec(clause);
+  const match = fieldEquality.exec(clause);
   const field = match?.[1] ?? "";
   const value = unquote(match?.[3] ?? "");
   const isWanted = match?.[2] === "=";
