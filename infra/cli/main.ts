@@ -8,6 +8,7 @@ import { red } from "./format.js";
 import { apply } from "./verbs/apply.js";
 import { approve } from "./verbs/approve.js";
 import { deadLetters } from "./verbs/dead-letters.js";
+import { demo } from "./verbs/demo.js";
 import { get } from "./verbs/get.js";
 import { logs } from "./verbs/logs.js";
 import { models } from "./verbs/models.js";
@@ -37,6 +38,7 @@ Start with:
   );
 for (const verb of [
   up,
+  demo,
   apply,
   get,
   publish,

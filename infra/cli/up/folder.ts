@@ -42,6 +42,7 @@ export const filesIn = (folder: string) => ({
   cloudLog: join(folder, "cloud.log"),
   functionsLog: join(folder, "functions.log"),
   images: join(folder, "images.json"),
+  demo: join(folder, "demo.json"),
 });
 
 const codeOf = (error: unknown): string =>

@@ -1,11 +1,19 @@
 /** A short process that makes the local cloud look like the list of functions; it prints what it changed. */
+import { readFileSync } from "node:fs";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { functions, sinks, systemSchedules, topicNames } from "../../../functions/manifest.js";
 import { provision } from "../../../shared/gcp/provision.js";
-import { config } from "../../../shared/runtime/wiring.js";
+import { templateUri } from "../../../shared/runtime/training-spec.js";
+import { config, ports } from "../../../shared/runtime/wiring.js";
 
-const { values } = parseArgs({ options: { functions: { type: "string", default: "" } } });
+const { values } = parseArgs({
+  options: {
+    functions: { type: "string", default: "" },
+    /** File of the pipeline template. */
+    template: { type: "string", default: "infra/pipelines/train.json" },
+  },
+});
 const served = new Set(values.functions.split(","));
 const { projectId, region, bucket, identity, localCloud, pushAudience, pushIdentity } = config();
 
@@ -19,5 +27,6 @@ const changes = await provision(
   { projectId, region, bucket, identity, ...(localCloud === undefined ? {} : { localCloud }) },
   { pushBaseUrl: pushAudience, pushIdentity },
 );
+await ports().objects.write(templateUri(bucket), readFileSync(values.template), "application/json");
 process.stdout.write(`${JSON.stringify({ changes })}\n`);
 process.exit(0);

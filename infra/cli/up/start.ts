@@ -1,6 +1,7 @@
 /** Starts the local cloud and the functions, and keeps them running. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { promisify } from "node:util";
 import { stop as stopBundler } from "esbuild";
@@ -107,13 +108,14 @@ export const bucketOf = (project: string): string => `${project}-continuo`;
 
 const provision = async (
   processes: Processes,
+  template: string,
   names: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<readonly string[]> => {
   try {
     const { stdout } = await run(
       process.execPath,
-      [processes.provision, "--functions", names.join(",")],
+      [processes.provision, "--functions", names.join(","), "--template", template],
       { env, timeout: provisionTimeoutMs, maxBuffer: 4 * 1024 * 1024 },
     );
     return provisionReply.parse(JSON.parse(stdout.trim().split("\n").at(-1) ?? "{}")).changes;
@@ -160,7 +162,7 @@ const startFunctions = async (
       },
       options.tell,
     ),
-    provision(processes, names, env),
+    provision(processes, join(options.root, "infra/pipelines/train.json"), names, env),
   ]);
   if (changes.length > 0) options.tell(`provisioned: ${changes.length} changes`);
   return {

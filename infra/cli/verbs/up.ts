@@ -8,7 +8,6 @@ import { exitCodes, failed } from "../errors.js";
 import { bold, dim } from "../format.js";
 import { readInstance } from "../up/folder.js";
 import type { Instance } from "../up/folder.js";
-import { start } from "../up/start.js";
 import type { Running } from "../up/start.js";
 
 const integer = (text: string): number => {
@@ -60,8 +59,10 @@ export const startInstance = async (
   options: UpOptions,
   tell: (line: string) => void,
   isCloudOnly = false,
-): Promise<Running> =>
-  start({
+): Promise<Running> => {
+  // The bundler is loaded only by the commands that start something.
+  const { start } = await import("../up/start.js");
+  return start({
     root,
     folder: options.folder,
     cloudPort: options.cloudPort,
@@ -74,6 +75,7 @@ export const startInstance = async (
     isCloudOnly,
     tell,
   });
+};
 
 /** Stops everything once, on the first signal; a second signal does not wait. */
 export const stopOnSignal = (running: Running, tell: (line: string) => void): Promise<number> =>
