@@ -364,14 +364,14 @@ export function loadServices(
   const methods: Method[] = [];
   const addresses: MethodAddress[] = [];
   const builtIn: RawNode = builtInTypes;
-  for (const name of Object.keys(builtIn.nested?.["google"]?.nested ?? {})) {
-    const group = find(builtIn, `google.${name}`)?.nested ?? {};
-    for (const type of Object.keys(group)) {
-      if (group[type]?.fields !== undefined) {
-        messageOf(loader, [builtIn], "", `.google.${name}.${type}`);
-      }
+  const loadBuiltIns = (node: RawNode, prefix: string): void => {
+    for (const [key, child] of Object.entries(node.nested ?? {})) {
+      const name = `${prefix}.${key}`;
+      if (child.fields !== undefined) messageOf(loader, [builtIn], "", name);
+      loadBuiltIns(child, name);
     }
-  }
+  };
+  loadBuiltIns(builtIn, "");
   const wanted = new Set(services);
   const served = new Set<string>();
   for (const source of sources) {

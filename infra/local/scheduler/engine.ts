@@ -14,6 +14,9 @@ export type SchedulerEngine = ReturnType<typeof schedulerEngine>;
 
 const notFound = (name: string): RpcError => new RpcError("NOT_FOUND", `Job not found: ${name}`);
 
+const nextOf = (job: Job, afterMs: number): number | undefined =>
+  parseSchedule(job.schedule ?? "", job.timeZone ?? "UTC").nextMs(afterMs);
+
 /** Opens the jobs of the context's database. */
 export function schedulerEngine(context: CloudContext, tokens: TokenSigner) {
   const { now, log } = context;
@@ -22,9 +25,6 @@ export function schedulerEngine(context: CloudContext, tokens: TokenSigner) {
   const running = new Set<string>();
   const stopping = new AbortController();
   let timer: NodeJS.Timeout | undefined;
-
-  const nextOf = (job: Job, afterMs: number): number | undefined =>
-    parseSchedule(job.schedule ?? "", job.timeZone ?? "UTC").nextMs(afterMs);
 
   const put = (job: Job): Job => {
     jobs.set(job.name, job);
