@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { CloudContext } from "../cloud.js";
 import { RpcError, statusCode, type ServiceImplementation } from "../protocol/service.js";
+import { auditLogName } from "./audit-log-type.js";
 import type { CheckedEntry, EntryPosition, EntryStore } from "./entries.js";
 import type { EntryCodec, EntryJson } from "./entry-codec.js";
 import { matcherOf, timeBoundsOf } from "./filter/matcher.js";
@@ -60,7 +61,10 @@ const readOrder = (orderBy: string | undefined): boolean => {
 
 const tokenSchema = z.tuple([z.string(), z.string(), z.number()]);
 
-/** A page token carries a digest of its query: used with another query it would skip entries silently. */
+/**
+ * A page token carries a digest of what gives its position a meaning. The filter is left out: the official client
+ * rewrites the filter of every page it is asked for, with a new bound on the time.
+ */
 const pageTokens = (query: object) => {
   const digest = createHash("sha256")
     .update(JSON.stringify(query))
@@ -142,7 +146,7 @@ export const loggingService = (parts: EntryMethodParts): ServiceImplementation =
     const matches = matcherOf(filter);
     const isNewestFirst = readOrder(request.orderBy);
     const limit = pageSizeOf(request.pageSize, entriesPerPage, entriesPerPageMax);
-    const tokens = pageTokens({ parents, filter, isNewestFirst });
+    const tokens = pageTokens({ parents, isNewestFirst });
     const scope = { parents, ...timeBoundsOf(filter), isNewestFirst, limit: scanBatch };
     const found: EntryJson[] = [];
     let after = tokens.read(request.pageToken);
@@ -192,7 +196,7 @@ export const loggingService = (parts: EntryMethodParts): ServiceImplementation =
 
   return {
     service: "google.logging.v2.LoggingServiceV2",
-    types: ["google.logging.v2.WriteLogEntriesPartialErrors"],
+    types: ["google.logging.v2.WriteLogEntriesPartialErrors", auditLogName],
     unary: {
       WriteLogEntries: (request: WriteRequest) => write(request),
       ListLogEntries: (request: ListRequest) => list(request),
