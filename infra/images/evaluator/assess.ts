@@ -95,6 +95,7 @@ export function assess(scored: ScoredRows, context: AssessmentContext): Evaluati
     settings: { ...settings },
     scoresDigest: scoresDigest(formatScores(scored)),
     models,
+    sample: [],
   };
 }
 

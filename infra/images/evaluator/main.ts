@@ -10,6 +10,7 @@ import { scoreTable } from "../model/score.js";
 import { readTable } from "../table/read-table.js";
 import { asText, type Table } from "../table/table.js";
 import { assess } from "./assess.js";
+import { sampleInstances } from "./sample.js";
 import { formatScores, type ScoredRows } from "./scored-rows.js";
 
 const flags = z.object({
@@ -63,7 +64,8 @@ await runImage("evaluator", async () => {
       ...(options.champion === "" ? {} : { champion: options.champion }),
     },
   });
-  await writeLocal(options.evaluation, JSON.stringify(evaluation));
+  const sample = sampleInstances(table, challenger.features);
+  await writeLocal(options.evaluation, JSON.stringify({ ...evaluation, sample }));
   await writeLocal(options.scores, formatScores(scored));
   await writeLocal(options.verdict, evaluation.verdict.outcome);
   console.log(JSON.stringify({ message: "evaluated", rows: table.rows, ...evaluation.verdict }));

@@ -93,12 +93,15 @@ function linearScorer(predictor: LogisticRegression): Scorer {
   };
 }
 
-/** The scorer of a model; throws an ImageError for a model that is broken inside. */
-export function compileModel(model: Model): Scorer {
-  return model.predictor.algorithm === "gradient-boosting"
-    ? boostingScorer(model.predictor)
-    : linearScorer(model.predictor);
+/** The scorer of a predictor; throws an ImageError for one that is broken inside. */
+export function compilePredictor(predictor: Model["predictor"]): Scorer {
+  return predictor.algorithm === "gradient-boosting"
+    ? boostingScorer(predictor)
+    : linearScorer(predictor);
 }
+
+/** The scorer of a model; throws an ImageError for a model that is broken inside. */
+export const compileModel = (model: Model): Scorer => compilePredictor(model.predictor);
 
 /** A feature's values of all rows, encoded. */
 function encodeColumn(feature: Model["features"][number], column: Column): Float64Array {
@@ -123,13 +126,18 @@ export function encodeTable(features: Model["features"], table: Table): readonly
   });
 }
 
+/** Probability of the positive class for every row of encoded columns. */
+export function scoreColumns(scorer: Scorer, columns: readonly Float64Array[]): Float64Array {
+  const row = new Float64Array(columns.length);
+  const scores = new Float64Array(columns[0]?.length ?? 0);
+  for (let index = 0; index < scores.length; index += 1) {
+    for (let i = 0; i < row.length; i += 1) row[i] = columns[i]?.[index] ?? NaN;
+    scores[index] = sigmoid(scorer(row));
+  }
+  return scores;
+}
+
 /** Probability of the positive class for every row of a table. */
 export function scoreTable(model: Model, table: Table): Float64Array {
-  const columns = encodeTable(model.features, table);
-  const scorer = compileModel(model);
-  const row = new Float64Array(columns.length);
-  return Float64Array.from({ length: table.rows }, (_, index) => {
-    for (const [i, column] of columns.entries()) row[i] = column[index] ?? NaN;
-    return sigmoid(scorer(row));
-  });
+  return scoreColumns(compileModel(model), encodeTable(model.features, table));
 }

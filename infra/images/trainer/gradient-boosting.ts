@@ -32,11 +32,30 @@ export interface TrainingRows {
   readonly labels: Uint8Array;
 }
 
-/** Trains a boosted model; the same rows and parameters give the same model, bit by bit. */
+/** First and second derivative of the log loss by the log-odds, for every row. */
+function fillGradients(
+  logOdds: Float64Array,
+  labels: Uint8Array,
+  gradients: Float64Array,
+  hessians: Float64Array,
+): void {
+  for (let i = 0; i < logOdds.length; i += 1) {
+    const p = sigmoid(logOdds[i] ?? 0);
+    gradients[i] = p - (labels[i] ?? 0);
+    hessians[i] = p * (1 - p);
+  }
+}
+
+/** Adds element by element to the first array. */
+function add(target: Float64Array, additions: Float64Array): void {
+  for (let i = 0; i < target.length; i += 1) target[i] = (target[i] ?? 0) + (additions[i] ?? 0);
+}
+
+/** Trains a boosted model; the same rows and parameters give the same model, bit by bit. `logOdds` are the training rows'. */
 export function trainGradientBoosting(
   { features, columns, labels }: TrainingRows,
   parameters: BoostingParameters,
-): GradientBoosting {
+): { readonly predictor: GradientBoosting; readonly logOdds: Float64Array } {
   const binned = features.map((feature, i) => {
     const column = columns[i] ?? new Float64Array();
     return feature.type === "numeric"
@@ -53,14 +72,10 @@ export function trainGradientBoosting(
   const additions = new Float64Array(rows);
   const options = { ...parameters, minHessianLeaf: 1e-3 };
   const trees = Array.from({ length: parameters.iterations }, () => {
-    for (let i = 0; i < rows; i += 1) {
-      const p = sigmoid(logOdds[i] ?? 0);
-      gradients[i] = p - (labels[i] ?? 0);
-      hessians[i] = p * (1 - p);
-    }
+    fillGradients(logOdds, labels, gradients, hessians);
     const tree = growTree(shared, gradients, hessians, options, additions);
-    for (let i = 0; i < rows; i += 1) logOdds[i] = (logOdds[i] ?? 0) + (additions[i] ?? 0);
+    add(logOdds, additions);
     return tree;
   });
-  return { algorithm: "gradient-boosting", baseline, trees };
+  return { predictor: { algorithm: "gradient-boosting", baseline, trees }, logOdds };
 }

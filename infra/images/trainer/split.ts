@@ -98,28 +98,30 @@ function bestCategorical(
   node: NodeSums,
   limits: SplitLimits,
 ): Omit<Split, "feature"> | undefined {
-  const rank = (bin: number): number => {
-    const { gradient, hessian } = binSums(histogram, offset, bin);
-    return gradient / (hessian + categorySmoothing);
-  };
-  const candidates = Array.from({ length: feature.binCount }, (_, bin) => bin)
-    .filter((bin) => (histogram[offset + 3 * bin + 2] ?? 0) >= categoryRowsMin)
-    .map((bin) => ({ bin, rank: rank(bin) }))
-    .toSorted((a, b) => a.rank - b.rank || a.bin - b.bin);
+  const ranks = new Float64Array(feature.binCount);
+  const candidates: number[] = [];
+  for (let bin = 0; bin < feature.binCount; bin += 1) {
+    const cell = offset + 3 * bin;
+    if ((histogram[cell + 2] ?? 0) < categoryRowsMin) continue;
+    ranks[bin] = (histogram[cell] ?? 0) / ((histogram[cell + 1] ?? 0) + categorySmoothing);
+    candidates.push(bin);
+  }
+  candidates.sort((a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0) || a - b);
   let best:
     | { readonly gain: number; readonly left: NodeSums; readonly taken: readonly number[] }
     | undefined;
   for (const order of [candidates, candidates.toReversed()]) {
     let { gradient, hessian, rows } = noRows;
-    for (const [position, { bin }] of order.entries()) {
-      if (position >= (order.length + 1) / 2) break;
+    const half = Math.ceil(order.length / 2);
+    for (let position = 0; position < half; position += 1) {
+      const bin = order[position] ?? 0;
       gradient += histogram[offset + 3 * bin] ?? 0;
       hessian += histogram[offset + 3 * bin + 1] ?? 0;
       rows += histogram[offset + 3 * bin + 2] ?? 0;
       const left = { gradient, hessian, rows };
       const gain = gainOf(left, node, limits);
       if (gain > (best?.gain ?? 0)) {
-        best = { gain, left, taken: order.slice(0, position + 1).map((entry) => entry.bin) };
+        best = { gain, left, taken: order.slice(0, position + 1) };
       }
     }
   }

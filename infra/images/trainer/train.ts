@@ -11,7 +11,7 @@ import { ImageError } from "../arguments.js";
 import type { Configuration } from "../configuration.js";
 import { readLabels } from "../labels.js";
 import type { Model } from "../model/schema.js";
-import { compileModel, encodeTable, sigmoid } from "../model/score.js";
+import { compilePredictor, encodeTable, scoreColumns, sigmoid } from "../model/score.js";
 import { asText, isMissing, textAt, type Table } from "../table/table.js";
 import {
   boostingParameters,
@@ -70,7 +70,10 @@ function spread(values: Float64Array): Distribution {
 }
 
 /** Fits the configured algorithm; unknown parameters are errors. */
-function fit(rows: TrainingRows, { trainer }: Configuration): Model["predictor"] {
+function fit(
+  rows: TrainingRows,
+  { trainer }: Configuration,
+): { readonly predictor: Model["predictor"]; readonly scores: Float64Array } {
   const parse = trainer.algorithm === "gradient-boosting" ? boostingParameters : logisticParameters;
   const checked = parse.safeParse(trainer.parameters);
   if (!checked.success) {
@@ -79,23 +82,13 @@ function fit(rows: TrainingRows, { trainer }: Configuration): Model["predictor"]
       `trainer.parameters${issue === undefined ? "" : `.${issue.path.join(".")}: ${issue.message}`}; ${trainer.algorithm} knows ${Object.keys(parse.shape).join(", ")}`,
     );
   }
-  return trainer.algorithm === "gradient-boosting"
-    ? trainGradientBoosting(rows, boostingParameters.parse(trainer.parameters))
-    : trainLogisticRegression(rows, logisticParameters.parse(trainer.parameters));
-}
-
-/** Probabilities of the training rows under a fitted predictor. */
-function trainingScores(
-  model: Model,
-  columns: readonly Float64Array[],
-  rows: number,
-): Float64Array {
-  const scorer = compileModel(model);
-  const row = new Float64Array(columns.length);
-  return Float64Array.from({ length: rows }, (_, index) => {
-    for (const [i, column] of columns.entries()) row[i] = column[index] ?? NaN;
-    return sigmoid(scorer(row));
-  });
+  if (trainer.algorithm === "gradient-boosting") {
+    const parameters = boostingParameters.parse(trainer.parameters);
+    const { predictor, logOdds } = trainGradientBoosting(rows, parameters);
+    return { predictor, scores: logOdds.map(sigmoid) };
+  }
+  const predictor = trainLogisticRegression(rows, logisticParameters.parse(trainer.parameters));
+  return { predictor, scores: scoreColumns(compilePredictor(predictor), rows.columns) };
 }
 
 /** A complete model from training rows. */
@@ -113,11 +106,11 @@ export function trainModel(
   }
   const features = featuresOf(table, configuration);
   const columns = encodeTable(features, table);
-  const predictor = fit({ features, columns, labels }, configuration);
+  const { predictor, scores } = fit({ features, columns, labels }, configuration);
   const distributions = Object.fromEntries(
     features.map((feature) => [feature.name, distributionOf(feature, table)] as const),
   );
-  const model: Model = {
+  return {
     format: "continuo-model",
     formatVersion: 1,
     trainer: { name: "continuo-trainer", version: trainerVersion },
@@ -132,13 +125,10 @@ export function trainModel(
       positiveRate: positives / table.rows,
       ...(origin.before === undefined ? {} : { before: origin.before }),
       datasets: [...origin.datasets],
-      metrics: { auc: 0, logLoss: 0 },
+      metrics: { auc: areaUnderRoc(labels, scores), logLoss: logLoss(labels, scores) },
       distributions,
-      score: { type: "numeric", edges: [], counts: [0], missing: 0 },
+      score: spread(scores),
     },
     predictor,
   };
-  const scores = trainingScores(model, columns, table.rows);
-  const metrics = { auc: areaUnderRoc(labels, scores), logLoss: logLoss(labels, scores) };
-  return { ...model, training: { ...model.training, metrics, score: spread(scores) } };
 }

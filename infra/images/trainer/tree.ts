@@ -154,6 +154,24 @@ function setSplit(nodes: Nodes, node: number, split: Split, feature: BinnedFeatu
   }
 }
 
+/** The numbers 0 to length - 1. */
+function identity(length: number): Uint32Array {
+  const order = new Uint32Array(length);
+  for (let i = 0; i < length; i += 1) order[i] = i;
+  return order;
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (let i = 0; i < values.length; i += 1) total += values[i] ?? 0;
+  return total;
+}
+
+/** Writes one value at all the rows. */
+function setRows(target: Float64Array, rows: Uint32Array, value: number): void {
+  for (let i = 0; i < rows.length; i += 1) target[rows[i] ?? 0] = value;
+}
+
 /** A grown tree, and the leaf value of every training row in `additions`. */
 export function growTree(
   shared: Ensemble,
@@ -163,7 +181,7 @@ export function growTree(
   additions: Float64Array,
 ): Tree {
   const rows = gradients.length;
-  const order = Uint32Array.from({ length: rows }, (_, i) => i);
+  const order = identity(rows);
   const scratch = new Uint32Array(rows);
   const nodes: Nodes = {
     feature: [],
@@ -185,14 +203,9 @@ export function growTree(
       : undefined;
     return { node, ...place, histogram, split };
   };
-  let gradient = 0;
-  let hessian = 0;
-  for (let i = 0; i < rows; i += 1) {
-    gradient += gradients[i] ?? 0;
-    hessian += hessians[i] ?? 0;
-  }
+  const sums = { gradient: sum(gradients), hessian: sum(hessians), rows };
   const root = fillHistogram(shared, order, gradients, hessians);
-  const leaves = [open({ depth: 0, start: 0, end: rows, sums: { gradient, hessian, rows } }, root)];
+  const leaves = [open({ depth: 0, start: 0, end: rows, sums }, root)];
   while (leaves.length < options.maxLeaves) {
     const index = bestLeaf(leaves);
     const leaf = leaves[index];
@@ -226,9 +239,8 @@ export function growTree(
     leaves[index] = leftLeaf;
     leaves.push(rightLeaf);
   }
-  for (const leaf of leaves) {
-    const value = nodes.value[leaf.node] ?? 0;
-    for (let i = leaf.start; i < leaf.end; i += 1) additions[order[i] ?? 0] = value;
+  for (const { node, start, end } of leaves) {
+    setRows(additions, order.subarray(start, end), nodes.value[node] ?? 0);
   }
   return nodes;
 }
