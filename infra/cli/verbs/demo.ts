@@ -1,13 +1,17 @@
 /** `continuo demo`, which `npm start` runs: everything on this machine, played in acts on real data. */
 import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
 import { z } from "zod";
 import type { ActResult } from "../../demo/play.js";
-import { examples, width } from "../command.js";
+import { call } from "../client.js";
+import { examples, readText, width } from "../command.js";
+import { root } from "../config.js";
 import { exitCodes } from "../errors.js";
 import { bold, dim, green, red } from "../format.js";
+import { planReply } from "../replies.js";
 import { table, wrap } from "../table.js";
 import { filesIn, writeWhole } from "../up/folder.js";
 import type { Running } from "../up/start.js";
@@ -94,12 +98,30 @@ const summary = (results: readonly ActResult[]): string =>
         ),
   ].join("\n");
 
+/** Manifests of the demo's models. */
+const manifests = ["flights-late.yaml", "flights-january.yaml"] as const;
+
+const applyManifests = async ({ instance }: Running): Promise<void> => {
+  const connection = { address: `${instance.functions}/api`, token: instance.token };
+  for (const name of manifests) {
+    const { model, version, action } = await call(connection, planReply, {
+      method: "POST",
+      path: "/manifests",
+      body: readText(join(root, "infra", "demo", name)),
+    });
+    console.log(
+      `${name}: ${model} ${action === "unchanged" ? "is unchanged" : "was applied"} (version ${version})`,
+    );
+  }
+};
+
 const play = async (
   running: Running,
   options: DemoFlags,
   signal: AbortSignal,
 ): Promise<readonly ActResult[]> => {
   const { instance } = running;
+  await applyManifests(running);
   // The acts load Google's clients, which no other command needs.
   const { playDemo } = await import("../../demo/main.js");
   return playDemo({
