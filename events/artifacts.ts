@@ -181,6 +181,8 @@ export const evaluation = z.object({
   /** SHA-256 of scores.jsonl, from which the verdict can be computed again. */
   scoresDigest: z.string(),
   models: z.object({ challenger: z.string(), champion: z.string().optional() }),
+  /** Rows of the holdout as prediction requests carry them. */
+  sample: z.array(z.record(z.string(), z.unknown())).default([]),
 });
 
 /** What model.json says about itself; the parameters that score a row follow it in the same file. */

@@ -34,6 +34,7 @@ const pipelineParameters = (
 ): Readonly<Record<string, unknown>> => {
   const own = {
     dataset_uris: run.datasetUris,
+    dataset_fingerprint: run.fingerprint,
     champion_model_uri: state.champion?.artifactUri ?? "",
   };
   if (state.manifest.training.template !== undefined) {
