@@ -1,4 +1,5 @@
 /** The life that custom jobs and batch predictions share: stored, started, resumed after a crash, cancelled. */
+import { setMaxListeners } from "node:events";
 import type { CloudContext } from "../../cloud.js";
 import { RpcError, statusCode } from "../../protocol/service.js";
 import { documentTable } from "../documents.js";
@@ -85,6 +86,7 @@ export const jobKeeper = <Request>(
   const table = documentTable<KeptJob<Request>>(context.db, kind.table);
   const slots = slotsOf(kind.jobsMax);
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
   const running = new Map<
     string,
     { readonly cancel: AbortController; readonly ended: Promise<void> }

@@ -231,8 +231,12 @@ const checkTask = (
       report(at, `depends on task "${upstream}", which is not in the same DAG`);
   }
   checkTaskInputs(spec, dag, parent, task, at, report);
-  if (task.artifactIterator !== undefined) {
-    report(at, "loops over artifacts are not implemented here", "UNIMPLEMENTED");
+  const artifacts = task.artifactIterator;
+  if (artifacts !== undefined && !has(task.inputs?.artifacts, artifacts.items.inputArtifact)) {
+    report(
+      `${at}.artifactIterator.items`,
+      `loops over "${artifacts.items.inputArtifact}", which is not an input of the task`,
+    );
   }
   const iterator = task.parameterIterator;
   if (iterator !== undefined) {

@@ -1,4 +1,5 @@
 /** The life of pipeline jobs: started, resumed after a crash, cancelled, each state written down and announced. */
+import { setMaxListeners } from "node:events";
 import type { CloudContext } from "../../cloud.js";
 import { statusCode } from "../../protocol/service.js";
 import { containersOf } from "../containers.js";
@@ -41,6 +42,7 @@ export const pipelineJobs = (
   limits: PipelineLimits,
 ): PipelineJobs => {
   const stopping = new AbortController();
+  setMaxListeners(0, stopping.signal);
   const running = new Map<string, Running>();
   const tools: TaskTools = {
     context,

@@ -48,9 +48,11 @@ export type Placeholder =
       readonly kind: "artifact";
       readonly direction: "inputs" | "outputs";
       readonly name: string;
-      readonly field: "uri" | "path" | "name" | "metadata";
+      readonly field: "uri" | "path" | "name" | "metadata" | "list";
       readonly key?: string;
     };
+
+type ArtifactField = Extract<Placeholder, { kind: "artifact" }>["field"];
 
 const jobFields = [
   "pipeline_job_name",
@@ -71,9 +73,14 @@ export class PlaceholderError extends Error {
 
 const placeholderPattern = /\{\{\$(.*?)\}\}/gs;
 const artifactPattern =
-  /^\.(inputs|outputs)\.artifacts\[(?:'([^']+)'|"([^"]+)")\]\.(uri|path|name|metadata|properties|custom_properties)(?:\[(?:'([^']+)'|"([^"]+)")\])?$/;
+  /^\.(inputs|outputs)\.artifacts\[(?:'([^']+)'|"([^"]+)")\](?:\.(uri|path|name|metadata|properties|custom_properties)(?:\[(?:'([^']+)'|"([^"]+)")\])?)?$/;
 const inputParameterPattern = /^\.inputs\.parameters\[(?:'([^']+)'|"([^"]+)")\]$/;
 const outputParameterPattern = /^\.outputs\.parameters\[(?:'([^']+)'|"([^"]+)")\]\.output_file$/;
+
+const artifactField = (text: string | undefined): ArtifactField => {
+  if (text === undefined) return "list";
+  return text === "uri" || text === "path" || text === "name" ? text : "metadata";
+};
 
 const artifactPlaceholder = (match: RegExpExecArray): Placeholder => {
   const [, direction, single, double, field, key, otherKey] = match;
@@ -82,7 +89,7 @@ const artifactPlaceholder = (match: RegExpExecArray): Placeholder => {
     kind: "artifact",
     direction: direction === "inputs" ? "inputs" : "outputs",
     name: single ?? double ?? "",
-    field: field === "uri" || field === "path" || field === "name" ? field : "metadata",
+    field: artifactField(field),
     ...(metadataKey === undefined ? {} : { key: metadataKey }),
   };
 };
@@ -155,13 +162,19 @@ const artifactText = (
   placeholder: Extract<Placeholder, { kind: "artifact" }>,
   scope: PlaceholderScope,
 ): string => {
-  const artifact =
+  const output = scope.outputArtifacts[placeholder.name];
+  const artifacts =
     placeholder.direction === "inputs"
-      ? scope.inputs.artifacts[placeholder.name]?.[0]
-      : scope.outputArtifacts[placeholder.name];
+      ? (scope.inputs.artifacts[placeholder.name] ?? [])
+      : output === undefined
+        ? []
+        : [output];
+  const [artifact] = artifacts;
   // An optional input that is absent leaves nothing behind, as an optional parameter does.
   if (artifact === undefined) return "";
   switch (placeholder.field) {
+    case "list":
+      return JSON.stringify({ artifacts });
     case "uri":
       return artifact.uri;
     case "path":

@@ -1,4 +1,5 @@
 /** Runs the DAG of a pipeline job; started again after a crash, it takes up where the records end. */
+import { setMaxListeners } from "node:events";
 import { statusCode } from "../../protocol/service.js";
 import type { RpcStatus } from "../messages.js";
 import { ConditionError, holds, parseCondition } from "./condition.js";
@@ -52,15 +53,34 @@ const statusOf = (error: unknown): RpcStatus => {
   };
 };
 
+const isLoop = (task: Task): boolean =>
+  task.parameterIterator !== undefined || task.artifactIterator !== undefined;
+
 const itemsOf = (task: Task, inputs: TaskValues): readonly unknown[] => {
   const { raw, inputParameter } = task.parameterIterator?.items ?? {};
   const value = raw ?? inputs.parameters[inputParameter ?? ""];
   const items: unknown = typeof value === "string" ? JSON.parse(value) : value;
   if (!Array.isArray(items)) throw new ValueError("the items of the loop are not a list");
-  if (items.length > iterationsMax) {
-    throw new ValueError(`the loop has ${items.length} items, ${iterationsMax} are allowed`);
-  }
   return items;
+};
+
+/** The inputs of each iteration of a loop. */
+const iterationsOf = (task: Task, given: TaskValues): readonly TaskValues[] => {
+  const { artifactIterator: artifacts, parameterIterator: parameters } = task;
+  const iterations: readonly TaskValues[] =
+    artifacts === undefined
+      ? itemsOf(task, given).map((item) => ({
+          ...given,
+          parameters: { ...given.parameters, [parameters?.itemInput ?? ""]: item },
+        }))
+      : (given.artifacts[artifacts.items.inputArtifact] ?? []).map((artifact) => ({
+          ...given,
+          artifacts: { ...given.artifacts, [artifacts.itemInput]: [artifact] },
+        }));
+  if (iterations.length > iterationsMax) {
+    throw new ValueError(`the loop has ${iterations.length} items, ${iterationsMax} are allowed`);
+  }
+  return iterations;
 };
 
 const failureOf = (failed: readonly StoredTask[]): RpcStatus => ({
@@ -77,6 +97,8 @@ export const runPipeline = async (
   const { spec } = job;
   const records = taskRecords(tools.store, job, tools.context.now);
   const signal = AbortSignal.any([signals.cancelled, signals.stopping]);
+  // Every task that waits for its turn listens; how many do is bounded by the pipeline.
+  setMaxListeners(0, signal);
   const isFailFast = job.failurePolicy === "PIPELINE_FAILURE_POLICY_FAIL_FAST";
   let hasFailed = false;
 
@@ -159,12 +181,11 @@ export const runPipeline = async (
     record: StoredTask,
   ): Promise<TaskEnd> => {
     const running = record.state === "RUNNING" ? record : records.enter(record, "RUNNING");
-    const items = itemsOf(task, given);
+    const iterations = iterationsOf(task, given);
     const limit = task.iteratorPolicy?.parallelismLimit ?? 0;
     const slots = slotsOf(limit === 0 ? iterationsMax : limit);
-    const itemInput = task.parameterIterator?.itemInput ?? "";
     const children = await Promise.allSettled(
-      items.map(async (item, index) => {
+      iterations.map(async (values, index) => {
         const path = `${record.path}.#${index}`;
         const known = records.find(path);
         if (known !== undefined && isFinal(known.state)) return known;
@@ -176,7 +197,6 @@ export const runPipeline = async (
             parentId: record.id,
             kind: record.kind,
           });
-          const values = { ...given, parameters: { ...given.parameters, [itemInput]: item } };
           return await conclude(child, () => runComponent(task, component, values, child));
         } finally {
           release();
@@ -251,9 +271,9 @@ export const runPipeline = async (
     }
     const wired = records.change(record, { inputs: given });
     return conclude(wired, () =>
-      task.parameterIterator === undefined
-        ? runComponent(task, component, given, wired)
-        : runIterations(task, component, given, wired),
+      isLoop(task)
+        ? runIterations(task, component, given, wired)
+        : runComponent(task, component, given, wired),
     );
   };
 
