@@ -2,8 +2,17 @@
 import { z } from "zod";
 import { baseUrl, type GcpConfig } from "./config.js";
 import { asCloudError, attempting } from "./errors.js";
+import type { Objects } from "../ports/objects.js";
 import { restClient, type Rest } from "./rest.js";
-import { ownerLabel, type Changes, type ProvisionOptions } from "./topology.js";
+import { storageObjects } from "./storage-objects.js";
+import {
+  ownerLabel,
+  type Changes,
+  type ProvisionedFile,
+  type ProvisionOptions,
+} from "./topology.js";
+
+const bytesMax = 64_000_000;
 
 const notifications = z.object({
   items: z
@@ -58,14 +67,29 @@ const ensureBucket = async (rest: Rest, config: GcpConfig): Promise<Changes> => 
   return [`created bucket ${config.bucket}`];
 };
 
-/** Makes the bucket, and its notification where one is wanted. */
+const ensureFile = async (
+  objects: Objects,
+  config: GcpConfig,
+  { name, body, contentType }: ProvisionedFile,
+): Promise<Changes> => {
+  const uri = `gs://${config.bucket}/${name}`;
+  const found = await objects.read(uri, bytesMax);
+  if (found?.equals(body) === true) return [];
+  await objects.write(uri, body, contentType);
+  return [`wrote ${uri}`];
+};
+
+/** Makes the bucket, its files, and its notification where one is wanted. */
 export const provisionBucket = (
   config: GcpConfig,
-  { notification }: ProvisionOptions,
+  { notification, files = [] }: ProvisionOptions,
 ): Promise<Changes> =>
   attempting(`provision bucket ${config.bucket}`, async () => {
     const rest = restClient(config);
     const bucket = await ensureBucket(rest, config);
-    if (notification === undefined) return bucket;
-    return [...bucket, ...(await ensureNotification(rest, config, notification))];
+    const objects = storageObjects(config, rest);
+    const written = await Promise.all(files.map((file) => ensureFile(objects, config, file)));
+    const notified =
+      notification === undefined ? [] : await ensureNotification(rest, config, notification);
+    return [...bucket, ...written.flat(), ...notified];
   });

@@ -1,12 +1,24 @@
 /** Reads the artifacts by which a training run tells what it found. */
 import type { z } from "zod";
-import { anomalies, evaluation, type Evaluation } from "../../events/artifacts.js";
+import { anomalies, evaluation } from "../../events/artifacts.js";
 import { RejectedError } from "../domain/errors.js";
 import type { PipelineJobFacts } from "../domain/facts.js";
 import type { EvaluationSummary } from "../domain/state.js";
 import type { Objects } from "../ports/objects.js";
+import type { StorageObjects } from "./storage-objects.js";
 
 const artifactBytesMax = 32_000_000;
+
+/** What the control plane needs of an evaluation: a user's own evaluator may leave the details out. */
+const summarized = evaluation.pick({
+  rows: true,
+  positives: true,
+  challenger: true,
+  champion: true,
+  constant: true,
+  comparison: true,
+  verdict: true,
+});
 
 interface ReadArtifact<Content> {
   readonly uri: string;
@@ -67,7 +79,7 @@ const numbersOf = ({
   champion,
   constant,
   comparison,
-}: Evaluation): Readonly<Record<string, number>> =>
+}: z.infer<typeof summarized>): Readonly<Record<string, number>> =>
   Object.fromEntries([
     ["rows", rows],
     ["positives", positives],
@@ -85,19 +97,25 @@ const numbersOf = ({
 
 /** The evaluation, small enough to keep. */
 export const readEvaluation = async (
-  objects: Objects,
+  objects: StorageObjects,
   uris: { readonly evaluation: string; readonly model: string },
   recordedDigest: string | null,
 ): Promise<EvaluationSummary | null> => {
-  const found = await readArtifact(objects, uris.evaluation, "evaluation.json", evaluation);
+  const found = await readArtifact(objects, uris.evaluation, "evaluation.json", summarized);
   if (found === null) return null;
-  const { verdict, models } = found.content;
+  const { verdict } = found.content;
+  const digest = recordedDigest ?? (uris.model === "" ? null : await objects.digest(uris.model));
+  if (digest === null) {
+    throw new RejectedError(
+      `The run was evaluated, but its model ${uris.model === "" ? "" : `at ${uris.model} `}is gone. The training task must have an output artifact named model, and it must be kept.`,
+    );
+  }
   return {
     report: found.uri,
     outcome: verdict.outcome,
     reasons: verdict.reasons,
     numbers: numbersOf(found.content),
     artifact: uris.model,
-    artifactDigest: recordedDigest ?? models.challenger,
+    artifactDigest: digest,
   };
 };

@@ -1,4 +1,5 @@
 /** The Objects port on Cloud Storage's JSON API. */
+import { createHash } from "node:crypto";
 import { z } from "zod";
 import { RejectedError } from "../domain/errors.js";
 import type { Objects } from "../ports/objects.js";
@@ -10,10 +11,18 @@ const pagesMax = 100;
 const transferMsMax = 60_000;
 
 const objectShape = z.object({ size: z.coerce.number() });
+const listedObject = z.object({
+  name: z.string(),
+  size: z.string().default(""),
+  md5Hash: z.string().optional(),
+  crc32c: z.string().default(""),
+});
 const listShape = z.object({
-  items: z.array(z.object({ name: z.string() })).default([]),
+  items: z.array(listedObject).default([]),
   nextPageToken: z.string().optional(),
 });
+
+type ListedObject = z.infer<typeof listedObject>;
 
 /** Splits gs://bucket/name; the name may be empty where a prefix is meant. */
 export const parseGcsUri = (uri: string): { readonly bucket: string; readonly name: string } => {
@@ -35,12 +44,38 @@ const notFoundAsNull = async <Value>(attempt: () => Promise<Value>): Promise<Val
   }
 };
 
+/** Objects, with what Cloud Storage knows about them besides. */
+export interface StorageObjects extends Objects {
+  /**
+   * A digest of everything at an address or in the folder of that name, made from names and the checksums that Cloud
+   * Storage keeps, so that nothing is downloaded; null when there is nothing.
+   */
+  readonly digest: (uri: string) => Promise<string | null>;
+}
+
 /** The Objects port. */
-export const storageObjects = (config: GcpConfig, rest: Rest): Objects => {
+export const storageObjects = (config: GcpConfig, rest: Rest): StorageObjects => {
   const base = baseUrl(config, "storage");
   const urlOf = (uri: string): string => {
     const { bucket, name } = parseGcsUri(uri);
     return `${base}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`;
+  };
+  const listed = async (prefix: string) => {
+    const { bucket, name } = parseGcsUri(prefix);
+    const url = `${base}/storage/v1/b/${bucket}/o`;
+    const fields = "items(name,size,md5Hash,crc32c),nextPageToken";
+    const found: (ListedObject & { readonly uri: string })[] = [];
+    let pageToken: string | undefined;
+    for (let page = 0; page < pagesMax; page += 1) {
+      const query = { prefix: name, maxResults: 1000, fields, pageToken };
+      const answer = listShape.parse(await rest.json({ method: "GET", url, query }));
+      found.push(...answer.items.map((item) => ({ ...item, uri: `gs://${bucket}/${item.name}` })));
+      pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
+      if (pageToken === undefined) return found;
+    }
+    throw new RejectedError(
+      `${prefix} holds more than ${String(pagesMax * 1000)} objects. Use a longer prefix.`,
+    );
   };
   return {
     read: (uri, bytesMax) =>
@@ -72,30 +107,20 @@ export const storageObjects = (config: GcpConfig, rest: Rest): Objects => {
         });
       }),
     list: (prefix) =>
-      attempting(`list ${prefix}`, async () => {
-        const { bucket, name } = parseGcsUri(prefix);
-        const found: string[] = [];
-        let pageToken: string | undefined;
-        for (let page = 0; page < pagesMax; page += 1) {
-          const answer = listShape.parse(
-            await rest.json({
-              method: "GET",
-              url: `${base}/storage/v1/b/${bucket}/o`,
-              query: {
-                prefix: name,
-                maxResults: 1000,
-                fields: "items(name),nextPageToken",
-                pageToken,
-              },
-            }),
-          );
-          found.push(...answer.items.map((item) => `gs://${bucket}/${item.name}`));
-          pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
-          if (pageToken === undefined) return found.toSorted();
-        }
-        throw new RejectedError(
-          `${prefix} holds more than ${String(pagesMax * 1000)} objects. Use a longer prefix.`,
+      attempting(`list ${prefix}`, async () =>
+        (await listed(prefix)).map(({ uri }) => uri).toSorted(),
+      ),
+    digest: (uri) =>
+      attempting(`digest ${uri}`, async () => {
+        const folder = `${uri.replace(/\/+$/, "")}/`;
+        const found = (await listed(folder.slice(0, -1))).filter(
+          (item) => item.uri === uri || item.uri.startsWith(folder),
         );
+        if (found.length === 0) return null;
+        const lines = found.map(
+          (item) => `${item.uri.slice(folder.length)} ${item.size} ${item.md5Hash ?? item.crc32c}`,
+        );
+        return createHash("sha256").update(lines.toSorted().join("\n")).digest("hex");
       }),
   };
 };

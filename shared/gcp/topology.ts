@@ -34,6 +34,14 @@ export interface Topology {
   readonly topicNames: readonly string[];
 }
 
+/** A file that must lie in the bucket. */
+export interface ProvisionedFile {
+  /** Its name in the bucket, for example continuo/pipelines/train.json. */
+  readonly name: string;
+  readonly body: Buffer;
+  readonly contentType: string;
+}
+
 /** Where subscriptions push to, and as whom. */
 export interface ProvisionOptions {
   /** Address under which each function is served by its name, for example https://x.run.app. */
@@ -42,6 +50,8 @@ export interface ProvisionOptions {
   readonly pushIdentity: string;
   /** Time zone of the system's schedules; UTC unless said. */
   readonly scheduleTimeZone?: string;
+  /** Files that must lie in the bucket, for example the pipeline template. */
+  readonly files?: readonly ProvisionedFile[];
   /** Announce new objects under this prefix of the bucket to a topic, for example datasets/ to dataset. */
   readonly notification?: { readonly prefix: string; readonly topic: string };
 }

@@ -3,11 +3,11 @@ import type { protos } from "@google-cloud/aiplatform";
 import { z } from "zod";
 import { RejectedError } from "../domain/errors.js";
 import type { PipelineJobFacts, TaskState } from "../domain/facts.js";
-import type { Objects } from "../ports/objects.js";
 import type { Pipelines } from "../ports/vertex.js";
 import type { GcpConfig } from "./config.js";
 import { asCloudError, attempting } from "./errors.js";
 import { readDataGate, readEvaluation } from "./run-artifacts.js";
+import type { StorageObjects } from "./storage-objects.js";
 import type { VertexApi } from "./vertex-api.js";
 
 type PipelineJobMessage = protos.google.cloud.aiplatform.v1.IPipelineJob;
@@ -105,7 +105,7 @@ const succeededTask = (job: Job, name: string): Task | undefined =>
     (task) => task.taskName === name && taskStateOf(task) === "succeeded",
   );
 
-const dataGateOf = (job: Job, objects: Objects): Promise<PipelineJobFacts["dataGate"]> => {
+const dataGateOf = (job: Job, objects: StorageObjects): Promise<PipelineJobFacts["dataGate"]> => {
   const task = succeededTask(job, "profile");
   const verdict = outputOf(task, "anomalies");
   if (verdict === undefined) return Promise.resolve(null);
@@ -115,7 +115,10 @@ const dataGateOf = (job: Job, objects: Objects): Promise<PipelineJobFacts["dataG
   });
 };
 
-const evaluationOf = (job: Job, objects: Objects): Promise<PipelineJobFacts["evaluation"]> => {
+const evaluationOf = (
+  job: Job,
+  objects: StorageObjects,
+): Promise<PipelineJobFacts["evaluation"]> => {
   const report = outputOf(succeededTask(job, "evaluate"), "evaluation");
   if (report === undefined) return Promise.resolve(null);
   const models = job.jobDetail.taskDetails.flatMap((task) => outputOf(task, "model") ?? []);
@@ -128,8 +131,26 @@ const evaluationOf = (job: Job, objects: Objects): Promise<PipelineJobFacts["eva
   );
 };
 
+/** What a job that succeeded found; a job whose artifacts cannot be read did not succeed for us. */
+const withFindings = async (
+  facts: PipelineJobFacts,
+  job: Job,
+  objects: StorageObjects,
+): Promise<PipelineJobFacts> => {
+  try {
+    const [dataGate, evaluation] = await Promise.all([
+      dataGateOf(job, objects),
+      evaluationOf(job, objects),
+    ]);
+    return { ...facts, dataGate, evaluation };
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    return { ...facts, state: "failed", error: error.message };
+  }
+};
+
 const specSource = async (
-  objects: Objects,
+  objects: StorageObjects,
   template: string | null,
   spec: unknown,
 ): Promise<Pick<PipelineJob, "pipelineSpec" | "templateUri">> => {
@@ -154,7 +175,11 @@ const specSource = async (
 };
 
 /** The Pipelines port. */
-export const vertexPipelines = (config: GcpConfig, api: VertexApi, objects: Objects): Pipelines => {
+export const vertexPipelines = (
+  config: GcpConfig,
+  api: VertexApi,
+  objects: StorageObjects,
+): Pipelines => {
   const find = async (run: string): Promise<Job | null> => {
     const found = await api.find(`pipelineJobs/${run}`);
     return found === null ? null : jobShape.parse(found);
@@ -184,19 +209,16 @@ export const vertexPipelines = (config: GcpConfig, api: VertexApi, objects: Obje
       attempting(`read PipelineJob ${run}`, async () => {
         const job = await find(run);
         if (job === null) return null;
-        const [dataGate, evaluation] = await Promise.all([
-          dataGateOf(job, objects),
-          evaluationOf(job, objects),
-        ]);
         const tasks = job.jobDetail.taskDetails;
-        return {
+        const facts = {
           state: jobStates[job.state] ?? "pending",
           error: errorOf(job),
           tasks: Object.fromEntries(tasks.map((task) => [task.taskName, taskStateOf(task)])),
-          dataGate,
-          evaluation,
+          dataGate: null,
+          evaluation: null,
           machineSeconds: tasks.reduce((total, task) => total + secondsOf(task), 0),
         };
+        return facts.state === "succeeded" ? withFindings(facts, job, objects) : facts;
       }),
 
     cancel: (run) =>

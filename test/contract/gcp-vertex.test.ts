@@ -1,0 +1,499 @@
+/** The Pipelines, Registry, Endpoints, Metrics and PredictionLog ports on Vertex AI, against the local cloud. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deployedModelId, modelName, modelVersionId, runId } from "../../events/ids.js";
+import type { RunId } from "../../events/ids.js";
+import { RejectedError, UnavailableError } from "../../shared/domain/errors.js";
+import type { PipelineJobFacts } from "../../shared/domain/facts.js";
+import type { GcpConfig } from "../../shared/gcp/config.js";
+import { gcpPorts } from "../../shared/gcp/ports.js";
+import { provisionBucket } from "../../shared/gcp/provision-bucket.js";
+import type { Ports } from "../../shared/ports/ports.js";
+import type { Deployment, VersionUpload } from "../../shared/ports/vertex.js";
+import { eventually, withLocalCloud, type LocalCloud } from "./local-cloud.js";
+
+const predictorFile = fileURLToPath(new URL("vertex-endpoints-predictor.mjs", import.meta.url));
+const imagesFolder = mkdtempSync(join(tmpdir(), "continuo-images-"));
+
+let cloud: LocalCloud;
+let config: GcpConfig;
+let ports: Ports;
+
+beforeAll(async () => {
+  const imagesFile = join(imagesFolder, "images.json");
+  const images = {
+    shell: { entrypoint: ["sh", "-c"], hostCommands: true },
+    predictor: { entrypoint: [process.execPath, predictorFile] },
+  };
+  writeFileSync(imagesFile, JSON.stringify({ images }));
+  cloud = await withLocalCloud(["pubsub", "storage", "logging", "monitoring", "vertex"], {
+    imagesFile,
+    metricPeriodMs: 100,
+  });
+  config = {
+    projectId: cloud.projectId,
+    region: "us-central1",
+    bucket: "demo-bucket",
+    identity: "continuo@demo-project.iam.gserviceaccount.com",
+    localCloud: cloud.address,
+  };
+  ports = gcpPorts(config);
+  await provisionBucket(config, { pushBaseUrl: "http://127.0.0.1:9", pushIdentity: "p@x" });
+});
+
+afterAll(async () => {
+  await cloud.stop();
+  rmSync(imagesFolder, { recursive: true, force: true });
+});
+
+const metrics = {
+  auc: 0.7,
+  averagePrecision: 0.4,
+  logLoss: 0.5,
+  brier: 0.1,
+  accuracy: 0.8,
+  calibrationError: 0.01,
+};
+
+const evaluation = {
+  formatVersion: 1,
+  rows: 100,
+  positives: 20,
+  challenger: metrics,
+  constant: { ...metrics, auc: 0.5 },
+  thresholds: [],
+  comparison: {
+    against: "constant",
+    test: "delong",
+    metric: "auc",
+    mode: "superiority",
+    margin: 0,
+    alpha: 0.05,
+    improvement: 0.2,
+    standardError: 0.01,
+    interval: [0.18, 0.22],
+    pValue: 0.001,
+    isAccepted: true,
+    power: 0.99,
+    powerEffect: 0.01,
+    detectable: 0.02,
+  },
+  slices: [],
+  calibration: [],
+  curve: [],
+  confusion: {
+    threshold: 0.5,
+    truePositives: 1,
+    falsePositives: 1,
+    falseNegatives: 1,
+    trueNegatives: 1,
+  },
+  verdict: { outcome: "accept", reasons: ["auc 0.7 is above 0.65"] },
+  scoresDigest: "abc",
+  models: { challenger: "model" },
+};
+
+const anomalies = {
+  formatVersion: 1,
+  dataset: "flights",
+  verdict: "ask",
+  anomalies: [
+    { kind: "drift", severity: "ask", message: "distance drifted", column: "distance" },
+    { kind: "drift", severity: "note", message: "month drifted a little" },
+  ],
+};
+
+const artifact = { artifactType: { schemaTitle: "system.Artifact", schemaVersion: "0.0.1" } };
+const path = (name: string): string => `{{$.outputs.artifacts['${name}'].path}}`;
+const write = (name: string, content: unknown): string =>
+  `mkdir -p $(dirname ${path(name)}) && printf '%s' '${JSON.stringify(content)}' > ${path(name)}`;
+
+interface TaskOptions {
+  readonly command: string;
+  readonly outputs: readonly string[];
+  readonly after?: readonly string[];
+}
+
+const pipeline = (tasks: Readonly<Record<string, TaskOptions>>) => ({
+  schemaVersion: "2.1.0",
+  sdkVersion: "kfp-2.7.0",
+  pipelineInfo: { name: "training" },
+  deploymentSpec: {
+    executors: Object.fromEntries(
+      Object.entries(tasks).map(([name, { command }]) => [
+        `exec-${name}`,
+        { container: { image: "shell", command: ["sh", "-c"], args: [command] } },
+      ]),
+    ),
+  },
+  components: Object.fromEntries(
+    Object.entries(tasks).map(([name, { outputs }]) => [
+      `comp-${name}`,
+      {
+        executorLabel: `exec-${name}`,
+        outputDefinitions: {
+          artifacts: Object.fromEntries(outputs.map((output) => [output, artifact])),
+        },
+      },
+    ]),
+  ),
+  root: {
+    dag: {
+      tasks: Object.fromEntries(
+        Object.entries(tasks).map(([name, { after = [] }]) => [
+          name,
+          {
+            taskInfo: { name },
+            componentRef: { name: `comp-${name}` },
+            ...(after.length === 0 ? {} : { dependentTasks: after }),
+          },
+        ]),
+      ),
+    },
+  },
+});
+
+const training = pipeline({
+  profile: {
+    command: `${write("profile", {})} && ${write("anomalies", anomalies)}`,
+    outputs: ["profile", "anomalies"],
+  },
+  train: {
+    command: `mkdir -p ${path("model")} && echo '{"value":"a"}' > ${path("model")}/model.json`,
+    outputs: ["model"],
+    after: ["profile"],
+  },
+  evaluate: { command: write("evaluation", evaluation), outputs: ["evaluation"], after: ["train"] },
+});
+
+const request = (run: RunId) => ({
+  run,
+  template: null,
+  parameters: {},
+  labels: { "continuo-run": run },
+});
+
+const ended = (run: RunId): Promise<PipelineJobFacts> =>
+  eventually(`${run} ends`, async () => {
+    const job = await ports.pipelines.get(run);
+    return job !== null && !["pending", "running"].includes(job.state) && job;
+  });
+
+describe("pipelines", () => {
+  it("submits a run once, and reads what its tasks found", async () => {
+    const run = runId.parse("late-flights-r0000000001");
+    expect(await ports.pipelines.get(run)).toBeNull();
+    await ports.pipelines.submit(request(run), training);
+    await ports.pipelines.submit(request(run), training);
+    const job = await ended(run);
+    expect(job).toMatchObject({
+      state: "succeeded",
+      error: null,
+      tasks: { profile: "succeeded", train: "succeeded", evaluate: "succeeded" },
+      dataGate: { verdict: "ask", reasons: ["distance drifted"] },
+      evaluation: {
+        outcome: "accept",
+        reasons: ["auc 0.7 is above 0.65"],
+        numbers: {
+          rows: 100,
+          "challenger.auc": 0.7,
+          "constant.auc": 0.5,
+          "comparison.improvement": 0.2,
+          "comparison.lower": 0.18,
+        },
+      },
+    });
+    expect(job.dataGate?.profileUri).toMatch(/^gs:\/\/demo-bucket\/pipeline-root\/.*profile/);
+    expect(job.evaluation?.report).toMatch(/^gs:\/\/demo-bucket\/pipeline-root\/.*evaluation/);
+    expect(job.evaluation?.artifact).toMatch(/^gs:\/\/demo-bucket\/pipeline-root\/.*model/);
+    expect(job.evaluation?.artifactDigest).toMatch(/^[0-9a-f]{64}$/);
+    expect(job.machineSeconds).toBeGreaterThan(0);
+    expect(job.machineSeconds).toBeLessThan(30);
+    // Cancelling what has ended changes nothing.
+    await ports.pipelines.cancel(run);
+  });
+
+  it("tells which task failed, and how", async () => {
+    const run = runId.parse("late-flights-r0000000002");
+    const spec = pipeline({ train: { command: "exit 3", outputs: [] } });
+    await ports.pipelines.submit(request(run), spec);
+    const job = await ended(run);
+    expect(job).toMatchObject({ state: "failed", tasks: { train: "failed" }, evaluation: null });
+    expect(job.error).toMatch(/train/);
+  });
+
+  it("takes a run whose evaluation cannot be read for failed, and says why", async () => {
+    const run = runId.parse("late-flights-r0000000007");
+    const spec = pipeline({
+      evaluate: { command: write("evaluation", { verdict: "fine" }), outputs: ["evaluation"] },
+    });
+    await ports.pipelines.submit(request(run), spec);
+    const job = await ended(run);
+    expect(job).toMatchObject({ state: "failed", evaluation: null });
+    expect(job.error).toMatch(/evaluation.json. Check the image that wrote it/);
+  });
+
+  it("cancels a run, and leaves a run that does not exist alone", async () => {
+    const run = runId.parse("late-flights-r0000000003");
+    const spec = pipeline({ train: { command: "sleep 60", outputs: [] } });
+    await ports.pipelines.submit(request(run), spec);
+    await eventually("training", async () => {
+      const job = await ports.pipelines.get(run);
+      return job?.tasks["train"] === "running";
+    });
+    await ports.pipelines.cancel(run);
+    expect(await ended(run)).toMatchObject({ state: "cancelled" });
+    await ports.pipelines.cancel(runId.parse("late-flights-r0000000004"));
+  });
+
+  it("sends a template from the bucket along, and names one that is missing", async () => {
+    const run = runId.parse("late-flights-r0000000005");
+    const template = "gs://demo-bucket/templates/train.json";
+    const spec = pipeline({ train: { command: "true", outputs: [] } });
+    await ports.objects.write(template, Buffer.from(JSON.stringify(spec)), "application/json");
+    await ports.pipelines.submit({ ...request(run), template }, undefined);
+    expect(await ended(run)).toMatchObject({ state: "succeeded" });
+    const missing = { ...request(run), template: "gs://demo-bucket/templates/none.json" };
+    await expect(ports.pipelines.submit(missing, undefined)).rejects.toThrow(/none.json does not/);
+  });
+
+  it("refuses a broken spec for good", async () => {
+    const run = runId.parse("late-flights-r0000000006");
+    const attempt = ports.pipelines.submit(request(run), { root: {} });
+    await expect(attempt).rejects.toThrow(RejectedError);
+    await expect(attempt).rejects.toThrow(/submit PipelineJob late-flights-r0000000006/);
+  });
+});
+
+const model = modelName.parse("late-flights");
+const digest = "0123456789abcdef".repeat(4);
+
+const version = (alias: string): VersionUpload => ({
+  model,
+  alias,
+  artifactUri: "gs://demo-bucket/models/a",
+  artifactDigest: digest,
+  image: "predictor",
+  healthRoute: "/health",
+  predictRoute: "/predict",
+  env: { MODE: "test" },
+  labels: { "continuo-model": model },
+});
+
+const registered = (alias: string) =>
+  eventually(`version ${alias}`, async () => (await ports.registry.version(model, alias)) ?? false);
+
+describe("the registry", () => {
+  it("uploads a version once, finds it by alias and by id, and moves aliases", async () => {
+    await ports.objects.write(
+      "gs://demo-bucket/models/a/model.json",
+      Buffer.from('{"value":"a"}'),
+      "application/json",
+    );
+    expect(await ports.registry.version(model, "run-a")).toBeNull();
+    await ports.registry.upload(version("run-a"));
+    const first = await registered("run-a");
+    expect(first).toMatchObject({
+      versionId: "1",
+      artifactUri: "gs://demo-bucket/models/a",
+      artifactDigest: digest,
+      servingImage: "predictor",
+    });
+    expect(first.aliases).toEqual(expect.arrayContaining(["run-a", "default"]));
+    await ports.registry.upload(version("run-a"));
+    await ports.registry.upload(version("run-b"));
+    const second = await registered("run-b");
+    expect(second.versionId).toBe("2");
+    expect(await ports.registry.version(model, "3")).toBeNull();
+    await ports.registry.setAliases(model, second.versionId, ["champion", "default"]);
+    await ports.registry.setAliases(model, second.versionId, ["champion", "default"]);
+    expect((await ports.registry.version(model, "champion"))?.versionId).toBe("2");
+    await ports.registry.setAliases(model, second.versionId, ["-champion"]);
+    expect(await ports.registry.version(model, "champion")).toBeNull();
+  });
+
+  it("never makes two versions of one alias, however many upload it at once", async () => {
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 4 }, () =>
+        ports.registry.upload({ ...version("run-once"), model: modelName.parse("other-model") }),
+      ),
+    );
+    const refusals = outcomes.flatMap((one): readonly unknown[] =>
+      one.status === "rejected" ? [one.reason] : [],
+    );
+    expect(refusals.length).toBeLessThan(outcomes.length);
+    expect(refusals.every((reason) => reason instanceof UnavailableError)).toBe(true);
+    await eventually("the version", async () => {
+      const found = await ports.registry.version(modelName.parse("other-model"), "run-once");
+      return found !== null;
+    });
+    expect(await ports.registry.version(modelName.parse("other-model"), "2")).toBeNull();
+  });
+});
+
+const endpoint = "late-flights-prod";
+const championId = deployedModelId.parse("1000000001");
+const challengerId = deployedModelId.parse("1000000002");
+const brokenId = deployedModelId.parse("1000000003");
+
+const deployment = (change: Partial<Deployment>): Deployment => ({
+  endpoint,
+  model,
+  versionId: modelVersionId.parse("1"),
+  deployedModelId: championId,
+  machineType: "n1-standard-2",
+  replicasMin: 1,
+  replicasMax: 1,
+  ...change,
+});
+
+const deployed = (id: string) =>
+  eventually(`${id} is deployed`, async () => {
+    const facts = await ports.endpoints.get(endpoint);
+    return facts?.deployed.some((one) => one === id) === true && facts;
+  });
+
+describe("endpoints", () => {
+  it("creates an endpoint once", async () => {
+    expect(await ports.endpoints.get(endpoint)).toBeNull();
+    const options = {
+      labels: { "continuo-model": model },
+      predictionLog: "gs://demo-bucket/predictions",
+      samplingRate: 1,
+    };
+    await Promise.all([
+      ports.endpoints.ensure(endpoint, options),
+      ports.endpoints.ensure(endpoint, options),
+    ]);
+    await ports.endpoints.ensure(endpoint, options);
+    expect(await ports.endpoints.get(endpoint)).toEqual({
+      deployed: [],
+      trafficSplit: {},
+      operation: null,
+      failures: {},
+    });
+  });
+
+  it("deploys without traffic, once, and waits while another deployment runs", async () => {
+    await ports.endpoints.deploy(deployment({}));
+    await ports.endpoints.deploy(deployment({}));
+    await expect(
+      ports.endpoints.deploy(deployment({ deployedModelId: challengerId })),
+    ).rejects.toThrow(UnavailableError);
+    expect(await deployed(championId)).toMatchObject({ trafficSplit: {}, failures: {} });
+    await ports.endpoints.deploy(deployment({}));
+    await ports.endpoints.deploy(
+      deployment({ deployedModelId: challengerId, versionId: modelVersionId.parse("2") }),
+    );
+    expect((await deployed(challengerId)).deployed).toEqual([championId, challengerId]);
+  });
+
+  it("changes the traffic split only from what was expected", async () => {
+    const all = { [championId]: 100 };
+    const canary = { [championId]: 90, [challengerId]: 10 };
+    await ports.endpoints.setTrafficSplit(endpoint, all, {});
+    await ports.endpoints.setTrafficSplit(endpoint, all, {});
+    expect((await ports.endpoints.get(endpoint))?.trafficSplit).toEqual(all);
+    await ports.endpoints.setTrafficSplit(endpoint, canary, { ...all, [challengerId]: 0 });
+    const stale = ports.endpoints.setTrafficSplit(
+      endpoint,
+      { [championId]: 50, [challengerId]: 50 },
+      all,
+    );
+    await expect(stale).rejects.toThrow(RejectedError);
+    await expect(stale).rejects.toThrow(/somebody else changed it/);
+    expect((await ports.endpoints.get(endpoint))?.trafficSplit).toEqual(canary);
+  });
+
+  it("lets exactly one of two different changes win", async () => {
+    const before = { [championId]: 90, [challengerId]: 10 };
+    const outcomes = await Promise.allSettled([
+      ports.endpoints.setTrafficSplit(endpoint, { [championId]: 80, [challengerId]: 20 }, before),
+      ports.endpoints.setTrafficSplit(endpoint, { [championId]: 100 }, before),
+    ]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+    const now = (await ports.endpoints.get(endpoint))?.trafficSplit ?? {};
+    await ports.endpoints.setTrafficSplit(endpoint, { [championId]: 100 }, now);
+  });
+
+  it("predicts, and reports a refused request instead of throwing", async () => {
+    const good = await ports.endpoints.predict(endpoint, [{ distance: 1 }]);
+    expect(good).toMatchObject({ status: 200, body: { deployedModelId: championId } });
+    expect(good.latencyMs).toBeGreaterThan(0);
+    expect((await ports.endpoints.predict(endpoint, [{ status: 500 }])).status).toBe(500);
+    expect((await ports.endpoints.predict("no-such-endpoint", [{}])).status).toBe(404);
+  });
+
+  it("counts requests, errors and latencies per deployed model in whole windows", async () => {
+    const counts = await eventually("the metrics", async () => {
+      const found = await ports.metrics.counts({ endpoint, sinceMs: 0, untilMs: Date.now() });
+      return (found?.arms[championId]?.requests ?? 0) >= 2 && found;
+    });
+    const arm = counts?.arms[championId];
+    expect(arm).toMatchObject({ requests: 2, errors: 1 });
+    expect(arm?.latencies).toHaveLength((counts?.bounds.length ?? 0) + 1);
+    expect(arm?.latencies.reduce((sum, count) => sum + count, 0)).toBe(2);
+    const later = { endpoint, sinceMs: counts?.endMs ?? 0, untilMs: Date.now() + 60_000 };
+    expect(await ports.metrics.counts(later)).toBeNull();
+    expect(await ports.metrics.counts({ endpoint, sinceMs: 10, untilMs: 10 })).toBeNull();
+  });
+
+  it("reads the logged predictions that succeeded", async () => {
+    const rows = await eventually("the prediction log", async () => {
+      const found = await ports.predictionLog.read({
+        location: "gs://demo-bucket/predictions",
+        endpoint,
+        sinceMs: Date.now() - 600_000,
+        untilMs: Date.now(),
+        rowsMax: 100,
+      });
+      return found.length > 0 && found;
+    });
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({ deployedModelId: championId, instance: { distance: 1 } });
+    expect(rows[0]?.prediction).toMatchObject({ model: "a" });
+    const inBigQuery = ports.predictionLog.read({
+      location: "bq://project.dataset.table",
+      endpoint,
+      sinceMs: 0,
+      untilMs: 1,
+      rowsMax: 1,
+    });
+    await expect(inBigQuery).rejects.toThrow(/not built yet/);
+  });
+
+  it("refuses to undeploy what has traffic, and undeploys the rest once", async () => {
+    await expect(ports.endpoints.undeploy(endpoint, championId)).rejects.toThrow(RejectedError);
+    await ports.endpoints.undeploy(endpoint, challengerId);
+    await eventually("the challenger is gone", async () => {
+      const facts = await ports.endpoints.get(endpoint);
+      return facts?.operation === null && !facts.deployed.includes(challengerId);
+    });
+    await ports.endpoints.undeploy(endpoint, challengerId);
+    await ports.endpoints.undeploy("no-such-endpoint", challengerId);
+  });
+
+  it("reports a deployment that failed under its own id, and does not repeat it", async () => {
+    await ports.registry.upload({ ...version("run-broken"), env: { BEHAVIOUR: "exits" } });
+    const broken = await registered("run-broken");
+    const wanted = deployment({ deployedModelId: brokenId, versionId: broken.versionId });
+    await ports.endpoints.deploy(wanted);
+    const facts = await eventually("the failure", async () => {
+      const found = await ports.endpoints.get(endpoint);
+      return found?.failures[brokenId] !== undefined && found;
+    });
+    expect(facts.failures[brokenId]).toMatch(/exit/);
+    expect(Object.keys(facts.failures)).toEqual([brokenId]);
+    expect(facts.deployed).toEqual([championId]);
+    await ports.endpoints.deploy(wanted);
+    expect((await ports.endpoints.get(endpoint))?.operation).toBeNull();
+  });
+
+  it("refuses to deploy what does not exist, with what to do", async () => {
+    const nowhere = ports.endpoints.deploy(deployment({ endpoint: "no-such-endpoint" }));
+    await expect(nowhere).rejects.toThrow(/continuo apply/);
+  });
+});
