@@ -27,6 +27,12 @@ const answers = {
     isHealthy = false;
     return "sick";
   },
+  deafen: () => {
+    server.close();
+    setImmediate(() => server.closeAllConnections());
+    setInterval(() => undefined, 60_000);
+    return "deaf";
+  },
   log: (instance) => {
     for (let line = 0; line < instance.log; line += 1) console.log(`line ${line}`);
     return "logged";

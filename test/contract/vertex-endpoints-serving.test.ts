@@ -113,6 +113,21 @@ describe("a container", () => {
     expect(found.deployedModels?.[0]?.status?.availableReplicaCount ?? 0).toBe(0);
   }, 20_000);
 
+  it("that takes no connections any more is restarted", async () => {
+    const endpoint = await deployed("deaf", {
+      spec: { livenessProbe: { periodSeconds: 1, failureThreshold: 2 } },
+    });
+    const pid = async (): Promise<unknown> => {
+      const { status, body } = await predictOverHttp(world, endpoint, [{ env: true }]);
+      return status === 200 && body.predictions?.[0];
+    };
+    const before = await pid();
+    await predictOverHttp(world, endpoint, [{ deafen: true }]);
+    const after = await eventually("another process answers", pid);
+    // Another process listens at another port.
+    expect(after).not.toEqual(before);
+  }, 20_000);
+
   it("that writes without end has its log bounded", async () => {
     const endpoint = await deployed("chatty");
     await predictOverHttp(world, endpoint, [{ log: 5_000 }]);

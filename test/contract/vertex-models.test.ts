@@ -357,6 +357,27 @@ describe("audit entries", () => {
   });
 });
 
+describe("audit entries of refused calls", () => {
+  it("carry the status and stand alone", async () => {
+    await failureOf(
+      world.grpc.models.deleteModel({ name: `${world.parent}/models/never-uploaded` }),
+    );
+    const [entry, ...others] = world.entries.filter((one) =>
+      JSON.stringify(one).includes("models/never-uploaded"),
+    );
+    expect(others).toEqual([]);
+    expect(entry).toMatchObject({
+      severity: "ERROR",
+      protoPayload: {
+        methodName: "google.cloud.aiplatform.v1.ModelService.DeleteModel",
+        resourceName: `${location}/models/never-uploaded`,
+        status: { code: 5 },
+      },
+    });
+    expect(entry).not.toHaveProperty("operation");
+  });
+});
+
 describe("operations", () => {
   it("are polled over gRPC and at every REST address that clients use", async () => {
     const [operation] = await world.grpc.models.uploadModel({

@@ -1,7 +1,14 @@
 /** Cloud Audit Logs of Vertex AI: one entry per administrative call, two (first, last) for a long-running one. */
 import { randomUUID } from "node:crypto";
 import type { CloudContext } from "../cloud.js";
+import {
+  RpcError,
+  statusCode,
+  type ServiceImplementation,
+  type UnaryHandler,
+} from "../protocol/service.js";
 import { jsonOfMessage, typeUrl, type RpcStatus } from "./messages.js";
+import { canonicalName } from "./names.js";
 
 /** One administrative call, or one end of a long-running one. */
 export interface AuditedCall {
@@ -64,4 +71,54 @@ export const writeAudit = async (context: CloudContext, call: AuditedCall): Prom
   } catch (error) {
     context.log(`vertex: audit entry of ${call.method} was not written: ${String(error)}`);
   }
+};
+
+const isMutation = (method: string): boolean => !/^(?:Get|List|Predict|RawPredict)/.test(method);
+
+const textIn = (message: object, field: string): string | undefined => {
+  const value: unknown = Object.entries(message).find(([key]) => key === field)?.[1];
+  return typeof value === "string" && value !== "" ? value : undefined;
+};
+
+/** The resource that a request is about: its own name, or that of the message that it carries, or its parent. */
+const resourceOf = (request: object): string => {
+  const carried = Object.values(request).filter(isMessage);
+  return (
+    textIn(request, "name") ??
+    textIn(request, "endpoint") ??
+    textIn(request, "parent") ??
+    carried.map((message) => textIn(message, "name")).find((name) => name !== undefined) ??
+    ""
+  );
+};
+
+/** Writes an entry for each administrative call that is refused; what is done writes its own. */
+export const auditRefusals = (
+  context: CloudContext,
+  implementation: ServiceImplementation,
+): ServiceImplementation => {
+  const audited = ([name, handler]: readonly [string, UnaryHandler]): [string, UnaryHandler] => {
+    if (!isMutation(name)) return [name, handler];
+    const watched: UnaryHandler = async (request, call) => {
+      try {
+        return await handler(request, call);
+      } catch (error) {
+        if (error instanceof RpcError) {
+          await writeAudit(context, {
+            method: `${implementation.service}.${name}`,
+            principal: call.principal,
+            resourceName: canonicalName(context.settings, resourceOf(request)),
+            request,
+            failure: { code: statusCode[error.status], message: error.message },
+          });
+        }
+        throw error;
+      }
+    };
+    return [name, watched];
+  };
+  return {
+    ...implementation,
+    unary: Object.fromEntries(Object.entries(implementation.unary ?? {}).map(audited)),
+  };
 };

@@ -1,5 +1,6 @@
 /** Vertex AI: models, endpoints, prediction, pipelines, jobs and the operations they share. */
 import type { CloudContext, CloudProduct } from "../cloud.js";
+import { auditRefusals } from "./audit.js";
 import { containersOf } from "./containers.js";
 import { endpointService } from "./endpoints/service.js";
 import { endpointStore } from "./endpoints/store.js";
@@ -48,7 +49,10 @@ export const vertexProduct = (context: CloudContext): CloudProduct => {
   const parts = [servingProduct(context), pipelineProduct(context), jobProduct(context)];
   const operations = operationsOf(context);
   return {
-    services: [operationsService(context), ...parts.flatMap(({ services }) => services)],
+    services: [
+      operationsService(context),
+      ...parts.flatMap(({ services }) => services.map((one) => auditRefusals(context, one))),
+    ],
     routes: parts.flatMap(({ routes = [] }) => routes),
     start: async () => {
       containersOf(context).endOrphans();

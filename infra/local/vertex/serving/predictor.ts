@@ -2,7 +2,7 @@
 import { RpcError } from "../../protocol/service.js";
 import type { Container, ContainerExit, Containers } from "../containers.js";
 import type { PredictorOptions } from "./predictor-options.js";
-import { acceptsConnections, freePort, upstream, type UpstreamReply } from "./upstream.js";
+import { acceptsConnections, reservePort, upstream, type UpstreamReply } from "./upstream.js";
 
 const startupProbeMsMin = 50;
 const startupProbeMsMax = 1_000;
@@ -134,12 +134,12 @@ export const startPredictor = (
 
   /** Probes until the container answers 200 for the first time. */
   const awaitStartup = async (running: Container): Promise<boolean> => {
-    const deadlineMs = world.now() + options.startupMsMax;
+    const deadlineMs = performance.now() + options.startupMsMax;
     let waitMs = startupProbeMsMin;
     const isWanted = (): boolean => container === running && !ending.signal.aborted;
     while (isWanted()) {
       if (await isHealthy()) return true;
-      if (world.now() >= deadlineMs) {
+      if (performance.now() >= deadlineMs) {
         ready.reject(
           failedToStart(
             `Model server never became ready: it did not answer 200 within ${options.startupMsMax} ms`,
@@ -185,7 +185,6 @@ export const startPredictor = (
   };
 
   const runOnce = async (): Promise<void> => {
-    port = await freePort();
     const running = await world.containers.startContainer({
       image: options.image,
       command: options.command,
@@ -199,7 +198,7 @@ export const startPredictor = (
     });
     container = running;
     if (ending.signal.aborted) await running.stop(stopGraceMs);
-    const startedMs = world.now();
+    const startedMs = performance.now();
     const watching = (async () => {
       if (!(await awaitStartup(running))) {
         if (container === running) await running.stop(stopGraceMs);
@@ -212,7 +211,7 @@ export const startPredictor = (
     })();
     const exit = await running.exited;
     container = undefined;
-    if (world.now() - startedMs > settledMs) restarts = 0;
+    if (performance.now() - startedMs > settledMs) restarts = 0;
     if (!ending.signal.aborted) {
       enter("down");
       world.log(`predictor ${options.label} ${describeExit(exit)}. ${lastWords()}`);
@@ -226,12 +225,16 @@ export const startPredictor = (
 
   const run = async (): Promise<void> => {
     for (;;) {
+      const own = await reservePort();
+      port = own.port;
       try {
         await runOnce();
       } catch (error) {
         enter("down");
         world.log(`predictor ${options.label} cannot start: ${String(error)}`);
         ready.reject(error);
+      } finally {
+        own.release();
       }
       if (ending.signal.aborted || !hasBeenHealthy) break;
       const backOffMs = Math.min(restartMsMin * 2 ** restarts, restartMsMax);

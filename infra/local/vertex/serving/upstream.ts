@@ -147,7 +147,9 @@ export const acceptsConnections = (port: number, timeoutMs: number): Promise<boo
     socket.once("timeout", answer(false));
   });
 
-/** A loopback port that is free now. */
+const reserved = new Set<number>();
+
+/** A loopback port that is free now; another process may take it at any time. */
 export const freePort = (): Promise<number> =>
   new Promise((resolve, reject) => {
     const server = createServer();
@@ -160,3 +162,27 @@ export const freePort = (): Promise<number> =>
       });
     });
   });
+
+/** A loopback port of one's own. */
+export interface ReservedPort {
+  readonly port: number;
+  readonly release: () => void;
+}
+
+/**
+ * Finds a free loopback port and keeps it from all other predictors until it is released: two that start together
+ * must not be sent each other's requests.
+ */
+export const reservePort = async (): Promise<ReservedPort> => {
+  for (;;) {
+    const port = await freePort();
+    if (reserved.has(port)) continue;
+    reserved.add(port);
+    return {
+      port,
+      release: () => {
+        reserved.delete(port);
+      },
+    };
+  }
+};
