@@ -13,16 +13,44 @@ const tooLarge = (): RpcError =>
     `Request payload size exceeds the limit: ${messageBytesMax} bytes. Send less in one request.`,
   );
 
-/** Reads a whole body, inflating gzip, and refuses what is larger than the limit. */
-export async function readBody(request: IncomingMessage): Promise<Buffer> {
+/** How long a refused sender may go on before the connection ends. */
+const drainMsMax = 5_000;
+
+/** Lets a sender finish what nobody wants, so that it comes to read the refusal; ends it if it does not stop. */
+export function drain(request: IncomingMessage): void {
+  if (request.complete) return;
+  request.resume();
+  const timer = setTimeout(() => request.destroy(), drainMsMax);
+  request.once("close", () => {
+    clearTimeout(timer);
+  });
+}
+
+async function readRaw(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;
-  for await (const part of request as AsyncIterable<Buffer>) {
-    length += part.length;
-    if (length > messageBytesMax) throw tooLarge();
-    parts.push(part);
-  }
-  const body = Buffer.concat(parts);
+  return await new Promise((resolve, reject) => {
+    request.on("data", (part: Buffer) => {
+      length += part.length;
+      if (length <= messageBytesMax) parts.push(part);
+      else {
+        parts.length = 0;
+        reject(tooLarge());
+      }
+    });
+    request.once("end", () => {
+      resolve(Buffer.concat(parts));
+    });
+    request.once("error", reject);
+    request.once("close", () => {
+      reject(new RpcError("CANCELLED", "The caller hung up in the middle of its request."));
+    });
+  });
+}
+
+/** Reads a whole body, inflating gzip, and refuses what is larger than the limit. */
+export async function readBody(request: IncomingMessage): Promise<Buffer> {
+  const body = await readRaw(request);
   if (request.headers["content-encoding"] !== "gzip" || body.length === 0) return body;
   try {
     return await promisify(gunzip)(body, { maxOutputLength: messageBytesMax });

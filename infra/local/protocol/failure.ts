@@ -30,6 +30,12 @@ export interface Failure {
   readonly details: readonly Readonly<Record<string, unknown>>[];
 }
 
+/** The folder cannot be written: the caller may try again once somebody has made room. */
+function isStorageTrouble(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN)|ENOSPC|EDQUOT|EROFS)/.test(code);
+}
+
 /** Translates anything thrown; what is not an RpcError is a mistake of ours, logged and told as INTERNAL. */
 export function toFailure(error: unknown, call: string, log: (line: string) => void): Failure {
   if (error instanceof RpcError) {
@@ -39,6 +45,17 @@ export function toFailure(error: unknown, call: string, log: (line: string) => v
       httpCode: httpCodes[error.status],
       message: error.message,
       details: error.details,
+    };
+  }
+  if (isStorageTrouble(error)) {
+    const reason = error instanceof Error ? error.message : String(error);
+    log(`${call} cannot write: ${reason}`);
+    return {
+      status: "UNAVAILABLE",
+      code: statusCode.UNAVAILABLE,
+      httpCode: 503,
+      message: `The local cloud cannot write to its folder (${reason}). Nothing was stored; free some disk space and try again.`,
+      details: [],
     };
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);

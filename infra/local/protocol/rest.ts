@@ -1,6 +1,6 @@
 /** RPCs over HTTP and JSON, by their google.api.http annotations. */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { readBody } from "./body.js";
+import { drain, readBody } from "./body.js";
 import type { Field, HttpBinding, MessageType } from "./descriptors.js";
 import { unimplemented, type Dispatch, type ServedMethod } from "./dispatch.js";
 import { principalOf, toFailure } from "./failure.js";
@@ -284,9 +284,9 @@ export function restHandler(
       }
     } catch (error) {
       const { httpCode, body } = errorJson(error, call, dispatch, log);
+      if (!request.complete && !response.headersSent) response.setHeader("connection", "close");
       send(response, httpCode, body);
-      // What is left of a refused body would be read as the next request.
-      if (!request.complete) request.destroy();
+      drain(request);
     }
   };
 }
