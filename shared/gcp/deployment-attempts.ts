@@ -55,10 +55,11 @@ export const labelsWithAttempt = (
   operations: readonly VertexOperation[],
   id: DeployedModelId,
 ): Record<string, string> => {
-  const others = Object.entries(endpoint.labels).filter(([key]) => !key.startsWith(prefix));
-  const kept = labelledAttempts(endpoint.labels)
-    .filter((attempt) => attempt.id !== id)
-    .slice(1 - attemptsMax);
+  const before = labelledAttempts(endpoint.labels);
+  const others = Object.entries(endpoint.labels).filter(
+    ([key]) => !before.some((attempt) => key === `${prefix}${attempt.id}`),
+  );
+  const kept = before.filter((attempt) => attempt.id !== id).slice(1 - attemptsMax);
   // One millisecond later than anything seen, so that what came before is never taken for this attempt's.
   const sinceMs =
     1 +
