@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { containersOf } from "../../../infra/local/vertex/containers.js";
-import { expandVariables, parseImage, resolveImage } from "../../../infra/local/vertex/images.js";
-import { processStartTime } from "../../../infra/local/vertex/process-identity.js";
-import { memoryCloud } from "./memory-cloud.js";
+import { containersOf } from "../../infra/local/vertex/containers.js";
+import { expandVariables, parseImage, resolveImage } from "../../infra/local/vertex/images.js";
+import { processStartTime } from "../../infra/local/vertex/process-identity.js";
+import { memoryCloud } from "./vertex-jobs-memory-cloud.js";
 
 const folder = mkdtempSync(join(tmpdir(), "continuo-containers-"));
 const imagesFile = join(folder, "images.json");

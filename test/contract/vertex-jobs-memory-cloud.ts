@@ -1,6 +1,6 @@
 import Database from "libsql";
-import type { CloudContext, LogEntryJson } from "../../../infra/local/cloud.js";
-import { RpcError } from "../../../infra/local/protocol/service.js";
+import type { CloudContext, LogEntryJson } from "../../infra/local/cloud.js";
+import { RpcError } from "../../infra/local/protocol/service.js";
 
 /** A cloud context whose other services live in memory. */
 export const memoryCloud = (folder: string, imagesFile: string, now: () => number = Date.now) => {

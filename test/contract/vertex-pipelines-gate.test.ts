@@ -1,5 +1,5 @@
 import { afterAll, expect, test } from "vitest";
-import { pipelineWorld, shellPipeline, statesOf, taskOf } from "./pipeline-world.js";
+import { pipelineWorld, shellPipeline, statesOf, taskOf } from "./vertex-pipelines-memory-world.js";
 
 const world = pipelineWorld();
 afterAll(async () => {

@@ -2,15 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
-import type { CallContext, UnaryHandler } from "../../../infra/local/protocol/service.js";
-import { containersOf } from "../../../infra/local/vertex/containers.js";
-import { valueOf } from "../../../infra/local/vertex/messages.js";
-import { structOf } from "../../../infra/local/vertex/pipelines/job-message.js";
+import type { CallContext, UnaryHandler } from "../../infra/local/protocol/service.js";
+import { containersOf } from "../../infra/local/vertex/containers.js";
+import { valueOf } from "../../infra/local/vertex/messages.js";
+import { structOf } from "../../infra/local/vertex/pipelines/job-message.js";
 import {
   pipelineProduct,
   type PipelineOptions,
-} from "../../../infra/local/vertex/pipelines/service.js";
-import { memoryCloud } from "./memory-cloud.js";
+} from "../../infra/local/vertex/pipelines/service.js";
+import { memoryCloud } from "./vertex-jobs-memory-cloud.js";
 
 const call: CallContext = {
   principal: "tester@example.com",
