@@ -142,7 +142,7 @@ export const storageProduct = (
   });
   const plain = [
     ...bucketRoutes(context, tables),
-    ...notificationRoutes(context, tables),
+    ...notificationRoutes(tables),
     ...objectRoutes({ tables, folder, objects }),
   ];
   const uploads = uploadRoutes({ context, tables, folder, objects });
