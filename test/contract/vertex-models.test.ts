@@ -247,7 +247,9 @@ describe("updates and deletions", () => {
   });
 
   it("delete versions but not the default or the only one, and never give an id again", async () => {
-    await upload({ modelId: "pruned" });
+    await upload({ modelId: "pruned" }, { artifactUri: "gs://artifacts/churn" });
+    const bucket = "caip-tenant-123456789012-us-central1";
+    expect(await world.storage.list(bucket, "pruned/")).toHaveLength(2);
     const name = `${world.parent}/models/pruned`;
     expect(
       await failureOf(world.grpc.models.deleteModelVersion({ name: `${name}@1` })),
@@ -263,6 +265,7 @@ describe("updates and deletions", () => {
     const [removal] = await world.grpc.models.deleteModel({ name });
     await removal.promise();
     expect(await failureOf(world.grpc.models.getModel({ name }))).toMatchObject({ code: 5 });
+    expect(await world.storage.list(bucket, "pruned/")).toEqual([]);
   });
 });
 

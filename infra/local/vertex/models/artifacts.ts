@@ -94,3 +94,17 @@ export const copyArtifacts = async (
   }
   return `gs://${bucket}/${folder}/artifacts`;
 };
+
+/** Deletes a managed copy; what cannot be deleted is left and reported, since nothing refers to it any more. */
+export const removeArtifacts = async (context: CloudContext, uri: string): Promise<void> => {
+  const place = parseGcsUri("managed copy", uri);
+  try {
+    for (const name of await namesUnder(context, place)) {
+      const url = `${context.address()}/storage/v1/b/${place.bucket}/o/${encodeURIComponent(name)}`;
+      const response = await fetch(url, { method: "DELETE" });
+      if (!response.ok && response.status !== 404) throw new Error(await response.text());
+    }
+  } catch (error) {
+    context.log(`vertex: the artifacts at ${uri} were not deleted: ${String(error)}`);
+  }
+};

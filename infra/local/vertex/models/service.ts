@@ -9,6 +9,7 @@ import { lastSegment, parseName, parseParent } from "../names.js";
 import { operationsOf } from "../operations.js";
 import { page, type PageRequest } from "../paging.js";
 import { mergeAliases, parseAliases } from "./aliases.js";
+import { removeArtifacts } from "./artifacts.js";
 import { evaluations } from "./evaluations.js";
 import {
   labelsOf,
@@ -16,6 +17,7 @@ import {
   type DeployedModelRef,
   type ModelStore,
   type ModelVersion,
+  type StoredVersion,
 } from "./store.js";
 import { uploadModel } from "./upload.js";
 
@@ -73,25 +75,35 @@ export const modelService = (
   const show = (found: ModelVersion): Model =>
     modelMessage(found, deploymentsOf(found.model.name, found.version.versionId));
 
+  const removeCopies = async (versions: readonly StoredVersion[]): Promise<void> => {
+    for (const { managedUri } of versions) {
+      if (managedUri !== undefined) await removeArtifacts(context, managedUri);
+    }
+  };
+
   const startDelete = operations.define<DeletionInput>({
     method: `${service}.DeleteModel`,
     metadataType: "DeleteOperationMetadata",
-    run: ({ name }) => {
+    run: async ({ name }) => {
       refuseDeployed(name, deploymentsOf(name));
+      const copies = store.versions(name);
       imported.removeOf(name);
       store.removeModel(name);
-      return Promise.resolve({ resourceName: name, response: emptyReply });
+      await removeCopies(copies);
+      return { resourceName: name, response: emptyReply };
     },
   });
 
   const startDeleteVersion = operations.define<DeletionInput>({
     method: `${service}.DeleteModelVersion`,
     metadataType: "DeleteOperationMetadata",
-    run: ({ name, versionId = "" }) => {
+    run: async ({ name, versionId = "" }) => {
       refuseDeployed(`${name}@${versionId}`, deploymentsOf(name, versionId));
+      const copies = store.versions(name).filter((version) => version.versionId === versionId);
       imported.removeOf(name, versionId);
       store.removeVersion(name, versionId);
-      return Promise.resolve({ resourceName: `${name}@${versionId}`, response: emptyReply });
+      await removeCopies(copies);
+      return { resourceName: `${name}@${versionId}`, response: emptyReply };
     },
   });
 
