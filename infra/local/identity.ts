@@ -71,7 +71,7 @@ export async function makeIdentity(folder: string, now: () => number): Promise<I
   const signed = new Map<string, { readonly text: Promise<string>; readonly renewAtMs: number }>();
 
   const sign = async (email: string, audience: string, issuedAt: number): Promise<string> =>
-    await new SignJWT({ azp: subjectOf(email), email, email_verified: true })
+    new SignJWT({ azp: subjectOf(email), email, email_verified: true })
       .setProtectedHeader({ alg: "RS256", kid, typ: "JWT" })
       .setIssuer(issuer)
       .setAudience(audience)
@@ -84,11 +84,11 @@ export async function makeIdentity(folder: string, now: () => number): Promise<I
     token: async (email, audience) => {
       const name = JSON.stringify([email, audience]);
       const known = signed.get(name);
-      if (known !== undefined && known.renewAtMs > now()) return await known.text;
+      if (known !== undefined && known.renewAtMs > now()) return known.text;
       if (signed.size >= signedMax) signed.clear();
       const text = sign(email, audience, Math.floor(now() / 1000));
       signed.set(name, { text, renewAtMs: now() + (lifetimeSeconds * 1000) / 2 });
-      return await text;
+      return text;
     },
     route: {
       matches: (method, pathname) => method === "GET" && pathname === certificatesPath,

@@ -37,7 +37,9 @@ function readHolder(file: string): Holder | undefined {
     const parsed: unknown = JSON.parse(readFileSync(file, "utf8"));
     if (typeof parsed !== "object" || parsed === null) return undefined;
     const { pid, startedTicks: ticks } = parsed as Record<string, unknown>;
-    return typeof pid === "number" ? { pid, startedTicks: String(ticks ?? "") } : undefined;
+    return typeof pid === "number"
+      ? { pid, startedTicks: typeof ticks === "string" ? ticks : "" }
+      : undefined;
   } catch {
     return undefined;
   }

@@ -30,13 +30,13 @@ export function facesOf(faces: Faces): CloudServices {
     return face;
   };
   return {
-    pubsub: { publish: async (topic, messages) => await get("pubsub").publish(topic, messages) },
+    pubsub: { publish: async (topic, messages) => get("pubsub").publish(topic, messages) },
     storage: {
-      read: async (bucket, name) => await get("storage").read(bucket, name),
+      read: async (bucket, name) => get("storage").read(bucket, name),
       write: async (bucket, name, body, contentType) => {
         await get("storage").write(bucket, name, body, contentType);
       },
-      list: async (bucket, prefix) => await get("storage").list(bucket, prefix),
+      list: async (bucket, prefix) => get("storage").list(bucket, prefix),
     },
     logging: {
       write: async (entries) => {

@@ -25,17 +25,14 @@ const lookup = registry.type;
 function oracle(npm: string) {
   const require = createRequire(import.meta.url);
   const file = require.resolve(npm).replace(/build\/src\/index\.js$/, "build/protos/protos.json");
-  return fromJSON(
-    JSON.parse(readFileSync(file, "utf8")) as Parameters<typeof fromJSON>[0],
-    {
-      longs: String,
-      enums: String,
-      bytes: Buffer,
-      defaults: false,
-      oneofs: false,
-      keepCase: false,
-    } as Parameters<typeof fromJSON>[1],
-  );
+  return fromJSON(JSON.parse(readFileSync(file, "utf8")) as Parameters<typeof fromJSON>[0], {
+    longs: String,
+    enums: String,
+    bytes: Buffer,
+    defaults: false,
+    oneofs: false,
+    keepCase: false,
+  });
 }
 const packages = [oracle("@google-cloud/monitoring"), oracle("@google-cloud/pubsub")];
 

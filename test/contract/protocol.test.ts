@@ -208,7 +208,7 @@ describe("one port", () => {
       }),
     );
     request.destroy();
-    await eventually("the abort", () => lastAborted);
+    expect(await eventually("the abort", () => lastAborted)).toBe(true);
   });
 });
 

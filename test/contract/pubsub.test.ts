@@ -76,7 +76,7 @@ async function topicWith(subscription: Record<string, unknown>) {
   return { topic, sub, made: made.json };
 }
 const publish = async (topic: string, ...messages: object[]) =>
-  await call("POST", `${topic}:publish`, { messages });
+  call("POST", `${topic}:publish`, { messages });
 async function pull(sub: string, maxMessages = 10) {
   const { json } = await call("POST", `${sub}:pull`, { maxMessages, returnImmediately: true });
   return (json["receivedMessages"] ?? []) as {
@@ -332,7 +332,7 @@ describe("pull", () => {
     const { topic, sub } = await topicWith({ enableExactlyOnceDelivery: true });
     await publish(topic, { data: base64("x") });
     const [first] = await pull(sub);
-    const ack = async () => await call("POST", `${sub}:acknowledge`, { ackIds: [first?.ackId] });
+    const ack = async () => call("POST", `${sub}:acknowledge`, { ackIds: [first?.ackId] });
     expect((await ack()).code).toBe(200);
     const { json } = await ack();
     expect(json.error?.status).toBe("FAILED_PRECONDITION");

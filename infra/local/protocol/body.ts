@@ -29,7 +29,7 @@ export function drain(request: IncomingMessage): void {
 async function readRaw(request: IncomingMessage): Promise<Buffer> {
   const parts: Buffer[] = [];
   let length = 0;
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     request.on("data", (part: Buffer) => {
       length += part.length;
       if (length <= messageBytesMax) parts.push(part);

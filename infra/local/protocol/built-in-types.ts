@@ -1,5 +1,5 @@
 /** Types that services use and that the shipped descriptors leave out, and the addresses that they leave open. */
-import type { HttpBinding, RawNode } from "./descriptors.js";
+import type { HttpBinding, RawNode } from "./descriptor-json.js";
 
 const wrapper = (type: string): RawNode => ({ fields: { value: { type, id: 1 } } });
 

@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import type { HttpBinding, RawMethod, RawNode } from "./descriptor-json.js";
 import { builtInTypes, extraBindings } from "./built-in-types.js";
 
 /** A field's scalar type, or what it points at. */
@@ -59,14 +60,6 @@ export interface MessageType {
   readonly byName: ReadonlyMap<string, Field>;
 }
 
-/** One `google.api.http` binding of a method. */
-export interface HttpBinding {
-  readonly verb: string;
-  readonly template: string;
-  /** "*", a field of the request, or absent. */
-  readonly body?: string;
-}
-
 /** An RPC. */
 export interface Method {
   readonly service: string;
@@ -91,29 +84,6 @@ export interface Registry {
   readonly type: (name: string) => MessageType | undefined;
   readonly methods: readonly Method[];
   readonly addresses: readonly MethodAddress[];
-}
-
-interface RawField {
-  readonly type: string;
-  readonly id: number;
-  readonly rule?: string;
-  readonly keyType?: string;
-}
-interface RawMethod {
-  readonly requestType: string;
-  readonly responseType: string;
-  readonly requestStream?: boolean;
-  readonly responseStream?: boolean;
-  readonly parsedOptions?: readonly Readonly<Record<string, unknown>>[];
-}
-
-/** A node of protobufjs' JSON descriptor: a package, message, enum or service. */
-export interface RawNode {
-  readonly nested?: Readonly<Record<string, RawNode>>;
-  readonly fields?: Readonly<Record<string, RawField>>;
-  readonly oneofs?: Readonly<Record<string, { readonly oneof: readonly string[] }>>;
-  readonly values?: Readonly<Record<string, number>>;
-  readonly methods?: Readonly<Record<string, RawMethod>>;
 }
 
 interface Source {

@@ -106,7 +106,7 @@ export function grpcServer(dispatch: Dispatch, log: (line: string) => void): grp
       const bytes = statusBytes(status, dispatch.lookup);
       if (bytes !== undefined) metadata.set("grpc-status-details-bin", bytes);
     }
-    return { code: failure.code, details: failure.message, metadata };
+    return { code: grpc.status[failure.status], details: failure.message, metadata };
   };
 
   const register = (one: ServedMethod): void => {

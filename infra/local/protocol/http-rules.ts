@@ -1,5 +1,5 @@
 /** Addresses of RPCs: google.api.http path templates, compiled and searched. */
-import type { HttpBinding } from "./descriptors.js";
+import type { HttpBinding } from "./descriptor-json.js";
 
 /** What an address leads to. */
 export interface Match<Target> {

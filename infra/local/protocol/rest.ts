@@ -1,7 +1,8 @@
 /** RPCs over HTTP and JSON, by their google.api.http annotations. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { drain, readBody } from "./body.js";
-import type { Field, HttpBinding, MessageType } from "./descriptors.js";
+import type { HttpBinding } from "./descriptor-json.js";
+import type { Field, MessageType } from "./descriptors.js";
 import { unimplemented, type Dispatch, type ServedMethod } from "./dispatch.js";
 import { principalOf, toFailure } from "./failure.js";
 import { makeRouter } from "./http-rules.js";
@@ -205,7 +206,10 @@ export function restHandler(
       const data = reply["data"];
       const bytes = data instanceof Uint8Array ? data : Buffer.alloc(0);
       response.writeHead(200, {
-        "content-type": String(reply["contentType"] ?? "application/octet-stream"),
+        "content-type":
+          typeof reply["contentType"] === "string"
+            ? reply["contentType"]
+            : "application/octet-stream",
         "content-length": bytes.length,
       });
       response.end(bytes);

@@ -42,7 +42,7 @@ export function iamService(engine: Engine, names: Names): ServiceImplementation 
   };
   return {
     service: "google.iam.v1.IAMPolicy",
-    owns: (request) => pattern.test(String(request["resource"] ?? "")),
+    owns: (request) => typeof request["resource"] === "string" && pattern.test(request["resource"]),
     unary: {
       GetIamPolicy: ({ resource }: Request) => stored(existing(resource)),
       SetIamPolicy: ({ resource, policy }: Request) => {

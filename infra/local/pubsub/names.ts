@@ -12,8 +12,8 @@ export const deletedTopic = "_deleted-topic_";
 
 /** A name checked and brought to its one spelling, with the project's id in place of its number. */
 export interface Names {
-  readonly resource: (collection: Collection, name: unknown) => string;
-  readonly project: (name: unknown) => string;
+  readonly resource: (collection: Collection, name: string | undefined) => string;
+  readonly project: (name: string | undefined) => string;
 }
 
 /** The last part of a name. */
@@ -27,7 +27,7 @@ export function namesOf(projectId: string, projectNumber: string): Names {
   const asId = (given: string): string => (given === projectNumber ? projectId : given);
   return {
     resource: (collection, name) => {
-      const [root, owner = "", kind, short = "", ...rest] = String(name ?? "").split("/");
+      const [root, owner = "", kind, short = "", ...rest] = (name ?? "").split("/");
       const isValid =
         root === "projects" &&
         project.test(owner) &&
@@ -38,17 +38,17 @@ export function namesOf(projectId: string, projectNumber: string): Names {
       if (!isValid) {
         throw new RpcError(
           "INVALID_ARGUMENT",
-          `Invalid [${collection}] name: (name=${String(name ?? "")}). It must look like projects/my-project/${collection}/my-name; the last part has 3 to 255 letters, digits and -_.~+%, begins with a letter and not with "goog".`,
+          `Invalid [${collection}] name: (name=${name ?? ""}). It must look like projects/my-project/${collection}/my-name; the last part has 3 to 255 letters, digits and -_.~+%, begins with a letter and not with "goog".`,
         );
       }
       return `projects/${asId(owner)}/${collection}/${short}`;
     },
     project: (name) => {
-      const [root, owner = "", ...rest] = String(name ?? "").split("/");
+      const [root, owner = "", ...rest] = (name ?? "").split("/");
       if (root !== "projects" || !project.test(owner) || rest.length > 0) {
         throw new RpcError(
           "INVALID_ARGUMENT",
-          `Invalid project name: (name=${String(name ?? "")}). It must look like projects/my-project.`,
+          `Invalid project name: (name=${name ?? ""}). It must look like projects/my-project.`,
         );
       }
       return `projects/${asId(owner)}`;

@@ -28,9 +28,7 @@ export function pubsubProduct(
     ],
     face: {
       publish: async (topic, messages) =>
-        await Promise.resolve(
-          engine.publish(names.resource("topics", topic), checkPublish(messages)),
-        ),
+        Promise.resolve(engine.publish(names.resource("topics", topic), checkPublish(messages))),
     },
     start: engine.start,
     stop: engine.stop,

@@ -18,7 +18,7 @@ const changeable = ["labels", "messageRetentionDuration", "messageStoragePolicy"
 
 /** Topics and publishing. */
 export function publisherService(engine: Engine, names: Names): ServiceImplementation {
-  const topicName = (name: unknown): string => names.resource("topics", name);
+  const topicName = (name: string | undefined): string => names.resource("topics", name);
   return {
     service: "google.pubsub.v1.Publisher",
     unary: {

@@ -18,7 +18,7 @@ export async function pullOnce(
   context: CallContext,
 ): Promise<readonly ReceivedMessage[]> {
   const taken: Delivery[] = [];
-  return await new Promise((resolve, reject) => {
+  return new Promise((resolve, reject) => {
     let isOver = false;
     let bytes = 0;
     const consumer: Consumer = {

@@ -89,7 +89,7 @@ export function makePusher(options: {
     body: Buffer,
     timeoutMs: number,
   ): Promise<number> =>
-    await new Promise<number>((resolve, reject) => {
+    new Promise<number>((resolve, reject) => {
       const isSecure = url.protocol === "https:";
       const request = (isSecure ? https : http).request(url, {
         method: "POST",

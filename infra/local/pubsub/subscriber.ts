@@ -63,8 +63,9 @@ function refuseLost(queue: Queue, lost: readonly string[]): void {
 
 /** Subscriptions, pulling and acknowledging. */
 export function subscriberService(engine: Engine, names: Names): ServiceImplementation {
-  const subscriptionName = (name: unknown): string => names.resource("subscriptions", name);
-  const queueOf = (name: unknown): Queue => engine.queue(subscriptionName(name));
+  const subscriptionName = (name: string | undefined): string =>
+    names.resource("subscriptions", name);
+  const queueOf = (name: string | undefined): Queue => engine.queue(subscriptionName(name));
 
   async function* streamingPull(
     requests: AsyncIterable<StreamRequest>,

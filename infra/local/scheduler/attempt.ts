@@ -78,7 +78,7 @@ export async function attempt(
   stop: AbortSignal,
 ): Promise<AttemptStatus> {
   if (job.httpTarget !== undefined) {
-    return await callHttp(job, job.httpTarget, scheduledMs, tokens, stop);
+    return callHttp(job, job.httpTarget, scheduledMs, tokens, stop);
   }
   const { topicName = "", data, attributes } = job.pubsubTarget ?? {};
   try {

@@ -15,20 +15,20 @@ const invalid = (message: string): RpcError => new RpcError("INVALID_ARGUMENT", 
 export function schedulerNames(projectId: string, projectNumber: string) {
   const asId = (given: string): string => (given === projectNumber ? projectId : given);
   return {
-    job: (name: unknown): string => {
-      const found = namePattern.exec(String(name ?? ""));
+    job: (name: string | undefined): string => {
+      const found = namePattern.exec(name ?? "");
       if (found === null) {
         throw invalid(
-          `Job name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/jobs/<JOB_ID>" (given: "${String(name ?? "")}"). JOB_ID has letters, digits, - and _.`,
+          `Job name must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>/jobs/<JOB_ID>" (given: "${name ?? ""}"). JOB_ID has letters, digits, - and _.`,
         );
       }
       return `projects/${asId(found[1] ?? "")}/locations/${found[2] ?? ""}/jobs/${found[3] ?? ""}`;
     },
-    parent: (name: unknown): string => {
-      const found = parentPattern.exec(String(name ?? ""));
+    parent: (name: string | undefined): string => {
+      const found = parentPattern.exec(name ?? "");
       if (found === null) {
         throw invalid(
-          `Parent must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>" (given: "${String(name ?? "")}").`,
+          `Parent must be formatted: "projects/<PROJECT_ID>/locations/<LOCATION_ID>" (given: "${name ?? ""}").`,
         );
       }
       return `projects/${asId(found[1] ?? "")}/locations/${found[2] ?? ""}`;
