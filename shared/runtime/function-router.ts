@@ -39,6 +39,12 @@ export const functionRouter = (names: readonly string[]): Server => {
       refuse(response, 404, "no-such-function", `no function "${name}" is served here`);
       return;
     }
+    // Pages link to each other relative to their function's root.
+    if (request.method === "GET" && !rest.startsWith("/")) {
+      response.writeHead(308, { location: `/${name}/${rest}` });
+      response.end();
+      return;
+    }
     const refusal = refusalOf(request);
     if (refusal !== null) {
       refuse(response, ...refusal);

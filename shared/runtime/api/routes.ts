@@ -38,7 +38,8 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ["POST", "/publish", publish],
 ];
 
-const decode = (part: string): string => {
+/** A part of a path without its escapes. */
+export const decode = (part: string): string => {
   try {
     return decodeURIComponent(part);
   } catch (error) {

@@ -259,7 +259,11 @@ const explainModel = async (context: ApiContext, id: string): Promise<Explanatio
   };
 };
 
-const explanationOf = async (context: ApiContext, id: string): Promise<Explanation | null> => {
+/** The explanation of whatever an id names; null when nothing is known of it. */
+export const explanationOf = async (
+  context: ApiContext,
+  id: string,
+): Promise<Explanation | null> => {
   const run = runId.safeParse(id).success ? await findRun(context, id) : null;
   if (run !== null) return explainRun(context, run);
   const rollout = rolloutId.safeParse(id).success ? await findRollout(context, id) : null;

@@ -1,0 +1,110 @@
+/** Events, decisions and explanations as lists. */
+import type { EntryView } from "../api/views.js";
+import type { Explanation } from "../api/why.js";
+import { html } from "./html.js";
+import type { Html } from "./html.js";
+import type { PageFrame } from "./page.js";
+import { numberList, time } from "./values.js";
+
+const decisionLine = (
+  decision: {
+    readonly what: string;
+    readonly reason: string;
+    readonly numbers: Readonly<Record<string, number>>;
+  },
+  isPending: boolean,
+): Html =>
+  html`<div class="decision">
+    →
+    <strong>${decision.what}</strong
+    >${isPending && html` <span class="badge busy">under way</span>`}
+    <span class="muted">${decision.reason}</span>${numberList(decision.numbers)}
+  </div>`;
+
+/** Bookkeeping that a reader of the timeline does not miss. */
+const silent = new Set(["ignore", "set-timer", "clear-timer", "remember"]);
+
+const entryItem = (entry: EntryView): Html => {
+  const told = entry.decisions.filter((decision) => !silent.has(decision.do));
+  return html`<li>
+    ${time(entry.at)}
+    ${entry.what}${told.length === 0 ? html` <span class="muted">– ${entry.decisions[0]?.reason ?? "nothing to do"}</span>` : null}
+    ${told.map((decision) => decisionLine(decision, !decision.isDone))}
+  </li>`;
+};
+
+interface Chain {
+  readonly id: string;
+  readonly entries: readonly EntryView[];
+}
+
+/** Entries of one cause together, the chain with the newest entry first. */
+const chainsOf = (entries: readonly EntryView[]): readonly Chain[] => {
+  const chains = new Map<string, EntryView[]>();
+  for (const entry of entries) {
+    const known = chains.get(entry.correlationId);
+    if (known === undefined) chains.set(entry.correlationId, [entry]);
+    else known.push(entry);
+  }
+  return [...chains].map(([id, found]) => ({ id, entries: found.toReversed() }));
+};
+
+const anchor = (id: string): string => `chain-${id.replaceAll(/[^A-Za-z0-9]/g, "-")}`;
+
+const chainBlock = (frame: PageFrame, { id, entries }: Chain, isOpen: boolean): Html => {
+  const [first] = entries;
+  const last = entries.at(-1);
+  if (first === undefined || last === undefined) return html``;
+  return html`<details class="chain" id="${anchor(id)}" ${isOpen ? html` open` : null}>
+    <summary>
+      ${time(last.at)}
+      ${first.model !== null && html`<a href="${frame.base}models/${first.model}">${first.model}</a> `}<strong
+        >${first.what}</strong
+      >
+      <span class="muted">${entries.length} event${entries.length === 1 ? "" : "s"}</span>
+    </summary>
+    <ol>
+      ${entries.map(entryItem)}
+    </ol>
+  </details>`;
+};
+
+const openChains = 3;
+const chainsMax = 30;
+
+/** The timeline: newest chain first, causes before effects inside a chain. */
+export const timelineBlock = (frame: PageFrame, entries: readonly EntryView[]): Html =>
+  entries.length === 0
+    ? html`<p class="muted">Nothing has happened yet.</p>`
+    : html`${chainsOf(entries)
+        .slice(0, chainsMax)
+        .map((chain, index) => chainBlock(frame, chain, index < openChains))}`;
+
+/** An explanation: the answer, its reasons and numbers, and the story behind it. */
+export const explanationBlock = (explanation: Explanation): Html =>
+  html` <section class="card">
+      <h2>Verdict</h2>
+      <p><strong>${explanation.answer}</strong></p>
+      ${
+        explanation.reasons.length > 0 &&
+        html`<ul>
+          ${explanation.reasons.map((reason) => html`<li>${reason}</li>`)}
+        </ul>`
+      }
+      ${numberList(explanation.numbers)}
+    </section>
+    <section class="card">
+      <h2>How it came to this</h2>
+      ${
+        explanation.steps.length === 0
+          ? html`<p class="muted">The journal holds nothing more about it.</p>`
+          : html`<ol class="story">
+              ${explanation.steps.map(
+                ({ when, what, decision, reason, numbers }) =>
+                  html`<li>
+                    ${time(when)} ${what}${decisionLine({ what: decision, reason, numbers }, false)}
+                  </li>`,
+              )}
+            </ol>`
+      }
+    </section>`;
