@@ -12,7 +12,7 @@ import { eventually, withLocalCloud } from "./local-cloud.js";
 const predictorFile = fileURLToPath(new URL("vertex-endpoints-predictor.mjs", import.meta.url));
 
 /** Images of the tests: any command of a shell, a fixed one, and the tiny model server. */
-export const shellImages = {
+const shellImages = {
   shell: { entrypoint: ["sh", "-c"], hostCommands: true },
   fixed: { entrypoint: ["sh", "-c", "echo fixed"] },
   predictor: { entrypoint: [process.execPath, predictorFile] },

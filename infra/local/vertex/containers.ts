@@ -11,7 +11,7 @@ import { linesOf } from "./lines.js";
 import { processStartTime, signalGroup } from "./process-identity.js";
 
 /** What to run. */
-export interface ContainerOptions {
+interface ContainerOptions {
   /** An image reference; the tag and digest do not matter for finding the local command. */
   readonly image: string;
   /** Overrides the image's entrypoint; only for images with `hostCommands`. */

@@ -14,7 +14,7 @@ const imageEntry = z.strictObject({
 const imagesFileSchema = z.strictObject({ images: z.record(z.string(), imageEntry) });
 
 /** One allowed image: the command that stands for it on this machine. */
-export type ImageEntry = z.infer<typeof imageEntry>;
+type ImageEntry = z.infer<typeof imageEntry>;
 
 /** The parts of an image reference: `name[:tag][@digest]`. */
 export interface ImageReference {
@@ -39,6 +39,12 @@ export const parseImage = (image: string): ImageReference => {
 };
 
 const readImages = (file: string): Readonly<Record<string, ImageEntry>> => {
+  if (file === "") {
+    throw new RpcError(
+      "FAILED_PRECONDITION",
+      "This local cloud has no list of container images: start it with --images and the path of a JSON file.",
+    );
+  }
   let text: string;
   try {
     text = readFileSync(file, "utf8");

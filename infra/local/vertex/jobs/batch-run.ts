@@ -14,7 +14,7 @@ import type { JobEnd, KeptJob } from "./keeper.js";
 import { environmentOf, machineLine } from "./resource-checks.js";
 
 /** The model that a batch prediction uses. */
-export interface BatchModel {
+interface BatchModel {
   readonly displayName: string;
   readonly versionId?: string;
   readonly containerSpec: ModelContainerSpec;

@@ -14,7 +14,7 @@ import { environmentOf, machineLine } from "./resource-checks.js";
 
 const timeoutMsDefault = 7 * 86_400_000;
 const timerMsMax = 2_147_483_647;
-const stopGraceMs = 5_000;
+const stopGraceMs = 3_000;
 
 interface ReplicaEnd {
   readonly replica: Replica;

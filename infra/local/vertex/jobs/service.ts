@@ -1,4 +1,6 @@
 /** JobService of Vertex AI: custom jobs and batch predictions; the other kinds of job answer UNIMPLEMENTED. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { CloudContext, CloudProduct } from "../../cloud.js";
 import {
   RpcError,
@@ -78,9 +80,11 @@ const resourceHandlers = <Request>(
   const startDelete = operationsOf(context).define<NameRequest>({
     method: `${serviceName}.Delete${kind}`,
     metadataType: "DeleteOperationMetadata",
-    run: ({ name = "" }) => {
-      keeper.remove(parseName(settings, collection, name).id);
-      return Promise.resolve({ response: emptyReply, resourceName: name });
+    run: async ({ name = "" }) => {
+      const { id } = parseName(settings, collection, name);
+      await rm(join(settings.folder, "jobs", id), { recursive: true, force: true });
+      keeper.remove(id);
+      return { response: emptyReply, resourceName: name };
     },
   });
   return {

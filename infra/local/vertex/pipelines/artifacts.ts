@@ -36,7 +36,7 @@ export const localPathOf = (folder: string, uri: string): string => {
 };
 
 /** The objects that an artifact consists of: the object itself, or all below it as a folder. */
-export const objectsOf = async (storage: Storage, place: GcsPlace): Promise<readonly string[]> => {
+const objectsOf = async (storage: Storage, place: GcsPlace): Promise<readonly string[]> => {
   const folderPrefix = place.name.endsWith("/") ? place.name : `${place.name}/`;
   const names = await storage.list(place.bucket, place.name);
   return names.filter(

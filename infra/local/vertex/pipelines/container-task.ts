@@ -49,10 +49,10 @@ export interface ContainerTask {
   readonly signal: AbortSignal;
 }
 
-const stopGraceMs = 5_000;
+const stopGraceMs = 3_000;
 
 /** The folder of a task on this machine. */
-export const taskFolder = (context: CloudContext, jobId: string, path: string): string =>
+const taskFolder = (context: CloudContext, jobId: string, path: string): string =>
   join(context.settings.folder, "pipelines", jobId, path);
 
 const plannedArtifacts = (run: ContainerTask): Readonly<Record<string, RuntimeArtifact>> => {

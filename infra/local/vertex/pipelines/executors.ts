@@ -49,7 +49,7 @@ const secondsToMs = (text: string | undefined, otherwise: number): number =>
   text === undefined ? otherwise : Number(text.slice(0, -1)) * 1000;
 
 /** How long to wait before the next attempt. */
-export const retryDelayMs = (task: Task, failedAttempts: number): number => {
+const retryDelayMs = (task: Task, failedAttempts: number): number => {
   const policy = task.retryPolicy ?? {};
   const first = secondsToMs(policy.backoffDuration, 0);
   const limit = Math.min(secondsToMs(policy.backoffMaxDuration, backoffMsMax), backoffMsMax);

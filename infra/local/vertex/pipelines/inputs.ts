@@ -6,7 +6,7 @@ import type { Component, ParameterType, Task, TaskInputParameter } from "./spec.
 import { checkValue, readValue, ValueError } from "./values.js";
 
 /** How an upstream task ended, as far as its downstream may ask. */
-export interface UpstreamTask {
+interface UpstreamTask {
   readonly outputs: TaskValues;
   readonly finalStatus: () => unknown;
 }

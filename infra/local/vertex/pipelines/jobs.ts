@@ -67,7 +67,9 @@ export const pipelineJobs = (
     }
     const latest = store.job(id);
     if (latest === undefined) return;
-    store.putJob({ ...latest, unlogged: latest.unlogged.slice(entries.length) });
+    const isWritten = (one: StoredJob["unlogged"][number]): boolean =>
+      job.unlogged.some(({ state, atMs }) => state === one.state && atMs === one.atMs);
+    store.putJob({ ...latest, unlogged: latest.unlogged.filter((one) => !isWritten(one)) });
   };
 
   const enter = async (
@@ -139,8 +141,10 @@ export const pipelineJobs = (
     cancel: async (id) => {
       const found = running.get(id);
       if (found === undefined) return;
-      if (store.job(id)?.state !== "CANCELLING") await enter(id, "CANCELLING");
+      const isNew = store.job(id)?.state !== "CANCELLING";
+      const entered = isNew ? enter(id, "CANCELLING") : Promise.resolve();
       found.cancel.abort();
+      await entered;
     },
     resume: async () => {
       for (const job of store.jobs()) {

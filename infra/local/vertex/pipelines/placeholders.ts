@@ -117,7 +117,7 @@ export const placeholdersOf = (text: string): readonly Placeholder[] =>
   [...text.matchAll(placeholderPattern)].map((match) => parsePlaceholder(match[1] ?? ""));
 
 /** The ExecutorInput message that `{{$}}` stands for. */
-export const executorInput = (scope: PlaceholderScope): unknown => ({
+const executorInput = (scope: PlaceholderScope): unknown => ({
   inputs: {
     parameterValues: scope.inputs.parameters,
     artifacts: Object.fromEntries(

@@ -1,4 +1,6 @@
 /** PipelineService of Vertex AI: pipeline jobs, run as DAGs of local containers. */
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
 import type { CloudContext, CloudProduct } from "../../cloud.js";
 import { RpcError, type CallContext, type ServiceImplementation } from "../../protocol/service.js";
 import { writeAudit } from "../audit.js";
@@ -129,7 +131,9 @@ export const pipelineProduct = (
     method: `${serviceName}.DeletePipelineJob`,
     metadataType: "DeleteOperationMetadata",
     run: async ({ name }) => {
-      store.removeJob(parseName(settings, "pipelineJobs", name).id);
+      const { id } = parseName(settings, "pipelineJobs", name);
+      await rm(join(settings.folder, "pipelines", id), { recursive: true, force: true });
+      store.removeJob(id);
       return { response: emptyReply, resourceName: name };
     },
   });

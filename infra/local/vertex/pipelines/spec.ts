@@ -247,5 +247,3 @@ export type ImporterExecutor = z.infer<typeof importer>;
 export type TaskInputParameter = z.infer<typeof taskInputParameter>;
 /** The type of a parameter. */
 export type ParameterType = (typeof parameterTypes)[number];
-/** An artifact's type. */
-export type ArtifactType = z.infer<typeof artifactType>;

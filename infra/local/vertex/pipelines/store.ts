@@ -1,5 +1,4 @@
 /** What is remembered of pipeline jobs and their tasks. */
-import { z } from "zod";
 import type { CloudContext } from "../../cloud.js";
 import { documentTable } from "../documents.js";
 import type { Labels, RpcStatus } from "../messages.js";
@@ -137,6 +136,3 @@ export const pipelineStore = (context: CloudContext): PipelineStore => {
     removeCached: cache.remove,
   };
 };
-
-/** A plain record, for what is read from outside as JSON. */
-export const jsonRecord = z.record(z.string(), z.unknown());

@@ -15,7 +15,7 @@ import { idOf } from "./task-records.js";
 import { ValueError } from "./values.js";
 
 /** google.cloud.aiplatform.v1.PipelineJob, as far as a caller may fill it. */
-export interface PipelineJobRequest {
+interface PipelineJobRequest {
   readonly displayName?: string;
   readonly pipelineSpec?: { readonly fields?: Readonly<Record<string, ProtoValue>> };
   readonly labels?: Labels;

@@ -4,7 +4,7 @@ import type { RpcStatus } from "../messages.js";
 import type { PipelineStore, StoredTask, TaskState } from "./store.js";
 
 /** What can be told about a task when it is first seen. */
-export interface NewTask {
+interface NewTask {
   readonly path: string;
   readonly name: string;
   readonly parentId?: string;

@@ -30,7 +30,7 @@ const fits = (value: unknown, type: ParameterType): boolean => {
 const excerptCharsMax = 120;
 
 /** A value in an error message, shortened. */
-export const excerpt = (value: unknown): string => {
+const excerpt = (value: unknown): string => {
   const text = JSON.stringify(value) ?? "nothing";
   return text.length > excerptCharsMax ? `${text.slice(0, excerptCharsMax)}...` : text;
 };
