@@ -157,6 +157,11 @@ describe("entries", () => {
     expect([payload, protoPayload.type_url]).toEqual(["protoPayload", audit["@type"]]);
     expect(protoPayload.value.includes("someone@example.com")).toBe(true);
     expect(protoPayload.value.includes("models/churn")).toBe(true);
+    const rest = await post("/v2/entries:list", {
+      resourceNames: ["projects/demo-project"],
+      filter,
+    });
+    expect(rest.json).toEqual({ entries: [{ ...entry, receiveTimestamp: expect.any(String) }] });
 
     // What the client read it can write again, to another log.
     const log = logging.log("audit-copy");

@@ -5,6 +5,7 @@ import type { CloudContext } from "../cloud.js";
 import { RpcError } from "../protocol/service.js";
 import type { EntryCodec, EntryJson } from "./entry-codec.js";
 import { severityRanks } from "./filter/fields.js";
+import { logNameOf } from "./names.js";
 import { readTime, timeOfMs } from "./time.js";
 
 /** Entries kept; beyond it the ones received first are deleted. */
@@ -111,7 +112,7 @@ export const entryStore = (context: CloudContext, codec: EntryCodec): EntryStore
   const check: EntryStore["check"] = (given) => {
     const read = givenEntry.safeParse(given);
     if (!read.success) throw refuse(`Invalid log entry: ${z.prettifyError(read.error)}`);
-    const entry = read.data;
+    const entry = { ...read.data, logName: logNameOf(context, read.data.logName) };
     if (!logNamePattern.test(entry.logName)) {
       throw refuse(
         `Invalid logName "${entry.logName}": write projects/PROJECT/logs/LOG, with the slashes of LOG as %2F.`,

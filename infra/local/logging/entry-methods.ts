@@ -3,7 +3,6 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { CloudContext } from "../cloud.js";
 import { RpcError, statusCode, type ServiceImplementation } from "../protocol/service.js";
-import { auditLogName } from "./audit-log-type.js";
 import type { CheckedEntry, EntryPosition, EntryStore } from "./entries.js";
 import type { EntryCodec, EntryJson } from "./entry-codec.js";
 import { matcherOf, timeBoundsOf } from "./filter/matcher.js";
@@ -101,10 +100,9 @@ export const loggingService = (parts: EntryMethodParts): ServiceImplementation =
     const { logName, resource, labels } = request;
     const own = z.record(z.string(), z.string()).catch({}).parse(entry["labels"]);
     const merged = { ...labels, ...own };
-    const given = entry["logName"] ?? logName;
     return codec.toJson({
       ...entry,
-      ...(typeof given === "string" ? { logName: logNameOf(context, given) } : {}),
+      ...(entry["logName"] === undefined && logName !== undefined ? { logName } : {}),
       ...(entry["resource"] === undefined && resource !== undefined ? { resource } : {}),
       ...(Object.keys(merged).length > 0 ? { labels: merged } : {}),
     });
@@ -196,7 +194,7 @@ export const loggingService = (parts: EntryMethodParts): ServiceImplementation =
 
   return {
     service: "google.logging.v2.LoggingServiceV2",
-    types: ["google.logging.v2.WriteLogEntriesPartialErrors", auditLogName],
+    types: ["google.logging.v2.WriteLogEntriesPartialErrors"],
     unary: {
       WriteLogEntries: (request: WriteRequest) => write(request),
       ListLogEntries: (request: ListRequest) => list(request),

@@ -30,10 +30,12 @@ export const sinkSchema = z.object({
   createMs: z.number(),
   updateMs: z.number(),
 });
+/** A stored sink. */
 export type Sink = z.infer<typeof sinkSchema>;
 
 /** A sink's own fields, as a caller gives them. */
 export const sinkDraft = sinkSchema.omit({ writerIdentity: true, createMs: true, updateMs: true });
+/** A sink as a caller asks for it. */
 export type SinkDraft = z.infer<typeof sinkDraft>;
 
 /** The sinks of all parents. */

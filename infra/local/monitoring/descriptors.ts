@@ -24,6 +24,7 @@ export const descriptorSchema = z.object({
     .optional(),
   monitoredResourceTypes: z.array(z.string()).optional(),
 });
+/** A metric's description. */
 export type Descriptor = z.infer<typeof descriptorSchema>;
 
 const prefix = "aiplatform.googleapis.com/prediction/online";

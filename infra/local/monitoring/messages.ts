@@ -103,6 +103,7 @@ export const seriesInput = z.object({
     )
     .optional(),
 });
+/** A series as a caller writes it. */
 export type SeriesInput = z.infer<typeof seriesInput>;
 
 const refuse = (message: string): RpcError => new RpcError("INVALID_ARGUMENT", message);

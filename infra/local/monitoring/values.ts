@@ -10,6 +10,7 @@ export const distributionSchema = z.object({
   bounds: z.array(z.number()).readonly(),
   bucketCounts: z.array(z.number()).readonly(),
 });
+/** A bucketed distribution. */
 export type Distribution = z.infer<typeof distributionSchema>;
 
 /** A value of one of Monitoring's types. */
@@ -20,6 +21,7 @@ export const valueSchema = z.union([
   z.object({ string: z.string() }),
   z.object({ distribution: distributionSchema }),
 ]);
+/** A value of one of Monitoring's types. */
 export type Value = z.infer<typeof valueSchema>;
 
 /** Monitoring's names of the types. */

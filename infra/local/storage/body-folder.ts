@@ -1,7 +1,7 @@
 /** Object bodies as files: written under a temporary name, renamed whole, never half visible. */
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { link, mkdir, rename, rm, stat, truncate } from "node:fs/promises";
+import { link, mkdir, open, rename, rm, stat, truncate } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -31,7 +31,8 @@ export interface BodyFolder {
   receive(source: AsyncIterable<Buffer>): Promise<ReceivedBody>;
   /** Moves a received body to its final name, which is returned. */
   place(body: ReceivedBody, bucket: string, name: string, generation: number): Promise<string>;
-  open(file: string, range?: ByteRange): Readable;
+  /** Opens a body; once open, it stays readable even when its object is replaced. */
+  open(file: string, range?: ByteRange): Promise<Readable>;
   /** A second name for a placed body; bodies never change, so a hard link is a copy. */
   duplicate(file: string, sums: Checksums): Promise<ReceivedBody>;
   remove(file: string): Promise<void>;
@@ -103,11 +104,12 @@ export const bodyFolder = (path: string): BodyFolder => {
       await rename(body.temporary, target);
       return file;
     },
-    open: (file, range) =>
-      createReadStream(
-        join(path, file),
+    open: async (file, range) => {
+      const handle = await open(join(path, file));
+      return handle.createReadStream(
         range === undefined ? {} : { start: range.first, end: range.last },
-      ),
+      );
+    },
     duplicate: async (file, sums) => {
       const temporary = join(incoming, randomUUID());
       await link(join(path, file), temporary);

@@ -2,7 +2,7 @@
 import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { z } from "zod";
-import type { BodyFolder, ByteRange } from "./body-folder.js";
+import type { ByteRange } from "./body-folder.js";
 import { invalid, notImplemented, StorageError } from "./errors.js";
 import {
   countIn,
@@ -107,26 +107,28 @@ const mustGunzip = (call: Call, object: ObjectResource): boolean =>
 /** What the object routes stand on. */
 export interface ObjectRouteParts {
   readonly tables: StorageTables;
-  readonly folder: BodyFolder;
   readonly objects: ObjectOperations;
 }
 
 /** The routes for objects. */
 export const objectRoutes = (parts: ObjectRouteParts): readonly StorageRoute[] => {
-  const { tables, folder, objects } = parts;
+  const { tables, objects } = parts;
 
   const sendMedia = async (call: Call, isBodyWanted: boolean): Promise<void> => {
-    const { resource, file } = objects.find(choiceOf(call));
+    const rangeOf = (held: ObjectResource) =>
+      mustGunzip(call, held)
+        ? undefined
+        : readRange(header(call.request, "range"), Number(held.size));
+    const { resource, range, body } = await objects.read(choiceOf(call), rangeOf);
     const headers = mediaHeaders(resource);
     if (mustGunzip(call, resource)) {
       // Decompressive transcoding: the length is unknown until the end, and ranges do not apply.
       delete headers["content-encoding"];
       call.response.writeHead(200, { ...headers, warning: "214 UploadServer gunzipped" });
-      await pipeline(folder.open(file), createGunzip(), call.response);
+      await pipeline(body, createGunzip(), call.response);
       return;
     }
     const size = Number(resource.size);
-    const range = readRange(header(call.request, "range"), size);
     const length = range === undefined ? size : range.last - range.first + 1;
     const extra: Record<string, string> =
       range === undefined ? {} : { "content-range": `bytes ${range.first}-${range.last}/${size}` };
@@ -135,8 +137,12 @@ export const objectRoutes = (parts: ObjectRouteParts): readonly StorageRoute[] =
       ...extra,
       "content-length": length,
     });
-    if (!isBodyWanted || length === 0) call.response.end();
-    else await pipeline(folder.open(file, range), call.response);
+    if (isBodyWanted && length > 0) {
+      await pipeline(body, call.response);
+    } else {
+      body.destroy();
+      call.response.end();
+    }
   };
 
   const get = async (call: Call): Promise<void> => {

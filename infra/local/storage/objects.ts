@@ -1,7 +1,8 @@
 /** What can be done to objects, without HTTP: every change is one transaction with its notifications. */
 import type { CloudContext } from "../cloud.js";
 import type { Announce, ObjectChange } from "./announcements.js";
-import type { BodyFolder, ReceivedBody } from "./body-folder.js";
+import type { Readable } from "node:stream";
+import type { BodyFolder, ByteRange, ReceivedBody } from "./body-folder.js";
 import { invalid, notFound, StorageError } from "./errors.js";
 import { requireForRead, requireForWrite, type Preconditions } from "./preconditions.js";
 import type { BucketResource, ObjectResource, SettableObjectFields } from "./resources.js";
@@ -9,6 +10,7 @@ import type { StorageTables, StoredObject } from "./tables.js";
 
 const nameBytesMax = 1024;
 const composeSourcesMax = 32;
+const openAttemptsMax = 5;
 
 /** Where an object is to be written, and under which conditions. */
 export interface WritePlan {
@@ -42,6 +44,8 @@ export interface ObjectOperations {
   requireWritable(plan: WritePlan): void;
   write(plan: WritePlan, body: ReceivedBody, componentCount?: number): Promise<ObjectResource>;
   find(choice: ObjectChoice): StoredObject;
+  /** Finds an object and opens its body; `rangeOf` may choose a part of it. */
+  read(choice: ObjectChoice, rangeOf?: RangeOf): Promise<OpenedObject>;
   change(
     choice: ObjectChoice,
     edit: (fields: ObjectResource) => SettableObjectFields,
@@ -49,6 +53,16 @@ export interface ObjectOperations {
   remove(choice: ObjectChoice): Promise<void>;
   copy(from: ObjectChoice, to: WritePlan, isKeepingFields: boolean): Promise<ObjectResource>;
   compose(plan: WritePlan, sources: readonly ComposeSource[]): Promise<ObjectResource>;
+}
+
+/** Chooses the part of a body to read; undefined means all of it. */
+export type RangeOf = (resource: ObjectResource) => ByteRange | undefined;
+
+/** An object with its opened body. */
+export interface OpenedObject {
+  readonly resource: ObjectResource;
+  readonly range: ByteRange | undefined;
+  readonly body: Readable;
 }
 
 /** What the operations stand on. */
@@ -113,6 +127,9 @@ const plainFields = (object: ObjectResource): SettableObjectFields => {
   const picked = { contentType, contentEncoding, contentDisposition, contentLanguage };
   return { ...picked, cacheControl, customTime, metadata };
 };
+
+const isMissing = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === "ENOENT";
 
 /** Makes the operations. */
 export const objectOperations = (parts: ObjectParts): ObjectOperations => {
@@ -228,6 +245,19 @@ export const objectOperations = (parts: ObjectParts): ObjectOperations => {
     return found;
   };
 
+  const read: ObjectOperations["read"] = async (choice, rangeOf = () => undefined) => {
+    for (let attempt = 1; ; attempt += 1) {
+      const { resource, file } = find(choice);
+      const range = rangeOf(resource);
+      try {
+        return { resource, range, body: await folder.open(file, range) };
+      } catch (error) {
+        // The object was replaced between finding and opening it: the next look finds the new one.
+        if (!isMissing(error) || attempt === openAttemptsMax) throw error;
+      }
+    }
+  };
+
   const findForWrite = (choice: ObjectChoice): StoredObject => {
     const found = find({ ...choice, preconditions: {} });
     requireForWrite(choice.preconditions, found.resource);
@@ -292,12 +322,12 @@ export const objectOperations = (parts: ObjectParts): ObjectOperations => {
     });
     const body = await folder.receive(
       (async function* join() {
-        for (const { file } of found) yield* folder.open(file);
+        for (const { file } of found) yield* await folder.open(file);
       })(),
     );
     const count = found.reduce((sum, { resource }) => sum + (resource.componentCount ?? 1), 0);
     return write(plan, body, count);
   };
 
-  return { requireBucket, requireWritable, write, find, change, remove, copy, compose };
+  return { requireBucket, requireWritable, write, find, read, change, remove, copy, compose };
 };

@@ -6,7 +6,7 @@ import { RpcError } from "../protocol/service.js";
 const batchMessagesMax = 100;
 const batchBytesMax = 5_000_000;
 const retryDelayMsMin = 200;
-const retryDelayMsMax = 30_000;
+const retryDelayMsMax = 10_000;
 const ageMsMax = 7 * 24 * 60 * 60 * 1000;
 
 const row = z.object({

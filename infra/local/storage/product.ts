@@ -77,9 +77,9 @@ const faceOf = (
   return {
     read: (bucket, name) =>
       translated(async () => {
-        const { file } = objects.find({ bucket, name, preconditions: {} });
+        const { body } = await objects.read({ bucket, name, preconditions: {} });
         const chunks: Buffer[] = [];
-        for await (const chunk of folder.open(file)) {
+        for await (const chunk of body) {
           if (Buffer.isBuffer(chunk)) chunks.push(chunk);
         }
         return Buffer.concat(chunks);
@@ -143,7 +143,7 @@ export const storageProduct = (
   const plain = [
     ...bucketRoutes(context, tables),
     ...notificationRoutes(tables),
-    ...objectRoutes({ tables, folder, objects }),
+    ...objectRoutes({ tables, objects }),
   ];
   const uploads = uploadRoutes({ context, tables, folder, objects });
   return {

@@ -16,6 +16,7 @@ export const settableObjectFields = z.object({
   eventBasedHold: flag,
   metadata: z.record(z.string(), z.string()).optional(),
 });
+/** What a caller may set on an object. */
 export type SettableObjectFields = z.infer<typeof settableObjectFields>;
 
 /** An object's resource without its links. */
@@ -36,9 +37,10 @@ export const objectResource = settableObjectFields.extend({
   timeDeleted: text,
   retentionExpirationTime: text,
 });
+/** An object's resource without its links. */
 export type ObjectResource = z.infer<typeof objectResource>;
 
-/** What a caller may set on a bucket; the fields of `plainBucketFields` change nothing here and are only kept. */
+/** What a caller may set on a bucket; cors, website and the fields after them are kept and change nothing here. */
 export const settableBucketFields = z.object({
   labels: z.record(z.string(), z.string()).optional(),
   versioning: z.object({ enabled: z.boolean().optional() }).optional(),
@@ -53,6 +55,7 @@ export const settableBucketFields = z.object({
   softDeletePolicy: z.unknown().optional(),
   autoclass: z.unknown().optional(),
 });
+/** What a caller may set on a bucket. */
 export type SettableBucketFields = z.infer<typeof settableBucketFields>;
 
 /** Bucket fields whose behaviour is not built here; asking for one is refused rather than ignored. */
@@ -76,6 +79,7 @@ export const bucketResource = settableBucketFields.extend({
   timeCreated: z.string(),
   updated: z.string(),
 });
+/** A bucket's resource without its links. */
 export type BucketResource = z.infer<typeof bucketResource>;
 
 /** A subscription of a Pub/Sub topic to a bucket's changes. */
@@ -88,6 +92,7 @@ export const notificationResource = z.object({
   object_name_prefix: text,
   custom_attributes: z.record(z.string(), z.string()).optional(),
 });
+/** A subscription of a Pub/Sub topic to a bucket's changes. */
 export type NotificationResource = z.infer<typeof notificationResource>;
 
 const varint = (value: bigint): number[] => {
