@@ -2,6 +2,7 @@
 import process from "node:process";
 import { readConfig } from "./config.js";
 import { ConfigError } from "./errors.js";
+import { isStorageTrouble } from "./protocol/failure.js";
 import { startCloud } from "./server.js";
 
 const stopLimitMs = 10_000;
@@ -24,6 +25,12 @@ function exitWith(error: unknown): never {
 
 process.on("unhandledRejection", (error) => {
   log(`unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+});
+
+process.on("uncaughtException", (error) => {
+  log(`uncaught: ${error.stack ?? error.message}`);
+  // A full disk passes; anything else leaves us in a state that nobody knows. What was acknowledged is safe.
+  if (!isStorageTrouble(error)) process.exit(1);
 });
 
 try {

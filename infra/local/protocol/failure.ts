@@ -31,7 +31,7 @@ export interface Failure {
 }
 
 /** The folder cannot be written: the caller may try again once somebody has made room. */
-function isStorageTrouble(error: unknown): boolean {
+export function isStorageTrouble(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
   return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN)|ENOSPC|EDQUOT|EROFS)/.test(code);
 }

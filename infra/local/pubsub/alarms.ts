@@ -16,6 +16,7 @@ interface Entry {
   run: (() => void) | undefined;
 }
 
+const cancelledMax = 10_000;
 const timerMsMax = 2 ** 31 - 1;
 
 /** A binary heap of deadlines on the given clock. */
@@ -24,6 +25,7 @@ export function makeAlarms(now: () => number, log: (line: string) => void): Alar
   let timer: NodeJS.Timeout | undefined;
   let timerAtMs = Number.POSITIVE_INFINITY;
   let isStopped = false;
+  let cancelled = 0;
 
   const before = (a: number, b: number): boolean =>
     (heap[a]?.timeMs ?? Number.POSITIVE_INFINITY) < (heap[b]?.timeMs ?? Number.POSITIVE_INFINITY);
@@ -58,8 +60,19 @@ export function makeAlarms(now: () => number, log: (line: string) => void): Alar
       at = smaller;
     }
   };
+  const compact = (): void => {
+    const kept = heap.filter((entry) => entry.run !== undefined);
+    kept.sort((a, b) => a.timeMs - b.timeMs);
+    heap.length = 0;
+    // A sorted list is a heap.
+    for (const entry of kept) heap.push(entry);
+    cancelled = 0;
+  };
   const arm = (): void => {
-    while (heap.length > 0 && heap[0]?.run === undefined) pop();
+    while (heap.length > 0 && heap[0]?.run === undefined) {
+      pop();
+      cancelled = Math.max(0, cancelled - 1);
+    }
     const first = heap[0];
     if (first === undefined || isStopped || first.timeMs >= timerAtMs) return;
     clearTimeout(timer);
@@ -70,7 +83,10 @@ export function makeAlarms(now: () => number, log: (line: string) => void): Alar
     timerAtMs = Number.POSITIVE_INFINITY;
     const time = now();
     while ((heap[0]?.timeMs ?? Number.POSITIVE_INFINITY) <= time) {
-      const run = pop()?.run;
+      const entry = pop();
+      const run = entry?.run;
+      if (entry !== undefined) entry.run = undefined;
+      if (run === undefined) cancelled = Math.max(0, cancelled - 1);
       try {
         run?.();
       } catch (error) {
@@ -88,9 +104,12 @@ export function makeAlarms(now: () => number, log: (line: string) => void): Alar
       push(entry);
       arm();
       return {
-        // The entry stays until its time: cheap, and bounded by the longest deadline.
+        // The entry stays until its time, or until most entries are such.
         cancel: () => {
+          if (entry.run === undefined) return;
           entry.run = undefined;
+          cancelled += 1;
+          if (cancelled > cancelledMax && cancelled * 2 > heap.length) compact();
         },
       };
     },

@@ -149,7 +149,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
 
   const held = { bytes: 0 };
   const open = (row: SubscriptionRow): void => {
-    const queue = makeQueue(row, { store, alarms, now, record, flush, deadLetter, held });
+    const queue = makeQueue(row, { store, alarms, now, record, flush, deadLetter, held, log });
     const subscribed: Subscribed = { queue, accepts: parseFilter(row.config.filter ?? "") };
     subscriptions.set(row.config.name, subscribed);
     const siblings = byTopic.get(row.config.topic) ?? new Set<Subscribed>();

@@ -22,7 +22,7 @@ export async function pullOnce(
     let isOver = false;
     let bytes = 0;
     const consumer: Consumer = {
-      isLeased: true,
+      deadlineSeconds: (subscription) => subscription.ackDeadlineSeconds ?? 10,
       wants: () => (isOver || bytes > batchBytesMax ? 0 : messagesMax - taken.length),
       give: (delivery) => {
         taken.push(delivery);
@@ -43,7 +43,7 @@ export async function pullOnce(
       context.signal.removeEventListener("abort", finish);
       detach();
       if (context.signal.aborted) {
-        for (const delivery of taken) delivery.settle("unsent");
+        for (const delivery of taken.toReversed()) delivery.settle("unsent");
         resolve([]);
         return;
       }
@@ -58,32 +58,41 @@ export async function pullOnce(
 /** A stream of batches, within the subscriber's flow control. */
 export async function* pullStream(
   queue: Queue,
-  limits: { readonly messagesMax: number; readonly bytesMax: number },
+  limits: {
+    readonly messagesMax: number;
+    readonly bytesMax: number;
+    readonly deadlineSeconds: () => number;
+  },
   context: CallContext,
   isOver: () => boolean,
   onWake: (wake: () => void) => void,
 ): AsyncGenerator<readonly ReceivedMessage[]> {
   const buffer: Delivery[] = [];
-  const out = new Map<Delivery, number>();
+  /** Bytes of what was given and is not settled, by ack id. */
+  const out = new Map<string, number>();
   let outBytes = 0;
+  let bufferBytes = 0;
   let closed: RpcError | undefined;
   let wake: (() => void) | undefined;
   const consumer: Consumer = {
-    isLeased: true,
+    deadlineSeconds: (subscription) =>
+      limits.deadlineSeconds() || (subscription.ackDeadlineSeconds ?? 10),
     wants: () => {
-      if (buffer.length >= batchMax || closed !== undefined || context.signal.aborted) return 0;
+      if (closed !== undefined || context.signal.aborted) return 0;
+      if (buffer.length >= batchMax || bufferBytes >= batchBytesMax) return 0;
       if (limits.bytesMax > 0 && outBytes >= limits.bytesMax) return 0;
       return limits.messagesMax > 0 ? limits.messagesMax - out.size : batchMax - buffer.length;
     },
     give: (delivery) => {
       buffer.push(delivery);
-      out.set(delivery, delivery.message.data.length);
+      out.set(delivery.ackId, delivery.message.data.length);
       outBytes += delivery.message.data.length;
+      bufferBytes += delivery.message.data.length;
       wake?.();
     },
-    onSettled: (delivery) => {
-      outBytes -= out.get(delivery) ?? 0;
-      out.delete(delivery);
+    onSettled: (ackId) => {
+      outBytes -= out.get(ackId) ?? 0;
+      out.delete(ackId);
     },
     onClosed: (reason) => {
       closed = reason;
@@ -101,7 +110,9 @@ export async function* pullStream(
       const batch: ReceivedMessage[] = [];
       for (let bytes = 0; buffer.length > 0 && batch.length < batchMax && bytes < batchBytesMax;) {
         const delivery = buffer.shift();
-        if (delivery === undefined || !out.has(delivery)) continue;
+        if (delivery === undefined) continue;
+        bufferBytes -= delivery.message.data.length;
+        if (!out.has(delivery.ackId)) continue;
         bytes += delivery.message.data.length;
         batch.push(received(delivery, hasDeadLetterPolicy(queue)));
       }

@@ -10,6 +10,7 @@ import { timestampOf, type PushConfig, type Subscription } from "./shapes.js";
 const windowFirst = 16;
 const windowMin = 4;
 const windowMax = 256;
+const inFlightBytesMax = 32 * 1024 * 1024;
 /** Back-off of a whole subscription without a retry policy, once its endpoint only fails. */
 const failuresBeforePause = 3;
 const pauseMsMin = 100;
@@ -152,6 +153,7 @@ export function makePusher(options: {
   return {
     consumer: (queue) => {
       let inFlight = 0;
+      let inFlightBytes = 0;
       let window = windowFirst;
       let failures = 0;
       let pausedUntilMs = 0;
@@ -181,19 +183,23 @@ export function makePusher(options: {
         const subscription = queue().row.config;
         const reason = await send(subscription, delivery);
         inFlight -= 1;
+        inFlightBytes -= delivery.message.data.length;
         if (reason === undefined) succeed();
         else failed(subscription, reason);
         delivery.settle(reason === undefined ? "acked" : "failed");
         queue().pumpSoon();
       };
       return {
-        isLeased: false,
+        deadlineSeconds: undefined,
         wants: () =>
-          (queue().row.config.pushConfig?.pushEndpoint ?? "") === "" || now() < pausedUntilMs
+          (queue().row.config.pushConfig?.pushEndpoint ?? "") === "" ||
+          now() < pausedUntilMs ||
+          inFlightBytes > inFlightBytesMax
             ? 0
             : window - inFlight,
         give: (delivery) => {
           inFlight += 1;
+          inFlightBytes += delivery.message.data.length;
           void deliver(delivery);
         },
         onClosed: () => undefined,

@@ -1,12 +1,14 @@
 /** Delivery of one subscription: what is ready, what is out, and what becomes of it. */
 import { RpcError } from "../protocol/service.js";
 import type { Alarm, Alarms } from "./alarms.js";
-import { durationMs, timestampOf, type ReceivedMessage } from "./shapes.js";
+import { durationMs, timestampOf, type ReceivedMessage, type Subscription } from "./shapes.js";
 import type { Outcome, Store, StoredMessage, SubscriptionRow } from "./store.js";
 
 /** Messages ready in memory per subscription; the rest waits in the database. */
 const readyMax = 1000;
 const bodyBytesMax = 32 * 1024 * 1024;
+const leasedBytesMax = 16 * 1024;
+const troubleRetryMs = 1000;
 
 /** A message on its way to a subscriber. */
 export interface Delivery {
@@ -24,9 +26,9 @@ export interface Consumer {
   readonly wants: () => number;
   readonly give: (delivery: Delivery) => void;
   /** Told when a message given to it is settled. */
-  readonly onSettled?: (delivery: Delivery) => void;
-  /** Whether the ack deadline is watched here, or by the consumer itself. */
-  readonly isLeased: boolean;
+  readonly onSettled?: (ackId: string) => void;
+  /** How long a message may be out, where it is not the subscription's time; undefined: watched by the consumer. */
+  readonly deadlineSeconds: ((subscription: Subscription) => number) | undefined;
   /** Told when the subscription goes away or changes hands. */
   readonly onClosed: (reason: RpcError) => void;
 }
@@ -44,6 +46,7 @@ export interface QueueDependencies {
   readonly deadLetter: (row: SubscriptionRow, message: StoredMessage, attempts: number) => boolean;
   /** Bytes of message bodies held in memory by all queues. */
   readonly held: { bytes: number };
+  readonly log: (line: string) => void;
 }
 
 interface Ready {
@@ -55,7 +58,7 @@ interface Ready {
 interface Lease {
   readonly ready: Ready;
   readonly generation: number;
-  readonly delivery: Delivery;
+  readonly ackId: string;
   readonly consumer: Consumer;
   alarm: Alarm | undefined;
 }
@@ -69,7 +72,7 @@ const ackIdPattern = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)$/;
 
 /** Makes the queue of a subscription. */
 export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
-  const { store, alarms, now, held } = needs;
+  const { store, alarms, now, held, log } = needs;
   let row = first;
   let ready: Ready[] = [];
   /** Ready, out, or being written: what a load must leave alone. */
@@ -86,12 +89,25 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
 
   const bytesOf = (entry: Ready): number => entry.body?.data.length ?? 0;
 
+  /** Delivers; a database that fails now is asked again later. */
+  const tryPump = (): void => {
+    try {
+      pump();
+    } catch (error) {
+      log(
+        `${row.config.name} cannot deliver: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      hasMore = true;
+      alarms.at(now() + troubleRetryMs, tryPump);
+    }
+  };
+
   const pumpSoon = (): void => {
     if (isPumpQueued || isClosed) return;
     isPumpQueued = true;
     queueMicrotask(() => {
       isPumpQueued = false;
-      pump();
+      tryPump();
     });
   };
 
@@ -102,7 +118,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     wake = alarms.at(timeMs, () => {
       wakeAtMs = Number.POSITIVE_INFINITY;
       hasMore = true;
-      pump();
+      tryPump();
     });
   };
 
@@ -153,15 +169,26 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     return now() + Math.min(maximumMs, minimumMs * 2 ** Math.min(attempts - 1, 40));
   };
 
+  /** Moves a message that failed too often; where that fails too, it stays and is retried. */
+  const isDeadLettered = (entry: Ready, attempts: number): boolean => {
+    const policy = row.config.deadLetterPolicy;
+    if (policy === undefined || attempts < (policy.maxDeliveryAttempts ?? 5)) return false;
+    try {
+      const body = entry.body ?? store.message(entry.id);
+      return body !== undefined && needs.deadLetter(row, body, attempts);
+    } catch (error) {
+      log(
+        `${row.config.name} cannot dead-letter: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return false;
+    }
+  };
+
   const fail = (entry: Ready): void => {
     const attempts = entry.attempts + 1;
-    const policy = row.config.deadLetterPolicy;
-    if (policy !== undefined && attempts >= (policy.maxDeliveryAttempts ?? 5)) {
-      const body = entry.body ?? store.message(entry.id);
-      if (body !== undefined && needs.deadLetter(row, body, attempts)) {
-        known.delete(entry.id);
-        return;
-      }
+    if (isDeadLettered(entry, attempts)) {
+      known.delete(entry.id);
+      return;
     }
     const dueMs = retryDueMs(attempts);
     const isNow = dueMs <= now();
@@ -208,7 +235,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
       else if (outcome === "failed") fail(lease.ready);
       else putBack(lease.ready);
     }
-    lease.consumer.onSettled?.(lease.delivery);
+    lease.consumer.onSettled?.(lease.ackId);
     pumpSoon();
   };
 
@@ -223,9 +250,19 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
         endLease(lease, outcome);
       },
     };
-    const lease: Lease = { ready: entry, generation, delivery, consumer, alarm: undefined };
+    const { body, ...light } = entry;
+    const lease: Lease = {
+      // What is out may be out for long: only small bodies stay in memory for a possible retry.
+      ready: body.data.length > leasedBytesMax ? light : entry,
+      generation,
+      ackId: delivery.ackId,
+      consumer,
+      alarm: undefined,
+    };
     leases.set(entry.id, lease);
-    if (consumer.isLeased) watch(lease, (row.config.ackDeadlineSeconds ?? 10) * 1000);
+    if (consumer.deadlineSeconds !== undefined) {
+      watch(lease, consumer.deadlineSeconds(row.config) * 1000);
+    }
     consumer.give(delivery);
   };
 
@@ -330,7 +367,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
       const lease = currentLease(ackId);
       if (lease === undefined) return false;
       if (seconds === 0) endLease(lease, "failed");
-      else if (lease.consumer.isLeased) watch(lease, seconds * 1000);
+      else if (lease.consumer.deadlineSeconds !== undefined) watch(lease, seconds * 1000);
       return true;
     },
     /** Takes a changed configuration; everybody who was served by the old one is told. */
@@ -342,7 +379,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     reset: (): void => {
       for (const lease of leases.values()) {
         lease.alarm?.cancel();
-        lease.consumer.onSettled?.(lease.delivery);
+        lease.consumer.onSettled?.(lease.ackId);
       }
       leases.clear();
       for (const entry of ready) held.bytes -= bytesOf(entry);

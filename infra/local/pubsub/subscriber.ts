@@ -75,12 +75,16 @@ export function subscriberService(engine: Engine, names: Names): ServiceImplemen
     const first = await iterator.next();
     if (first.done === true) return;
     const opening = first.value;
-    checkDeadlineSeconds(opening.streamAckDeadlineSeconds ?? 10);
+    let deadlineSeconds = checkDeadlineSeconds(opening.streamAckDeadlineSeconds ?? 0);
     const queue = engine.pulled(subscriptionName(opening.subscription));
     let isOver = false;
     let failure: Error | undefined;
     let wake: (() => void) | undefined;
     const apply = (request: StreamRequest): void => {
+      // The stream's own deadline may change on the way.
+      if ((request.streamAckDeadlineSeconds ?? 0) > 0) {
+        deadlineSeconds = checkDeadlineSeconds(request.streamAckDeadlineSeconds ?? 0);
+      }
       for (const id of request.ackIds ?? []) queue.ack(id);
       const seconds = request.modifyDeadlineSeconds ?? [];
       for (const [index, id] of (request.modifyDeadlineAckIds ?? []).entries()) {
@@ -111,6 +115,7 @@ export function subscriberService(engine: Engine, names: Names): ServiceImplemen
       {
         messagesMax: Number(opening.maxOutstandingMessages ?? 0),
         bytesMax: Number(opening.maxOutstandingBytes ?? 0),
+        deadlineSeconds: () => deadlineSeconds,
       },
       context,
       () => isOver,

@@ -7,6 +7,7 @@ import { parseSchedule } from "./schedule.js";
 import { durationMs, msOf, timestampOf, type Job } from "./shapes.js";
 import { jobTable } from "./table.js";
 
+const troubleRetryMs = 1000;
 const timerMsMax = 2 ** 31 - 1;
 
 /** What the service calls. */
@@ -84,6 +85,18 @@ export function schedulerEngine(context: CloudContext, tokens: TokenSigner) {
   };
 
   const tick = (): void => {
+    try {
+      fireDue();
+    } catch (error) {
+      log(`scheduler cannot write: ${error instanceof Error ? error.message : String(error)}`);
+      clearTimeout(timer);
+      timer = setTimeout(tick, troubleRetryMs);
+      return;
+    }
+    arm();
+  };
+
+  const fireDue = (): void => {
     for (const job of jobs.values()) {
       const dueMs = msOf(job.scheduleTime);
       if (job.state !== "ENABLED" || job.scheduleTime === undefined || dueMs > now()) continue;
@@ -91,7 +104,6 @@ export function schedulerEngine(context: CloudContext, tokens: TokenSigner) {
       const next = put(scheduled(job));
       void run(next, dueMs);
     }
-    arm();
   };
 
   const arm = (): void => {
