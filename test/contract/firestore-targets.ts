@@ -1,6 +1,7 @@
 /** The Firestores that the contract is checked against: the local cloud, and Google's emulator where there is one. */
 import { initializeApp, deleteApp, type App } from "firebase-admin/app";
 import { initializeFirestore, type Firestore } from "firebase-admin/firestore";
+import { GoogleAuth, PassThroughClient } from "google-auth-library";
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createServer } from "node:net";
@@ -65,7 +66,11 @@ export const startEmulator = async (jar: string): Promise<Target> => {
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await eventually("Google's Firestore emulator runs", () => output.includes("is now running"), 40_000);
+  await eventually(
+    "Google's Firestore emulator runs",
+    () => output.includes("is now running"),
+    40_000,
+  );
   return {
     host: `127.0.0.1:${port}`,
     stop: async () => {
@@ -90,9 +95,14 @@ export const connect = (
   options: { readonly preferRest?: boolean; readonly projectId?: string } = {},
 ): { readonly firestore: Firestore; readonly close: () => Promise<void> } => {
   apps += 1;
-  const app: App = initializeApp({ projectId: options.projectId ?? testProject }, `contract-${apps}`);
+  const app: App = initializeApp(
+    { projectId: options.projectId ?? testProject },
+    `contract-${apps}`,
+  );
   const firestore = initializeFirestore(app, { preferRest: options.preferRest ?? false });
-  firestore.settings({ host, ssl: false, ignoreUndefinedProperties: false });
+  // REST would look for credentials; gRPC without TLS needs none.
+  const auth = new GoogleAuth({ authClient: new PassThroughClient(), projectId: testProject });
+  firestore.settings({ host, ssl: false, ...(options.preferRest === true ? { auth } : {}) });
   return {
     firestore,
     close: async () => {
