@@ -22,7 +22,7 @@ export const readFieldPath = (text: string): FieldPath => {
 const invalidPath = (text: string): RpcError =>
   new RpcError(
     "INVALID_ARGUMENT",
-    `Invalid property path "${text}". Unquoted property names must match regex ([a-zA-Z_][a-zA-Z_0-9]*).`,
+    `Invalid property path "${text}". Unquoted property paths must match regex ([a-zA-Z_][a-zA-Z_0-9]*), and quoted property paths must match regex (\`(?:[^\`\\\\]|(?:\\\\.))+\`)`,
   );
 
 /** The value at a path; undefined where there is none. */

@@ -83,7 +83,10 @@ export const createHistory = (nowMicros: () => number): History => {
     check: (micros) => {
       const now = nowMicros();
       if (micros > now) {
-        throw new RpcError("INVALID_ARGUMENT", "The requested read time cannot be in the future.");
+        throw new RpcError(
+          "INVALID_ARGUMENT",
+          "The requested 'read_time' cannot be in the future.",
+        );
       }
       if (micros < beginMicros || micros < now - ageMicrosMax) {
         throw new RpcError("FAILED_PRECONDITION", "The requested snapshot version is too old.");

@@ -62,6 +62,7 @@ export interface Query {
 }
 
 const invalid = (message: string): RpcError => new RpcError("INVALID_ARGUMENT", message);
+const disjunctionsMax = 30;
 const elementsMax = { in: 30, "contains-any": 30, "not-in": 10 } as const;
 
 const comparisons = {
@@ -89,25 +90,32 @@ const operandKey = (path: FieldPath, value: Value): string => {
   return keyOfName(value.referenceValue);
 };
 
+const isComparison = (op: string): op is keyof typeof comparisons => op in comparisons;
+const isList = (op: string): op is keyof typeof lists => op in lists;
+
 const readFieldFilter = (wire: NonNullable<WireFilter["fieldFilter"]>): Filter => {
   const path = pathOf(wire.field);
   const op = wire.op ?? "OPERATOR_UNSPECIFIED";
-  const value = readValue(wire.value ?? {});
-  if (op in comparisons) {
-    const kind = comparisons[op as keyof typeof comparisons];
-    if (kind === "contains" && isNamePath(path))
-      throw invalid("__name__ cannot be filtered by array-contains.");
-    return { kind, path, key: operandKey(path, value) };
+  if (isComparison(op)) {
+    const kind = comparisons[op];
+    if (kind === "contains" && isNamePath(path)) {
+      throw invalid("__name__ cannot be filtered by ARRAY_CONTAINS.");
+    }
+    return { kind, path, key: operandKey(path, readValue(wire.value ?? {})) };
   }
-  if (!(op in lists)) throw invalid(`The operator ${op} of a field filter is unknown.`);
-  const kind = lists[op as keyof typeof lists];
-  if (!("arrayValue" in value)) throw invalid(`'${op}' requires an ArrayValue.`);
-  const elements = value.arrayValue.values;
+  if (!isList(op)) throw invalid(`The operator ${op} of a field filter is unknown.`);
+  const kind = lists[op];
+  if (wire.value?.arrayValue === undefined) throw invalid(`'${op}' requires an ArrayValue.`);
+  const elements = wire.value.arrayValue.values ?? [];
   if (elements.length === 0) throw invalid(`'${op}' requires an non-empty ArrayValue.`);
   if (elements.length > elementsMax[kind]) {
     throw invalid(`'${op}' supports up to ${elementsMax[kind]} comparison values.`);
   }
-  return { kind, path, keys: elements.map((element) => operandKey(path, element)) };
+  // The list is not itself a stored array, so that its elements may be arrays.
+  const keys = elements.map((element) => operandKey(path, readValue(element)));
+  if (kind === "not-in") return { kind, path, keys };
+  // A list matches by equality, and nothing equals null or NaN; those have unary filters of their own.
+  return { kind, path, keys: keys.filter((key) => key !== nullKey && key !== nanKey) };
 };
 
 const readUnaryFilter = (wire: NonNullable<WireFilter["unaryFilter"]>): Filter => {
@@ -121,6 +129,7 @@ const readUnaryFilter = (wire: NonNullable<WireFilter["unaryFilter"]>): Filter =
       return { kind: "equal", path, key: nanKey };
     case "IS_NOT_NAN":
       return { kind: "not-equal", path, key: nanKey };
+    case undefined:
     default:
       throw invalid(
         `The operator ${wire.op ?? "OPERATOR_UNSPECIFIED"} of a unary filter is unknown.`,
@@ -158,7 +167,32 @@ export const leavesOf = (
   return "filters" in filter ? filter.filters.flatMap(leavesOf) : [filter];
 };
 
+/** How many conjunctions a filter has once every OR, IN and ARRAY_CONTAINS_ANY is written out. */
+const disjunctionsOf = (filter: Filter): number => {
+  if (filter.kind === "and")
+    return filter.filters.reduce((product, inner) => product * disjunctionsOf(inner), 1);
+  if (filter.kind === "or")
+    return filter.filters.reduce((sum, inner) => sum + disjunctionsOf(inner), 0);
+  return filter.kind === "in" || filter.kind === "contains-any"
+    ? Math.max(1, filter.keys.length)
+    : 1;
+};
+
+/** The most ARRAY_CONTAINS in one conjunction. */
+const containsOf = (filter: Filter): number => {
+  if (filter.kind === "and")
+    return filter.filters.reduce((sum, inner) => sum + containsOf(inner), 0);
+  if (filter.kind === "or") return Math.max(...filter.filters.map(containsOf));
+  return filter.kind === "contains" || filter.kind === "contains-any" ? 1 : 0;
+};
+
+const hasOr = (filter: Filter): boolean =>
+  filter.kind === "or"
+    ? filter.filters.length > 1
+    : filter.kind === "and" && filter.filters.some(hasOr);
+
 const checkFilters = (filter: Filter | undefined): void => {
+  if (filter === undefined) return;
   const leaves = leavesOf(filter);
   const count = (kinds: readonly string[]): number =>
     leaves.filter(({ kind }) => kinds.includes(kind)).length;
@@ -167,10 +201,19 @@ const checkFilters = (filter: Filter | undefined): void => {
       "Only a single 'NOT_EQUAL', 'NOT_IN', 'IS_NOT_NAN', or 'IS_NOT_NULL' filter allowed per query.",
     );
   }
-  if (count(["not-in"]) > 0 && count(["in", "contains-any"]) > 0) {
+  if (count(["not-in"]) > 0 && (count(["in", "contains-any"]) > 0 || hasOr(filter))) {
     throw invalid(
       "'NOT_IN' cannot be used in the same query with 'IN', 'ARRAY_CONTAINS_ANY' or 'OR'.",
     );
+  }
+  const disjunctions = disjunctionsOf(filter);
+  if (disjunctions > disjunctionsMax) {
+    throw invalid(
+      `Too many disjunctions after normalization. Result had ${disjunctions} disjunctions which is more than the maximum of ${disjunctionsMax}`,
+    );
+  }
+  if (containsOf(filter) > 1) {
+    throw invalid("A maximum of 1 'ARRAY_CONTAINS' filter is allowed per disjunction.");
   }
 };
 

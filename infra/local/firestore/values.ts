@@ -97,16 +97,14 @@ const readMap = (wire: Readonly<Record<string, WireValue>>, depth: number): Valu
   mapValue: { fields: readFields(wire, depth + 1) },
 });
 
-const longValue = (): RpcError =>
-  invalid(
-    `A value is longer than ${limits.valueBytesMax} bytes; store it in an object and keep its name.`,
-  );
+const longValue = (name: string): RpcError =>
+  invalid(`The value of property "${name}" is longer than ${limits.valueBytesMax} bytes.`);
 
 /** Checks one value; a value without a member is refused as the service refuses it. */
-export const readValue = (wire: WireValue, depth = 0): Value => {
+export const readValue = (wire: WireValue, depth = 0, name = ""): Value => {
   if (depth > limits.depthMax) throw invalid("Property contains an invalid nested entity.");
   if (wire.stringValue !== undefined) {
-    if (wire.stringValue.length > limits.valueBytesMax) throw longValue();
+    if (wire.stringValue.length > limits.valueBytesMax) throw longValue(name);
     return { stringValue: wire.stringValue };
   }
   if (wire.integerValue !== undefined) return readInteger(wire.integerValue);
@@ -117,13 +115,13 @@ export const readValue = (wire: WireValue, depth = 0): Value => {
     return { timestampValue: readTimestamp(wire.timestampValue) };
   if (wire.doubleValue !== undefined) return { doubleValue: Number(wire.doubleValue) };
   if (wire.bytesValue !== undefined) {
-    if (wire.bytesValue.length > limits.valueBytesMax) throw longValue();
+    if (wire.bytesValue.length > limits.valueBytesMax) throw longValue(name);
     return { bytesValue: wire.bytesValue };
   }
   if (wire.referenceValue !== undefined) return { referenceValue: wire.referenceValue };
   if (wire.geoPointValue !== undefined) return readGeoPoint(wire.geoPointValue);
   if (wire.nullValue !== undefined) return nullValue;
-  throw invalid("Cannot convert a value with an unset type.");
+  throw invalid("Cannot convert firestore.v1.Value with type unset.");
 };
 
 /** A vector is a map with this shape; it is the one place where reserved names may appear. */
@@ -137,12 +135,12 @@ export const readFields = (wire: Readonly<Record<string, WireValue>>, depth = 0)
   for (const [name, value] of Object.entries(wire)) {
     if (name === "") throw invalid("The property name is the empty string.");
     if (!vector && /^__.*__$/s.test(name)) {
-      throw invalid(`The property ${name} is reserved: names that match "__.*__" cannot be used.`);
+      throw invalid(`field name '${name}' is reserved.`);
     }
     if (name.length > limits.fieldNameBytesMax) {
-      throw invalid(`The property name is longer than ${limits.fieldNameBytesMax} bytes.`);
+      throw invalid(`The property.name is longer than ${limits.fieldNameBytesMax} bytes.`);
     }
-    fields[name] = readValue(value, depth);
+    fields[name] = readValue(value, depth, name);
   }
   return fields;
 };

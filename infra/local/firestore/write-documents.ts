@@ -88,7 +88,7 @@ const batchWrite =
     const database = readDatabase(request.database);
     const writes = readWrites(request.writes, database);
     if (new Set(writes.map(({ target }) => target.name)).size < writes.length) {
-      throw invalid("Cannot write to the same document more than once in one BatchWrite request.");
+      throw invalid("the same document cannot be written more than once in a single request");
     }
     const outcomes = await Promise.all(writes.map(async (write) => writeAlone(engine, write)));
     return {

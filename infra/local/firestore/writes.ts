@@ -88,7 +88,7 @@ export const readWrite = (wire: WireWrite, database: string): Write => {
     // A transform alone leaves every field that it does not name, which is an update with an empty mask.
     return { kind: "update", target, precondition, fields: {}, mask: [], transforms };
   }
-  throw invalid("A write has no operation: set update, delete or transform.");
+  throw invalid("empty write operation: set update, delete or transform.");
 };
 
 const checkPrecondition = (write: Write, current: StoredDocument | undefined): void => {
@@ -105,12 +105,10 @@ const checkPrecondition = (write: Write, current: StoredDocument | undefined): v
       }
       return;
     case "update-time":
-      if (current === undefined)
-        throw new RpcError("NOT_FOUND", `No document to update: ${target.name}`);
-      if (current.updatedMicros !== precondition.micros) {
+      if (current?.updatedMicros !== precondition.micros) {
         throw new RpcError(
           "FAILED_PRECONDITION",
-          `the stored version (${current.updatedMicros}) does not match the required base version (${precondition.micros})`,
+          `the stored version (${current?.updatedMicros ?? 0}) does not match the required base version (${precondition.micros})`,
         );
       }
   }
