@@ -95,6 +95,7 @@ export const distributionsOf = (values: readonly Value[]): readonly Distribution
  */
 export const percentileOfDistribution = (held: Distribution, percent: number): number => {
   const { bounds, bucketCounts, count } = held;
+  if (bounds.length === 0) return held.mean;
   const wanted = (percent / 100) * count;
   let below = 0;
   for (const [index, inBucket] of bucketCounts.entries()) {

@@ -60,16 +60,18 @@ export const readRelated = async (
   const mediaType = /^content-type:\s*(.+)$/im.exec(head)?.[1]?.trim();
   held = held.subarray(mediaStart + headerEnd.length);
 
+  // The media is the last part, so only the closing boundary ends it; its bytes may look like an opening one.
+  const closing = Buffer.concat([delimiter, Buffer.from("--")]);
   const media = async function* media(): AsyncIterable<Buffer> {
     for (;;) {
-      const end = held.indexOf(delimiter);
+      const end = held.indexOf(closing);
       if (end >= 0) {
         if (end > 0) yield held.subarray(0, end);
         held = Buffer.alloc(0);
         while (await more()) held = Buffer.alloc(0);
         return;
       }
-      const safe = held.length - delimiter.length;
+      const safe = held.length - closing.length;
       if (safe > 0) {
         yield held.subarray(0, safe);
         held = held.subarray(safe);
