@@ -3,7 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { containersOf } from "../../infra/local/vertex/containers.js";
-import { expandVariables, parseImage, resolveImage } from "../../infra/local/vertex/images.js";
+import {
+  expandEnvironment,
+  expandVariables,
+  parseImage,
+  resolveImage,
+} from "../../infra/local/vertex/images.js";
 import { processStartTime } from "../../infra/local/vertex/process-identity.js";
 import { memoryCloud } from "./vertex-jobs-memory-cloud.js";
 
@@ -62,6 +67,15 @@ test("variables expand in the container's words, a shell's own do not", () => {
   expect(expandVariables("--port=$(PORT) $$(PORT) $(dirname x) $(OTHER) $$", env)).toBe(
     "--port=8080 $(PORT) $(dirname x) $(OTHER) $$",
   );
+});
+
+test("a variable may refer to the ones before it", () => {
+  const env = expandEnvironment([
+    ["A", "1"],
+    ["B", "$(A)2 $(C)"],
+    ["C", "3"],
+  ]);
+  expect(env).toEqual({ A: "1", B: "12 $(C)", C: "3" });
 });
 
 test("a container sees its arguments and only its own environment", async () => {

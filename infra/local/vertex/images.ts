@@ -125,6 +125,15 @@ export const expandVariables = (text: string, env: Readonly<Record<string, strin
     return Object.hasOwn(env, name) ? (env[name] ?? "") : whole;
   });
 
+/** Variables in their order, each of which may refer to the ones before it. */
+export const expandEnvironment = (
+  variables: Iterable<readonly [string, string]>,
+): Readonly<Record<string, string>> => {
+  const env: Record<string, string> = {};
+  for (const [name, value] of variables) env[name] = expandVariables(value, env);
+  return env;
+};
+
 /**
  * A digest of what an image runs: its entry in the list and the files that the entry names, as the digest of a real
  * image changes with its content. An image that cannot run has its reason for a digest.

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import type { CloudContext } from "../../cloud.js";
 import { RpcError, statusCode } from "../../protocol/service.js";
 import { containersOf } from "../containers.js";
+import { expandEnvironment } from "../images.js";
 import { durationMs, jsonOfValue, type ModelContainerSpec, type RpcStatus } from "../messages.js";
 import { gcsPlace } from "../pipelines/artifacts.js";
 import { taskLog, type TaskLog } from "../pipelines/task-log.js";
@@ -88,19 +89,21 @@ const startModel = (
       image: spec.imageUri ?? "",
       command: spec.command ?? [],
       args: spec.args ?? [],
-      env: {
-        AIP_ACCELERATOR_TYPE: machine?.acceleratorType ?? "ACCELERATOR_TYPE_UNSPECIFIED",
-        AIP_FRAMEWORK: "CUSTOM_CONTAINER",
-        AIP_HEALTH_ROUTE: route(spec.healthRoute),
-        AIP_MACHINE_TYPE: machine?.machineType ?? "",
-        AIP_MODE: "PREDICTION",
-        AIP_MODE_VERSION: "1.0.0",
-        AIP_PREDICT_ROUTE: route(spec.predictRoute),
-        AIP_PROJECT_NUMBER: context.settings.projectNumber,
-        AIP_STORAGE_URI: model.storageUri ?? "",
-        HOST: "127.0.0.1",
-        ...environmentOf("containerSpec", spec.env),
-      },
+      env: expandEnvironment(
+        Object.entries({
+          AIP_ACCELERATOR_TYPE: machine?.acceleratorType ?? "ACCELERATOR_TYPE_UNSPECIFIED",
+          AIP_FRAMEWORK: "CUSTOM_CONTAINER",
+          AIP_HEALTH_ROUTE: route(spec.healthRoute),
+          AIP_MACHINE_TYPE: machine?.machineType ?? "",
+          AIP_MODE: "PREDICTION",
+          AIP_MODE_VERSION: "1.0.0",
+          AIP_PREDICT_ROUTE: route(spec.predictRoute),
+          AIP_PROJECT_NUMBER: context.settings.projectNumber,
+          AIP_STORAGE_URI: model.storageUri ?? "",
+          HOST: "127.0.0.1",
+          ...environmentOf("containerSpec", spec.env),
+        }),
+      ),
       predictRoute: route(spec.predictRoute),
       healthRoute: route(spec.healthRoute),
       health: probe,

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { CloudContext } from "../../cloud.js";
 import { statusCode } from "../../protocol/service.js";
 import { containersOf, type Container } from "../containers.js";
+import { expandEnvironment } from "../images.js";
 import { durationMs } from "../messages.js";
 import { taskLog, type TaskLog } from "../pipelines/task-log.js";
 import { freePort } from "../serving/upstream.js";
@@ -83,14 +84,16 @@ export const runCustomJob = async (
         image: container?.imageUri ?? "",
         command: container?.command ?? [],
         args: container?.args ?? [],
-        env: {
-          ...replicaEnvironment(
-            { id: job.id, projectId: context.settings.projectId, spec },
-            replicas,
-            replica,
+        env: expandEnvironment([
+          ...Object.entries(
+            replicaEnvironment(
+              { id: job.id, projectId: context.settings.projectId, spec },
+              replicas,
+              replica,
+            ),
           ),
-          ...environmentOf("containerSpec", container?.env),
-        },
+          ...Object.entries(environmentOf("containerSpec", container?.env)),
+        ]),
         cwd: folder,
         onLog: log.line,
       });

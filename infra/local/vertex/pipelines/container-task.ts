@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import type { CloudContext } from "../../cloud.js";
 import { RpcError, statusCode } from "../../protocol/service.js";
 import type { Containers } from "../containers.js";
+import { expandEnvironment } from "../images.js";
 import { download, localPathOf } from "./artifacts.js";
 import { collectOutputs, type OutputPlaces } from "./outputs.js";
 import {
@@ -51,9 +52,9 @@ export interface ContainerTask {
 
 const stopGraceMs = 3_000;
 
-/** The folder of a task on this machine. */
+/** The folder of a task on this machine; nested as the tasks are, because a file name has its limit. */
 const taskFolder = (context: CloudContext, jobId: string, path: string): string =>
-  join(context.settings.folder, "pipelines", jobId, path);
+  join(context.settings.folder, "pipelines", jobId, ...path.split("."));
 
 const plannedArtifacts = (run: ContainerTask): Readonly<Record<string, RuntimeArtifact>> => {
   const { job, task, component, context } = run;
@@ -193,12 +194,12 @@ const runContainer = async (
     image: resolveText(spec.image, scope),
     command: resolveWords(spec.command ?? [], scope),
     args: resolveWords(spec.args ?? [], scope),
-    env: {
-      CLOUD_ML_JOB_ID: run.task.id,
-      ...Object.fromEntries(
-        (spec.env ?? []).map(({ name, value }) => [name, resolveText(value ?? "", scope)]),
+    env: expandEnvironment([
+      ["CLOUD_ML_JOB_ID", run.task.id],
+      ...(spec.env ?? []).map(
+        ({ name, value }) => [name, resolveText(value ?? "", scope)] as const,
       ),
-    },
+    ]),
     cwd: places.folder,
     onLog: log.line,
   });

@@ -3,7 +3,13 @@ import type { CloudSettings } from "../../cloud.js";
 import { locationName } from "../names.js";
 import { timestampOf, valueOf, type ProtoValue, type Timestamp } from "../messages.js";
 import type { RuntimeArtifact, TaskValues } from "./placeholders.js";
-import { isFinal, type StoredJob, type StoredTask, type TaskState } from "./store.js";
+import {
+  isFinal,
+  type JobRecord,
+  type StoredJob,
+  type StoredTask,
+  type TaskState,
+} from "./store.js";
 import { idOf } from "./task-records.js";
 
 interface Struct {
@@ -140,7 +146,7 @@ export const jobMessageWithTasks = (
 const ms = (value: number | undefined) => (value === undefined ? undefined : { ms: value });
 
 /** The fields of a job that a list filter may name; null for an unknown one. */
-export const jobField = (job: StoredJob, field: string) => {
+export const jobField = (job: JobRecord, field: string) => {
   const label = /^labels[.](.+)$/.exec(field)?.[1];
   if (label !== undefined) return Object.hasOwn(job.labels, label) ? job.labels[label] : undefined;
   switch (field) {
@@ -149,7 +155,7 @@ export const jobField = (job: StoredJob, field: string) => {
     case "display_name":
       return job.displayName;
     case "pipeline_name":
-      return job.spec.pipelineInfo.name;
+      return job.pipelineName;
     case "pipeline_job_user_id":
       return job.id;
     case "template_uri":
@@ -170,4 +176,4 @@ export const jobField = (job: StoredJob, field: string) => {
 };
 
 /** Whether the job has ended. */
-export const hasEnded = (job: StoredJob): boolean => isFinal(job.state);
+export const hasEnded = (job: JobRecord): boolean => isFinal(job.state);

@@ -9,7 +9,13 @@ import type { TaskTools } from "./executors.js";
 import { runPipeline, type RunEnd } from "./run.js";
 import { slotsOf } from "./slots.js";
 import { stateLogEntry } from "./state-log.js";
-import { isFinal, type JobState, type PipelineStore, type StoredJob } from "./store.js";
+import {
+  isFinal,
+  type JobState,
+  type PipelineStore,
+  type JobRecord,
+  type StoredJob,
+} from "./store.js";
 
 /** Limits of the pipeline service. */
 export interface PipelineLimits {
@@ -53,7 +59,7 @@ export const pipelineJobs = (
   };
 
   const announce = async (id: string): Promise<void> => {
-    const job = store.job(id);
+    const job = store.record(id);
     if (job === undefined || job.unlogged.length === 0) return;
     const entries = job.unlogged.map(({ state, atMs }) =>
       stateLogEntry(context.settings, job, state, atMs),
@@ -65,11 +71,11 @@ export const pipelineJobs = (
       context.log(`vertex: the states of pipeline job ${id} were not logged: ${String(error)}`);
       return;
     }
-    const latest = store.job(id);
+    const latest = store.record(id);
     if (latest === undefined) return;
-    const isWritten = (one: StoredJob["unlogged"][number]): boolean =>
+    const isWritten = (one: JobRecord["unlogged"][number]): boolean =>
       job.unlogged.some(({ state, atMs }) => state === one.state && atMs === one.atMs);
-    store.putJob({ ...latest, unlogged: latest.unlogged.filter((one) => !isWritten(one)) });
+    store.putRecord({ ...latest, unlogged: latest.unlogged.filter((one) => !isWritten(one)) });
   };
 
   const enter = async (
@@ -77,10 +83,10 @@ export const pipelineJobs = (
     state: JobState,
     change: { readonly error?: RpcStatus } = {},
   ): Promise<void> => {
-    const job = store.job(id);
+    const job = store.record(id);
     if (job === undefined) return;
     const now = context.now();
-    store.putJob({
+    store.putRecord({
       ...job,
       ...change,
       state,
@@ -134,25 +140,26 @@ export const pipelineJobs = (
 
   return {
     submit: async (job) => {
-      store.putJob(job);
+      store.createJob(job);
       // Nothing may be awaited between storing and launching, or a job could be stored and never run.
       launch(job);
     },
     cancel: async (id) => {
       const found = running.get(id);
       if (found === undefined) return;
-      const isNew = store.job(id)?.state !== "CANCELLING";
+      const isNew = store.record(id)?.state !== "CANCELLING";
       const entered = isNew ? enter(id, "CANCELLING") : Promise.resolve();
       found.cancel.abort();
       await entered;
     },
     resume: async () => {
-      for (const job of store.jobs()) {
-        if (running.has(job.id)) continue;
-        if (isFinal(job.state)) {
-          await announce(job.id);
+      for (const { id, state } of store.records()) {
+        if (running.has(id)) continue;
+        const job = isFinal(state) ? undefined : store.job(id);
+        if (job === undefined) {
+          await announce(id);
         } else {
-          context.log(`vertex: resuming pipeline job ${job.id} (${job.state})`);
+          context.log(`vertex: resuming pipeline job ${id} (${state})`);
           launch(job);
         }
       }

@@ -87,7 +87,7 @@ export const pipelineProduct = (
   };
 
   const refuseDuplicate = (id: string): void => {
-    if (store.job(id) !== undefined) {
+    if (store.record(id) !== undefined) {
       throw new RpcError("ALREADY_EXISTS", `Requested entity already exists: pipeline job ${id}.`);
     }
   };
@@ -116,13 +116,16 @@ export const pipelineProduct = (
     parseParent(settings, request.parent);
     const matches = compileFilter(request.filter ?? "", jobField);
     const found = sortBy(
-      store.jobs().filter(matches),
+      store.records().filter(matches),
       request.orderBy || "create_time desc",
       jobField,
     );
     const { items, nextPageToken } = page(found, request, pageSizeMax);
     return {
-      pipelineJobs: items.map((job) => maskFields(jobMessage(job), request.readMask)),
+      pipelineJobs: items.flatMap(({ id }) => {
+        const job = store.job(id);
+        return job === undefined ? [] : [maskFields(jobMessage(job), request.readMask)];
+      }),
       ...(nextPageToken === undefined ? {} : { nextPageToken }),
     };
   };

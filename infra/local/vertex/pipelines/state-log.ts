@@ -1,12 +1,12 @@
 /** The log entry that Vertex AI writes for each state of a pipeline job. */
 import type { CloudSettings, LogEntryJson } from "../../cloud.js";
-import type { JobState, StoredJob } from "./store.js";
+import type { JobState, JobRecord } from "./store.js";
 import { idOf } from "./task-records.js";
 
 /** The entry of one state; the same state of the same job always has the same insert id. */
 export const stateLogEntry = (
   settings: CloudSettings,
-  job: StoredJob,
+  job: JobRecord,
   state: JobState,
   atMs: number,
 ): LogEntryJson => {
@@ -15,11 +15,10 @@ export const stateLogEntry = (
     insertId: `${idOf(job.uuid, state)}f0`,
     jsonPayload: {
       "@type": "type.googleapis.com/google.cloud.aiplatform.logging.PipelineJobLogEntry",
-      pipelineName: job.spec.pipelineInfo.name,
+      pipelineName: job.pipelineName,
       state: `PIPELINE_STATE_${state}`,
       tenantProjectId: "local-tp",
       runtimeConfig: { gcsOutputDirectory: job.pipelineRoot },
-      ...(job.error === undefined || state !== job.state ? {} : { error: job.error }),
     },
     resource: {
       type: "aiplatform.googleapis.com/PipelineJob",

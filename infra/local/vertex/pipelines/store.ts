@@ -19,14 +19,14 @@ export type TaskState =
   | "SKIPPED"
   | "NOT_TRIGGERED";
 
-/** A pipeline job as it is stored; times in milliseconds. */
-export interface StoredJob {
+/** A pipeline job without its specification; times in milliseconds. */
+export interface JobRecord {
   readonly id: string;
   readonly name: string;
   readonly uuid: string;
   readonly displayName: string;
   readonly labels: Labels;
-  readonly spec: PipelineSpec;
+  readonly pipelineName: string;
   readonly parameters: Readonly<Record<string, unknown>>;
   readonly pipelineRoot: string;
   readonly failurePolicy?: string;
@@ -42,6 +42,11 @@ export interface StoredJob {
   readonly error?: RpcStatus;
   /** States whose log entry is not known to be written yet, oldest first. */
   readonly unlogged: readonly { readonly state: JobState; readonly atMs: number }[];
+}
+
+/** A pipeline job. Its specification is large, never changes, and is therefore kept apart. */
+export interface StoredJob extends JobRecord {
+  readonly spec: PipelineSpec;
 }
 
 /** A task of a job as it is stored. */
@@ -85,8 +90,11 @@ export interface CachedResult {
 /** The durable memory of the pipeline service. */
 export interface PipelineStore {
   readonly job: (id: string) => StoredJob | undefined;
-  readonly putJob: (job: StoredJob) => void;
-  readonly jobs: () => readonly StoredJob[];
+  /** A job without its specification. */
+  readonly record: (id: string) => JobRecord | undefined;
+  readonly createJob: (job: StoredJob) => void;
+  readonly putRecord: (record: JobRecord) => void;
+  readonly records: () => readonly JobRecord[];
   readonly removeJob: (id: string) => void;
   readonly task: (jobId: string, path: string) => StoredTask | undefined;
   readonly putTask: (jobId: string, task: StoredTask) => void;
@@ -110,18 +118,29 @@ export const isFinal = (state: JobState | TaskState): boolean => finalStates.inc
 
 /** Opens the tables of the pipeline service. */
 export const pipelineStore = (context: CloudContext): PipelineStore => {
-  const jobs = documentTable<StoredJob>(context.db, "vertex_pipeline_jobs");
+  const records = documentTable<JobRecord>(context.db, "vertex_pipeline_jobs");
+  const specs = documentTable<PipelineSpec>(context.db, "vertex_pipeline_specs");
   const tasks = documentTable<StoredTask>(context.db, "vertex_pipeline_tasks");
   const cache = documentTable<CachedResult>(context.db, "vertex_pipeline_cache");
   const deleteTasks = context.db.prepare(
     "DELETE FROM vertex_pipeline_tasks WHERE key >= ? AND key < ?",
   );
   return {
-    job: jobs.get,
-    putJob: (job) => jobs.put(job.id, job),
-    jobs: () => jobs.list("").map(({ document }) => document),
+    job: (id) => {
+      const record = records.get(id);
+      const spec = specs.get(id);
+      return record === undefined || spec === undefined ? undefined : { ...record, spec };
+    },
+    record: records.get,
+    createJob: context.db.transaction(({ spec, ...record }: StoredJob) => {
+      specs.put(record.id, spec);
+      records.put(record.id, record);
+    }),
+    putRecord: (record) => records.put(record.id, record),
+    records: () => records.list("").map(({ document }) => document),
     removeJob: (id) => {
-      jobs.remove(id);
+      records.remove(id);
+      specs.remove(id);
       deleteTasks.run(`${id}/`, `${id}/\u{10ffff}`);
     },
     task: (jobId, path) => tasks.get(`${jobId}/${path}`),

@@ -208,6 +208,7 @@ export const readSubmission = async (
     uuid,
     displayName,
     labels: { ...checkLabels(given.labels), "vertex-ai-pipelines-run-billing-id": uuid },
+    pipelineName: spec.pipelineInfo.name,
     spec,
     parameters,
     pipelineRoot: rootOf(given, spec),
