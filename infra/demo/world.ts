@@ -1,7 +1,6 @@
 /** What the demo may do, and nothing else: publish, upload, predict, advance Scheduler, write a log line, and read. */
 import type { Storage as StorageClient } from "@google-cloud/storage";
 import { credentials } from "@grpc/grpc-js";
-import { PassThroughClient } from "google-auth-library";
 
 /** Where everything is. */
 export interface DemoOptions {
@@ -52,7 +51,6 @@ export const demoWorld = async (options: DemoOptions) => {
   const storage: StorageClient = new Storage({
     projectId: options.projectId,
     apiEndpoint: options.cloud,
-    authClient: new PassThroughClient(),
   });
   const grpcOptions = {
     projectId: options.projectId,

@@ -1,6 +1,6 @@
 /** What the time series of a canary say: one verdict per look, valid however often one looks. */
 import { logEProcess } from "../statistics/e-process.js";
-import { logExceedance } from "../statistics/latency.js";
+import { logWindowSigns } from "../statistics/latency-windows.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
 import type { Manifest } from "../manifest/schema.js";
 import type { ArmCounts, Segment, Verdict } from "./state.js";
@@ -61,7 +61,7 @@ const logMean = (a: number, b: number): number => {
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
-/** Judges one look. Sources and guarantees of the tests: shared/statistics/e-process.ts and latency.ts. */
+/** Judges one look. Sources and guarantees of the tests: shared/statistics/e-process.ts and latency-windows.ts. */
 export const assess = (look: Look): Verdict => {
   const { current, policy } = look;
   if (current === null || current.challenger.requests + current.champion.requests === 0) {
@@ -76,14 +76,9 @@ export const assess = (look: Look): Verdict => {
     })),
     { rho0: policy.errorRatioMax },
   );
-  const logLatency = logExceedance(
-    segments.map((segment) => ({
-      share: shareOf(segment),
-      bounds: segment.bounds,
-      champion: segment.champion.latencies,
-      challenger: segment.challenger.latencies,
-    })),
-    { ratioMax: policy.latencyRatioMax },
+  // Only windows in which both served at once are compared: latency of another hour says nothing about this one.
+  const logLatency = logWindowSigns(
+    [...look.earlier, current].filter(({ weight }) => weight < 100).map(({ slower }) => slower),
   );
   const logE = logMean(logErrors, logLatency);
   const numbers = {

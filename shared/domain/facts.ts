@@ -13,6 +13,7 @@ export type Need =
       readonly champion: DeployedModelId | null;
       readonly challenger: DeployedModelId;
       readonly weight: number;
+      readonly latencyRatioMax: number;
       /** Only windows that began at or after this time and ended before `untilMs` count. */
       readonly sinceMs: number;
       readonly untilMs: number;

@@ -55,6 +55,7 @@ const rolloutNeeds = (
           champion: state.champion?.deployed[name] ?? null,
           challenger: rollout.deployed[name] ?? deployedModelIdFor(rollout.rollout, name),
           weight: rollout.weight,
+          latencyRatioMax: state.manifest.rollout.analysis.latencyRatioMax,
           sinceMs: rollout.stepStartedAtMs,
           untilMs: nowMs - state.manifest.rollout.analysis.ingestDelaySeconds * 1000,
         },

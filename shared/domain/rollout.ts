@@ -8,6 +8,7 @@ import type {
   Champion,
   ModelState,
   Retired,
+  RolloutBase,
   RolloutOutcome,
   RolloutState,
   Verdict,
@@ -68,10 +69,27 @@ export const handCommand = (state: ModelState, rollout: RolloutState): string =>
     : `gcloud ai endpoints update ${production.endpoint} --traffic-split=${champion}=100`;
 };
 
+/** What every phase of a rollout has. */
+const baseOf = (rollout: RolloutBase): RolloutBase => ({
+  rollout: rollout.rollout,
+  run: rollout.run,
+  cause: rollout.cause,
+  versionId: rollout.versionId,
+  artifactUri: rollout.artifactUri,
+  artifactDigest: rollout.artifactDigest,
+  servingImage: rollout.servingImage,
+  report: rollout.report,
+  startedAtMs: rollout.startedAtMs,
+  environment: rollout.environment,
+  deployed: rollout.deployed,
+  history: rollout.history,
+  correlationId: rollout.correlationId,
+});
+
 /** Deploys the challenger to an environment. */
 const enter = (
   state: ModelState,
-  rollout: Omit<RolloutState, "phase">,
+  rollout: RolloutBase,
   index: number,
   nowMs: number,
   reason: string,
@@ -79,17 +97,7 @@ const enter = (
   const { name, endpoint } = environmentAt(state, index);
   const deployedModelId = deployedModelIdFor(rollout.rollout, name);
   const to: InPhase<"deploying"> = {
-    rollout: rollout.rollout,
-    run: rollout.run,
-    cause: rollout.cause,
-    versionId: rollout.versionId,
-    artifactUri: rollout.artifactUri,
-    artifactDigest: rollout.artifactDigest,
-    servingImage: rollout.servingImage,
-    report: rollout.report,
-    startedAtMs: rollout.startedAtMs,
-    history: rollout.history,
-    correlationId: rollout.correlationId,
+    ...baseOf(rollout),
     environment: index,
     deployed: { ...rollout.deployed, [name]: deployedModelId },
     phase: "deploying",
@@ -162,7 +170,7 @@ const clean = (
   reasons: readonly string[],
   nowMs: number,
 ): InPhase<"cleaning"> => ({
-  ...rollout,
+  ...baseOf(rollout),
   phase: "cleaning",
   outcome,
   reasons,
@@ -561,19 +569,11 @@ const decideCleaning = (
     return found !== null && (found.deployed.includes(deployedModelId) || found.operation !== null);
   });
   if (left.length === 0) {
-    const {
-      phase: _phase,
-      outcome,
-      reasons,
-      retired: _r,
-      requested: _q,
-      sinceMs: _s,
-      ...base
-    } = rollout;
+    const { outcome, reasons } = rollout;
     const decisions: Decision[] = [
       {
         do: "end-rollout",
-        record: { ...base, model: state.model, outcome, reasons, endedAtMs: nowMs },
+        record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
         reason: reasons.join("; "),
       },
     ];

@@ -126,7 +126,7 @@ export const endRun = (
       do: "notify",
       severity: end.outcome === "failed" ? "warning" : "info",
       title,
-      body: end.reasons.join("\n"),
+      body: end.reasons.join("; "),
       reason: "the end of a run is told",
     },
   ];

@@ -7,6 +7,7 @@ import type {
   RunId,
 } from "../../events/ids.js";
 import type { Manifest } from "../manifest/schema.js";
+import type { WindowSigns } from "../statistics/latency-windows.js";
 
 /** Which family of event asked for a run. */
 export type TriggerKind =
@@ -129,6 +130,8 @@ export interface Segment {
   readonly bounds: readonly number[];
   readonly champion: ArmCounts;
   readonly challenger: ArmCounts;
+  /** In how many windows the challenger was slower than allowed, per quantile of the champion. */
+  readonly slower: readonly WindowSigns[];
 }
 
 /** What one look at the metrics said. */
@@ -138,7 +141,8 @@ export interface Verdict {
   readonly numbers: Readonly<Record<string, number>>;
 }
 
-interface RolloutBase {
+/** What every phase of a rollout has. */
+export interface RolloutBase {
   readonly rollout: RolloutId;
   /** The run that made the version; null for a version registered by hand. */
   readonly run: RunId | null;

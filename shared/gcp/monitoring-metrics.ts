@@ -48,6 +48,24 @@ const countsOf = (
   latencies: countsWithin(bounds, distributionsOf(latencies)),
 });
 
+/** The latencies of each window apart, oldest first. */
+const windowsOf = (
+  latencies: readonly Sample[],
+  ids: readonly DeployedModelId[],
+  bounds: readonly number[],
+) => {
+  const ends = [...new Set(latencies.map(({ endMs }) => endMs))].toSorted((a, b) => a - b);
+  return ends.map((end) => {
+    const inWindow = latencies.filter(({ endMs }) => endMs === end);
+    return Object.fromEntries(
+      ids.map((id) => {
+        const own = inWindow.filter((sample) => deployedModelOf(sample) === id);
+        return [id, countsWithin(bounds, distributionsOf(own))];
+      }),
+    );
+  });
+};
+
 const summarize = (series: Series) => {
   const all = [...series.responses, ...series.errors, ...series.latencies];
   if (all.length === 0) return null;
@@ -59,7 +77,12 @@ const summarize = (series: Series) => {
   const arms: Record<DeployedModelId, ArmCounts> = Object.fromEntries(
     ids.map((id) => [id, countsOf(ofModel(series, id), bounds)]),
   );
-  return { endMs: Math.max(...all.map(({ endMs }) => endMs)), bounds, arms };
+  return {
+    endMs: Math.max(...all.map(({ endMs }) => endMs)),
+    bounds,
+    arms,
+    windows: windowsOf(series.latencies, ids, bounds),
+  };
 };
 
 /** The Metrics port. */

@@ -17,5 +17,7 @@ export interface Metrics {
     readonly endMs: number;
     readonly bounds: readonly number[];
     readonly arms: Readonly<Record<DeployedModelId, ArmCounts>>;
+    /** The latency counts of each window, oldest first, by deployed model. */
+    readonly windows: readonly Readonly<Record<DeployedModelId, readonly number[]>>[];
   } | null>;
 }

@@ -1,8 +1,15 @@
 /** Looks up the facts that a decision needs. */
 import type { ModelName } from "../../events/ids.js";
-import type { EndpointFacts, Facts, Need, SmokeTestFacts } from "../domain/facts.js";
+import type {
+  EndpointFacts,
+  Facts,
+  ModelVersionFacts,
+  Need,
+  SmokeTestFacts,
+} from "../domain/facts.js";
 import type { ArmCounts, Segment } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
+import { compareLatencyWindows } from "../statistics/latency-windows.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
 const smokeTestConcurrency = 4;
@@ -19,8 +26,13 @@ const series = async (
 ): Promise<Segment | null> => {
   const counts = await ports.metrics.counts(need);
   if (counts === null) return null;
+  const buckets = counts.bounds.length + 1;
   const arm = (id: typeof need.champion): ArmCounts =>
-    (id === null ? undefined : counts.arms[id]) ?? noRequests(counts.bounds.length + 1);
+    (id === null ? undefined : counts.arms[id]) ?? noRequests(buckets);
+  const windows = counts.windows.map((window) => ({
+    champion: (need.champion === null ? undefined : window[need.champion]) ?? [],
+    challenger: window[need.challenger] ?? [],
+  }));
   return {
     weight: need.weight,
     startMs: need.sinceMs,
@@ -28,6 +40,7 @@ const series = async (
     bounds: counts.bounds,
     champion: arm(need.champion),
     challenger: arm(need.challenger),
+    slower: compareLatencyWindows(windows, counts.bounds, { ratioMax: need.latencyRatioMax }),
   };
 };
 
@@ -89,13 +102,15 @@ export const observe = async (
 ): Promise<Facts> => {
   let facts: Facts = {};
   const endpoints: Record<string, EndpointFacts | null> = {};
+  const versions: Record<string, ModelVersionFacts | null> = {};
   for (const need of wanted) {
     switch (need.fact) {
       case "pipeline-job":
         facts = { ...facts, pipelineJob: await ports.pipelines.get(need.run) };
         break;
       case "model-version":
-        facts = { ...facts, modelVersion: await ports.registry.version(model, need.alias) };
+        versions[need.alias] = await ports.registry.version(model, need.alias);
+        facts = { ...facts, versions };
         break;
       case "endpoint":
         endpoints[need.endpoint] = await ports.endpoints.get(need.endpoint);

@@ -20,10 +20,13 @@ export interface LatencySegment {
 
 const quantiles = [0.5, 0.9, 0.99];
 
-const total = (counts: readonly number[]): number => counts.reduce((sum, count) => sum + count, 0);
+/** Sum of all counts. */
+export const total = (counts: readonly number[]): number =>
+  counts.reduce((sum, count) => sum + count, 0);
 
 /** Requests at or above the bound with this index. */
-const above = (counts: readonly number[], bound: number): number => total(counts.slice(bound + 1));
+export const above = (counts: readonly number[], bound: number): number =>
+  total(counts.slice(bound + 1));
 
 /** Sums bucket counts position by position; arrays of another length are left out. */
 function pool(segments: readonly LatencySegment[], like: LatencySegment): readonly number[] {
@@ -33,7 +36,7 @@ function pool(segments: readonly LatencySegment[], like: LatencySegment): readon
 }
 
 /** Index of the bound whose cumulative share is nearest the quantile; undefined without data. */
-function nearestBound(counts: readonly number[], quantile: number): number | undefined {
+export function nearestBound(counts: readonly number[], quantile: number): number | undefined {
   const all = total(counts);
   if (all === 0 || counts.length < 2) return undefined;
   let best: number | undefined;
@@ -52,7 +55,7 @@ function nearestBound(counts: readonly number[], quantile: number): number | und
 }
 
 /** Natural log of the mean of exponentials. */
-function logMeanExp(logs: readonly number[]): number {
+export function logMeanExp(logs: readonly number[]): number {
   if (logs.length === 0) return 0;
   const largest = Math.max(...logs);
   if (largest === -Infinity) return -Infinity;

@@ -24,6 +24,9 @@ export const byHand: Act = {
       ({ trigger }) => trigger === "schedule",
     );
     const lines = [`${run.reason}: ${run.run} ${run.outcome}; ${firstReason(run.reasons)}`];
+    if (run.outcome === "registered") {
+      await endOfRollout(stage, mainModel, ({ versionId }) => versionId === run.versionId);
+    }
     const { champion } = await modelSeen(world, mainModel);
     const former = (await runsOf(world, mainModel)).find(
       ({ versionId, outcome }) => outcome === "registered" && versionId !== champion?.versionId,
