@@ -10,6 +10,9 @@ const online = "aiplatform.googleapis.com/prediction/online";
 const t0 = Date.parse("2026-01-02T00:00:00Z");
 const delayMs = 5000;
 
+// The client brings a google-auth-library of its own, whose types do not meet those of the installed one.
+const restOptions = z.custom<NonNullable<ConstructorParameters<typeof MetricServiceClient>[0]>>();
+
 let nowMs = t0;
 let cloud: LocalCloud;
 let client: MetricServiceClient;
@@ -254,6 +257,24 @@ describe("listing time series", () => {
     };
     expect(await codeOf(list({ aggregation: wrong }))).toBe(3);
     expect(await codeOf(list({ pageToken: "bogus" }))).toBe(3);
+  });
+
+  it("answers the official client in REST mode alike", async () => {
+    const rest = new MetricServiceClient(restOptions.parse(cloud.restOptions));
+    const [series] = await rest.listTimeSeries({
+      name,
+      filter: `metric.type = "${online}/prediction_count"`,
+      interval: interval(0, 10),
+      view: "FULL",
+      aggregation: {
+        alignmentPeriod: { seconds: 10 },
+        perSeriesAligner: "ALIGN_DELTA",
+        crossSeriesReducer: "REDUCE_SUM",
+        groupByFields: ["metric.labels.deployed_model_id"],
+      },
+    });
+    expect(series.map(values)).toEqual([[55], [1000]]);
+    await rest.close();
   });
 
   it("answers plain REST alike", async () => {
