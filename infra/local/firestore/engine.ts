@@ -28,8 +28,8 @@ const plainHoldMs = 50;
 /** Opens Firestore on the cloud's database. */
 export const openEngine = (context: Pick<CloudContext, "db" | "now">): Engine => {
   const store = openStore(context.db);
-  const locks = createLocks(lockLimits);
   const clock = createCommitClock(context.now, store.newestMicros());
+  const locks = createLocks({ ...lockLimits, nowMicros: clock.now });
   const transactions = createTransactions({ now: context.now, locks, readNowMicros: clock.now });
   return {
     store,
@@ -45,33 +45,28 @@ export const openEngine = (context: Pick<CloudContext, "db" | "now">): Engine =>
 export const contention = (): RpcError =>
   new RpcError("ABORTED", "Too much contention on these documents. Please try again.");
 
-/** Holds documents for a transaction; throws ABORTED when it cannot have them or has lost some. */
+/**
+ * Holds documents for a transaction, one after the other. What cannot be had dooms it, which is not said before its
+ * commit: official clients answer a refused read by repeating it for seconds, and a refused commit by beginning again.
+ */
 export const hold = async (
   engine: Engine,
   transaction: Transaction,
   names: readonly string[],
 ): Promise<void> => {
   for (const name of names.toSorted()) {
+    if (transaction.doomedAtMicros !== undefined) return;
     const granted = engine.locks.acquire(transaction, name);
-    if (granted === true) continue;
-    if (!(await granted)) transaction.isDoomed = true;
-    if (transaction.isDoomed) break;
+    if (granted !== true && !(await granted)) engine.locks.doom(transaction);
   }
-  checkAlive(engine, transaction);
-};
-
-const checkAlive = (engine: Engine, transaction: Transaction): void => {
-  if (!transaction.isDoomed && engine.transactions.find(transaction.id) !== undefined) return;
-  engine.transactions.end(transaction);
-  throw contention();
 };
 
 const plainOwner = (): LockOwner => ({
   holdMs: plainHoldMs,
-  mayShare: false,
+  isTransaction: false,
   held: new Set(),
   lastSeenMs: performance.now(),
-  isDoomed: false,
+  doomedAtMicros: undefined,
 });
 
 /** Waits until no transaction holds any of the documents that a plain commit writes. */
@@ -107,7 +102,7 @@ const apply = (
   const { changes, results } = applyWrites(writes, { commitMicros, read: engine.store.get });
   engine.store.commit(changes);
   engine.history.record(changes, commitMicros);
-  for (const { target } of changes) engine.locks.doomOthers(target.name, winner);
+  for (const { target } of changes) engine.locks.doomOthers(target.name, winner, commitMicros);
   for (const listener of engine.listeners) listener(changes, commitMicros);
   return { results, commitMicros };
 };
@@ -134,11 +129,11 @@ const commitTransaction = async (
   transaction: Transaction,
 ): Promise<CommitReply> => {
   try {
-    checkAlive(engine, transaction);
     if (transaction.isReadOnly && writes.length > 0) {
       throw new RpcError("INVALID_ARGUMENT", "Cannot modify entities in a read-only transaction.");
     }
     if (!transaction.isReadOnly) await hold(engine, transaction, targetsOf(writes));
+    if (transaction.doomedAtMicros !== undefined) throw contention();
     if (!transaction.queries.every(({ stillHolds }) => stillHolds())) throw contention();
     return apply(engine, writes, transaction);
   } finally {

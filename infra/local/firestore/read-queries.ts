@@ -2,7 +2,7 @@
 import { RpcError, type ServiceImplementation } from "../protocol/service.js";
 import { aggregate, readAggregations } from "./aggregate.js";
 import type { DocumentReply } from "./documents.js";
-import { contention, type Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { holdForRead, openView, pastOf, readMicrosOf, type ReadView } from "./read-view.js";
 import { readQuery, type Query } from "./query-model.js";
 import { resultDocument, runQuery, type QueryResult } from "./query-run.js";
@@ -44,11 +44,13 @@ const runHeld = async (engine: Engine, view: ReadView, query: Query): Promise<Qu
   const { transaction } = view;
   if (transaction === undefined) return runQuery(engine.store, query, pastOf(engine, view));
   await holdForRead(engine, view, [queryLock(query)]);
-  for (let repeat = 0; repeat < repeatsMax; repeat += 1) {
+  const seenDoomed = (): boolean => transaction.doomedAtMicros !== undefined;
+  for (let repeat = 0; repeat < repeatsMax && !seenDoomed(); repeat += 1) {
     const result = runQuery(engine.store, query);
     const names = result.rows.map(({ document }) => document.name);
     const seenMicros = engine.clock.now();
     await holdForRead(engine, view, names);
+    if (seenDoomed()) break;
     if (
       !engine.history.hasChangedSince(seenMicros) ||
       isSameResult(result, runQuery(engine.store, query))
@@ -61,8 +63,8 @@ const runHeld = async (engine: Engine, view: ReadView, query: Query): Promise<Qu
       return result;
     }
   }
-  engine.transactions.end(transaction);
-  throw contention();
+  engine.locks.doom(transaction);
+  return runQuery(engine.store, query, pastOf(engine, view));
 };
 
 const refuseExplain = (options: object | undefined): void => {

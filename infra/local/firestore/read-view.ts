@@ -57,23 +57,22 @@ export const holdForRead = async (
   view: ReadView,
   names: readonly string[],
 ): Promise<void> => {
-  if (view.transaction === undefined) return;
-  try {
-    await hold(engine, view.transaction, names);
-  } catch (error) {
-    // The client never learns the id of a transaction whose first read failed, so nobody else would end it.
-    engine.transactions.end(view.transaction);
-    throw error;
-  }
+  if (view.transaction !== undefined) await hold(engine, view.transaction, names);
 };
+
+/** The moment in the past that a view reads at; a doomed transaction reads as of its last true moment. */
+const atMicrosOf = (view: ReadView): number | undefined =>
+  view.atMicros ?? view.transaction?.doomedAtMicros;
 
 /** The past that a view looks at; undefined when it looks at now. */
 export const pastOf = (
   engine: Engine,
   view: ReadView,
-): ReadonlyMap<string, PastVersion> | undefined =>
-  view.atMicros === undefined ? undefined : engine.history.since(view.atMicros);
+): ReadonlyMap<string, PastVersion> | undefined => {
+  const atMicros = atMicrosOf(view);
+  return atMicros === undefined ? undefined : engine.history.since(atMicros);
+};
 
 /** The read time to answer. */
 export const readMicrosOf = (engine: Engine, view: ReadView): number =>
-  view.atMicros ?? engine.clock.now();
+  atMicrosOf(view) ?? engine.clock.now();

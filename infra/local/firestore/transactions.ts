@@ -110,10 +110,10 @@ export const createTransactions = (parts: {
         queries: [],
         holdMs:
           transactionLimits.holdMs[Math.min(attempt, transactionLimits.holdMs.length - 1)] ?? 0,
-        mayShare: true,
+        isTransaction: true,
         held: new Set(),
         lastSeenMs: performance.now(),
-        isDoomed: false,
+        doomedAtMicros: undefined,
       };
       live.set(transaction.id.toString("latin1"), transaction);
       return transaction;
