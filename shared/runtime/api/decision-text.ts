@@ -88,21 +88,17 @@ export const decisionText = (decision: Decision): string => {
   }
 };
 
+/** The numbers of the verdict that a change of a rollout rests on. */
 const rolloutNumbers = (state: RolloutState): Readonly<Record<string, number>> => {
-  const verdict =
-    "lastVerdict" in state ? state.lastVerdict : (state.history.at(-1)?.verdict ?? null);
-  return {
-    ...("weight" in state ? { "weight.percent": state.weight } : {}),
-    ...verdict?.numbers,
-  };
+  const last = "lastVerdict" in state ? state.lastVerdict : null;
+  return (last ?? state.history.at(-1)?.verdict)?.numbers ?? {};
 };
 
 /** The numbers that a decision rests on, by name; empty when it rests on none. */
 export const decisionNumbers = (decision: Decision): Readonly<Record<string, number>> => {
   switch (decision.do) {
     case "advance-rollout":
-    case "pause-rollout":
-    case "resume-rollout":
+      return decision.to.phase === "progressing" ? rolloutNumbers(decision.to) : {};
     case "park-rollout":
     case "roll-back":
     case "record-measurement":
@@ -120,8 +116,6 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
         triggers: decision.to.triggerCount,
         "reserved.usd": decision.to.reservedUsd,
       };
-    case "set-traffic-split":
-      return decision.split;
     case "ignore":
     case "adopt-manifest":
     case "forget-model":
@@ -136,8 +130,11 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "cancel-pipeline-job":
     case "queue-challenger":
     case "start-rollout":
+    case "pause-rollout":
+    case "resume-rollout":
     case "deploy-model":
     case "undeploy-model":
+    case "set-traffic-split":
     case "promote":
     case "set-aliases":
     case "pause-model":

@@ -1,4 +1,5 @@
 /** State as people and programs see it: flat, with instants as RFC 3339. */
+import type { Decision } from "../../domain/decision.js";
 import type {
   ModelState,
   RolloutRecord,
@@ -13,6 +14,13 @@ import { eventText } from "./event-text.js";
 
 const instant = (ms: number): string => new Date(ms).toISOString();
 
+/** The chain of events that a decision belongs to, where the decision says so. */
+const chainOf = (decision: Decision): string | null => {
+  if ("to" in decision) return decision.to.correlationId;
+  if ("record" in decision) return decision.record.correlationId;
+  return decision.do === "queue-challenger" ? (decision.waiting?.correlationId ?? null) : null;
+};
+
 /** One entry of the timeline. */
 export const entryView = (entry: JournalEntry) => ({
   key: entry.key,
@@ -25,6 +33,11 @@ export const entryView = (entry: JournalEntry) => ({
   eventId: entry.event.id,
   correlationId: entry.event.correlationid ?? entry.event.id,
   causationId: entry.event.causationid ?? null,
+  /** What began it all: a tick or a finished operation has its own correlation but moves somebody's rollout on. */
+  chainId:
+    entry.decisions.map(({ decision }) => chainOf(decision)).find((id) => id !== null) ??
+    entry.event.correlationid ??
+    entry.event.id,
   isPending: entry.isPending,
   decisions: entry.decisions.map(({ decision, isDone }) => ({
     do: decision.do,

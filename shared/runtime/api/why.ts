@@ -77,14 +77,20 @@ const entriesAbout = async (
     .toSorted((left, right) => left.receivedAtMs - right.receivedAtMs);
 };
 
-const measurementSteps = (rollout: RolloutView): readonly ExplanationStep[] =>
-  rollout.history.map(({ at, weight, verdict }) => ({
-    when: at,
-    what: `the analysis looked at the challenger at ${weight} %`,
-    decision: `verdict ${verdict.result}`,
-    reason: verdict.reasons.join("; "),
-    numbers: verdict.numbers,
-  }));
+/** The looks of the analysis that no journal entry tells of (the journal is kept for a month, records for good). */
+const measurementSteps = (
+  rollout: RolloutView,
+  entries: readonly JournalEntry[],
+): readonly ExplanationStep[] =>
+  rollout.history
+    .filter(({ at }) => !entries.some(({ receivedAtMs }) => receivedAtMs === Date.parse(at)))
+    .map(({ at, weight, verdict }) => ({
+      when: at,
+      what: `the analysis looked at the challenger at ${weight} %`,
+      decision: `verdict ${verdict.result}`,
+      reason: verdict.reasons.join("; "),
+      numbers: verdict.numbers,
+    }));
 
 const inOrder = (steps: readonly ExplanationStep[]): readonly ExplanationStep[] =>
   steps.toSorted((left, right) => left.when.localeCompare(right.when));
@@ -151,7 +157,7 @@ const explainRun = async (context: ApiContext, run: RunView): Promise<Explanatio
     numbers: { ...run.evaluation?.numbers, ...rollout?.lastVerdict?.numbers },
     steps: inOrder([
       ...entries.flatMap(entrySteps),
-      ...(rollout === null ? [] : measurementSteps(rollout)),
+      ...(rollout === null ? [] : measurementSteps(rollout, entries)),
     ]),
   };
 };
@@ -169,7 +175,7 @@ const explainRollout = async (context: ApiContext, rollout: RolloutView): Promis
     answer: rolloutAnswer(rollout),
     reasons: rolloutReasons(rollout),
     numbers: rollout.lastVerdict?.numbers ?? {},
-    steps: inOrder([...entries.flatMap(entrySteps), ...measurementSteps(rollout)]),
+    steps: inOrder([...entries.flatMap(entrySteps), ...measurementSteps(rollout, entries)]),
   };
 };
 

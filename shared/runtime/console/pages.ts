@@ -14,9 +14,9 @@ import { buttons, modelCard, stateOf } from "./model-card.js";
 import { page } from "./page.js";
 import type { PageFrame } from "./page.js";
 import { explanationBlock, timelineBlock } from "./story.js";
-import { deadLettersTable, rolloutsTable, runsTable } from "./tables.js";
+import { deadLettersList, rolloutsList, runsList } from "./tables.js";
 import { stepList, trafficBar, weightChart } from "./traffic.js";
-import { badge, number, time } from "./values.js";
+import { badge, number, numberList, time } from "./values.js";
 
 const rowsMax = 12;
 const entriesMax = 120;
@@ -70,16 +70,16 @@ export const overviewPage = async (context: ApiContext, frame: PageFrame): Promi
         <div class="stack">
           <section class="card">
             <h2>Runs</h2>
-            <div id="runs" data-live>${runsTable(frame, runs)}</div>
+            <div id="runs" data-live>${runsList(frame, runs)}</div>
           </section>
           <section class="card">
             <h2>Rollouts</h2>
-            <div id="rollouts" data-live>${rolloutsTable(frame, rollouts)}</div>
+            <div id="rollouts" data-live>${rolloutsList(frame, rollouts)}</div>
           </section>
           <section class="card">
             <h2>Dead letters</h2>
             <div id="dead-letters" data-live>
-              ${deadLettersTable(frame, letters.map(deadLetterView))}
+              ${deadLettersList(frame, letters.map(deadLetterView))}
             </div>
           </section>
         </div>
@@ -198,11 +198,11 @@ export const modelPage = async (
           </section>
           <section class="card">
             <h2>Runs</h2>
-            <div id="runs" data-live>${runsTable(frame, runs)}</div>
+            <div id="runs" data-live>${runsList(frame, runs)}</div>
           </section>
           <section class="card">
             <h2>Rollouts</h2>
-            <div id="rollouts" data-live>${rolloutsTable(frame, rollouts)}</div>
+            <div id="rollouts" data-live>${rolloutsList(frame, rollouts)}</div>
           </section>
         </div>
       </div>`,
@@ -321,32 +321,18 @@ export const rolloutPage = async (
         ${stepList(rollout)}
         ${rollout.waitsFor !== null && html`<p class="busy">Waits for ${rollout.waitsFor}</p>`}
         ${rollout.isLive && buttons(modelView(state))} ${weightChart(rollout)}
-        ${
-          rollout.history.length > 0 &&
-          html`<div class="scroll">
-            <table>
-              <thead>
-                <tr>
-                  <th scope="col">At</th>
-                  <th scope="col" class="figure">Weight</th>
-                  <th scope="col">Verdict</th>
-                  <th scope="col">Why</th>
-                </tr>
-              </thead>
-              <tbody>
-                ${rollout.history.map(
-                  ({ at, weight, verdict }) =>
-                    html`<tr>
-                      <td>${time(at)}</td>
-                      <td class="figure">${weight} %</td>
-                      <td>${badge(verdict.result)}</td>
-                      <td>${verdict.reasons.join("; ")}</td>
-                    </tr>`,
-                )}
-              </tbody>
-            </table>
-          </div>`
-        }
+        <ol class="items" aria-label="Measurements">
+          ${rollout.history.map(
+            ({ at, weight, verdict }) =>
+              html`<li>
+                <div class="row">
+                  ${badge(verdict.result)}<strong>${weight} %</strong>${time(at)}
+                </div>
+                <p>${verdict.reasons.join("; ")}</p>
+                ${numberList(verdict.numbers)}
+              </li>`,
+          )}
+        </ol>
       </section>
       <div id="why" data-live class="stack">
         ${explanation !== null && explanationBlock(explanation)}

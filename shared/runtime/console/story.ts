@@ -29,7 +29,7 @@ const entryItem = (entry: EntryView): Html => {
   return html`<li>
     ${time(entry.at)}
     ${entry.what}${told.length === 0 ? html` <span class="muted">– ${entry.decisions[0]?.reason ?? "nothing to do"}</span>` : null}
-    ${told.map((decision) => decisionLine(decision, !decision.isDone))}
+    ${told.map(({ what, reason, isDone }) => decisionLine({ what, reason, numbers: {} }, !isDone))}
   </li>`;
 };
 
@@ -38,30 +38,39 @@ interface Chain {
   readonly entries: readonly EntryView[];
 }
 
-/** Entries of one cause together, the chain with the newest entry first. */
+/** Entries of one cause together, newest first in and between the chains. */
 const chainsOf = (entries: readonly EntryView[]): readonly Chain[] => {
   const chains = new Map<string, EntryView[]>();
   for (const entry of entries) {
-    const known = chains.get(entry.correlationId);
-    if (known === undefined) chains.set(entry.correlationId, [entry]);
+    // One arrival of data may concern several models: each has its own chain.
+    const key = `${entry.model ?? ""} ${entry.chainId}`;
+    const known = chains.get(key);
+    if (known === undefined) chains.set(key, [entry]);
     else known.push(entry);
   }
-  return [...chains].map(([id, found]) => ({ id, entries: found.toReversed() }));
+  return [...chains].map(([id, found]) => ({ id, entries: found }));
 };
 
 const anchor = (id: string): string => `chain-${id.replaceAll(/[^A-Za-z0-9]/g, "-")}`;
 
 const chainBlock = (frame: PageFrame, { id, entries }: Chain, isOpen: boolean): Html => {
-  const [first] = entries;
-  const last = entries.at(-1);
+  const first = entries.at(-1);
+  const [last] = entries;
   if (first === undefined || last === undefined) return html``;
+  // What the chain has come to is told before it is opened.
+  const latest = entries
+    .flatMap(({ decisions }) => decisions.toReversed())
+    .find((decision) => !silent.has(decision.do) && decision.do !== "notify");
   return html`<details class="chain" id="${anchor(id)}" ${isOpen ? html` open` : null}>
     <summary>
       ${time(last.at)}
       ${first.model !== null && html`<a href="${frame.base}models/${first.model}">${first.model}</a> `}<strong
         >${first.what}</strong
       >
-      <span class="muted">${entries.length} event${entries.length === 1 ? "" : "s"}</span>
+      <span class="muted">
+        ${entries.length > 1 && `${entries.length} events`}
+        ${latest !== undefined && `→ ${latest.what}`}
+      </span>
     </summary>
     <ol>
       ${entries.map(entryItem)}
@@ -69,10 +78,10 @@ const chainBlock = (frame: PageFrame, { id, entries }: Chain, isOpen: boolean): 
   </details>`;
 };
 
-const openChains = 3;
+const openChains = 1;
 const chainsMax = 30;
 
-/** The timeline: newest chain first, causes before effects inside a chain. */
+/** The timeline, newest first, what belongs together under its cause. */
 export const timelineBlock = (frame: PageFrame, entries: readonly EntryView[]): Html =>
   entries.length === 0
     ? html`<p class="muted">Nothing has happened yet.</p>`

@@ -21,7 +21,7 @@ a:hover { text-decoration: underline; }
 header.top { background: var(--card); border-bottom: 1px solid var(--line); position: sticky; top: 0; z-index: 1; }
 header.top > div { max-width: 76rem; margin: 0 auto; padding: .6rem 1rem; display: flex; gap: 1rem; align-items: baseline; flex-wrap: wrap; }
 header.top strong { font-size: 1.1rem; letter-spacing: .01em; }
-header.top nav { display: flex; gap: 1rem; flex-wrap: wrap; }
+header.top nav { display: flex; gap: 1rem; }
 #live { margin-left: auto; color: var(--soft); font-size: .85rem; }
 #live::before { content: ""; display: inline-block; width: .55rem; height: .55rem; border-radius: 50%; background: var(--soft); margin-right: .4rem; }
 #live.on::before { background: var(--good); }
@@ -33,7 +33,7 @@ p { margin: .3rem 0; }
 .muted, time { color: var(--soft); }
 time { font-variant-numeric: tabular-nums; white-space: nowrap; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: .9rem 1rem; min-width: 0; }
-.cards { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)); }
+.cards { display: grid; gap: .9rem; grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
 .columns { display: grid; gap: 1.25rem; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); align-items: start; }
 .stack { display: grid; gap: 1.25rem; }
 .row { display: flex; gap: .5rem; align-items: center; flex-wrap: wrap; }
@@ -73,15 +73,22 @@ tr:last-child > td { border-bottom: 0; }
 .chain ol, ol.story { list-style: none; margin: .4rem 0 0; padding: 0 0 0 .9rem; border-left: 2px solid var(--line); display: grid; gap: .5rem; }
 .chain ol > li, ol.story > li { min-width: 0; overflow-wrap: anywhere; }
 .decision { padding-left: 1.1rem; text-indent: -1.1rem; }
+.decision > * { text-indent: 0; }
 .decision .muted { font-size: .88rem; }
-.chart { width: 100%; height: auto; }
-.chart .axis { stroke: var(--line); } .chart text { fill: var(--soft); font: 11px system-ui, sans-serif; }
+.chart { width: 100%; max-width: 46rem; height: auto; display: block; margin: .75rem 0; }
+.items { list-style: none; margin: 0; padding: 0; }
+.items > li { border-bottom: 1px solid var(--line); padding: .55rem 0; overflow-wrap: anywhere; }
+.items > li:first-child { padding-top: 0; } .items > li:last-child { border-bottom: 0; padding-bottom: 0; }
+.items p { margin: .15rem 0 0; font-size: .9rem; } .items .row { gap: .25rem .5rem; }
+.legend + .row, p + .row, .steps + .row { margin-top: .6rem; }
+.chart .axis { stroke: var(--line); } .chart text { fill: var(--soft); font: 13px system-ui, sans-serif; }
 .chart .weight { fill: none; stroke: var(--challenger); stroke-width: 2; }
 .chart circle { stroke: var(--card); stroke-width: 1.5; }
 .chart .successful { fill: var(--good); } .chart .failed { fill: var(--bad); } .chart .inconclusive { fill: var(--soft); } .chart .error { fill: var(--busy); }
 #toast { position: fixed; right: 1rem; bottom: 1rem; max-width: min(32rem, calc(100vw - 2rem)); background: var(--ink); color: var(--page); border-radius: 8px; padding: .7rem 1rem; white-space: pre-line; }
 #toast:empty { display: none; }
 @media (max-width: 60rem) { .columns { grid-template-columns: minmax(0, 1fr); } }
+@media (max-width: 44rem) { header.top > div { justify-content: space-between; gap: .25rem 1rem; } header.top nav { order: 1; width: 100%; overflow-x: auto; white-space: nowrap; } }
 @media (max-width: 34rem) { body { font-size: 16px; } main { padding: .75rem; } .card { padding: .8rem; } button { min-height: 2.5rem; } }
 @media (prefers-reduced-motion: no-preference) { .bar rect { transition: width .4s; } }
 `;

@@ -41,7 +41,7 @@ export const stepList = ({ steps, step, phase }: RolloutView): Html | null =>
         })}
       </ol>`;
 
-const size = { width: 640, height: 180, left: 36, right: 12, top: 12, bottom: 24 } as const;
+const size = { width: 640, height: 180, left: 48, right: 12, top: 12, bottom: 24 } as const;
 
 /** The challenger's weight over time, with each look of the analysis as a dot. */
 export const weightChart = (rollout: RolloutView): Html | null => {
