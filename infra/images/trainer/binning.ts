@@ -61,7 +61,7 @@ export function binNumeric(values: Float64Array, binsMax: number): BinnedFeature
   return { type: "numeric", bins, binCount: missingBin + 1, missingBin, edges };
 }
 
-/** Bins category codes, which are already below 255; NaN (unknown or missing) goes to the last bin. */
+/** Bins category codes, which are already below the limit; NaN (unknown or missing) goes to the last bin. */
 export function binCategorical(codes: Float64Array, categories: number): BinnedFeature {
   const bins = Uint8Array.from(codes, (code) => (Number.isNaN(code) ? categories : code));
   return {

@@ -16,14 +16,14 @@ export const boostingParameters = z.strictObject({
   maxDepth: z.int().min(1).max(64).default(64),
   minSamplesLeaf: z.int().min(1).default(20),
   l2: z.number().min(0).default(0),
-  bins: z.int().min(2).max(254).default(254),
+  bins: z.int().min(2).max(255).default(255),
 });
 
 /** Parameters of the boosting. */
 export type BoostingParameters = z.infer<typeof boostingParameters>;
 
 /** Most categories of one feature that a byte can tell apart, besides missing. */
-export const categoriesMax = 254;
+export const categoriesMax = 255;
 
 /** Encoded feature columns (numbers, or category codes with NaN for unknown) and 0/1 labels. */
 export interface TrainingRows {

@@ -30,9 +30,8 @@ export interface Split {
   readonly left: NodeSums;
 }
 
-/** Categories with fewer rows in a node stay right; the smoothing pulls small ones to the middle. */
-const categoryRowsMin = 10;
-const categorySmoothing = 10;
+/** Categories with less support (rows, weighted by hessian) stay right; it also pulls small ones to the middle. */
+const categorySupportMin = 10;
 
 const score = (sums: NodeSums, l2: number): number =>
   (sums.gradient * sums.gradient) / (sums.hessian + l2 + 1e-15);
@@ -99,13 +98,16 @@ function bestCategorical(
   limits: SplitLimits,
 ): Omit<Split, "feature"> | undefined {
   const ranks = new Float64Array(feature.binCount);
+  const supportOfHessian = node.rows / node.hessian;
   const candidates: number[] = [];
   for (let bin = 0; bin < feature.binCount; bin += 1) {
     const cell = offset + 3 * bin;
-    if ((histogram[cell + 2] ?? 0) < categoryRowsMin) continue;
-    ranks[bin] = (histogram[cell] ?? 0) / ((histogram[cell + 1] ?? 0) + categorySmoothing);
+    const hessian = histogram[cell + 1] ?? 0;
+    if (hessian * supportOfHessian < categorySupportMin) continue;
+    ranks[bin] = (histogram[cell] ?? 0) / (hessian + categorySupportMin);
     candidates.push(bin);
   }
+  if (candidates.length < 2) return undefined;
   candidates.sort((a, b) => (ranks[a] ?? 0) - (ranks[b] ?? 0) || a - b);
   let best:
     | { readonly gain: number; readonly left: NodeSums; readonly taken: readonly number[] }
