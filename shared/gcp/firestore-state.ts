@@ -21,8 +21,12 @@ import {
   slots,
   timerDocument,
 } from "./state-documents.js";
+import { within } from "./within.js";
 
 const attemptsMax = 8;
+/** Well below the functions' ack deadline, so that a message is given back while somebody still listens. */
+const decisionMsMax = 45_000;
+const callMsMax = 20_000;
 /** Firestore takes at most 30 values in one `array-contains-any`. */
 const keysPerQueryMax = 30;
 
@@ -114,7 +118,14 @@ export const firestoreState = (config: GcpConfig): State => {
   const using = <Result>(
     what: string,
     work: (firestore: Firestore) => Promise<Result>,
-  ): Promise<Result> => attempting(what, async () => work(await client()));
+  ): Promise<Result> =>
+    attempting(what, () =>
+      within(
+        callMsMax,
+        what,
+        client().then((firestore) => work(firestore)),
+      ),
+    );
 
   const read = <Value>(
     what: string,
@@ -139,16 +150,20 @@ export const firestoreState = (config: GcpConfig): State => {
   const state: State = {
     transact: (key, model, decide) =>
       turn(model, async () => {
-        const firestore = await client();
+        const what = `decide event ${key} for model ${model}`;
         try {
-          const commit = await decideOnce(firestore, key, model, decide);
+          const commit = await within(
+            decisionMsMax,
+            what,
+            client().then((firestore) => decideOnce(firestore, key, model, decide)),
+          );
           return commit === null ? { outcome: "nothing" } : { outcome: "committed", commit };
         } catch (error) {
           // The journal holds the key: another delivery was first, or our own commit whose reply was lost.
           const entry =
             asCloudError(error).status === "ALREADY_EXISTS" ? await state.entry(key) : null;
           if (entry !== null) return { outcome: "duplicate", entry };
-          throw translated(`decide event ${key} for model ${model}`, error, { isDecision: true });
+          throw translated(what, error, { isDecision: true });
         }
       }),
     record: (entry) =>
@@ -162,7 +177,12 @@ export const firestoreState = (config: GcpConfig): State => {
     markDone: (key) =>
       using(`mark event ${key} as done`, async (firestore) => {
         const { FieldValue } = await import("firebase-admin/firestore");
-        await refs(firestore).entry(key).update({ pendingSlot: FieldValue.delete() });
+        try {
+          await refs(firestore).entry(key).update({ pendingSlot: FieldValue.delete() });
+        } catch (error) {
+          // An entry that has expired is pending no more.
+          if (asCloudError(error).status !== "NOT_FOUND") throw error;
+        }
       }),
     entry: (key) => read(`read event ${key}`, (at) => at.entry(key), parseEntry),
     pendingEntries: (beforeMs, limit) =>

@@ -31,7 +31,8 @@ export const pubsubBus = (config: GcpConfig): Bus => {
             topic: `projects/${config.projectId}/topics/${topic}`,
             messages: [{ data, attributes: { ...attributes } }],
           },
-          grpcCallOptions(config),
+          // By itself the client would hold a message back for 10 ms, hoping for company.
+          { ...grpcCallOptions(config), isBundling: false },
         );
       }),
   };

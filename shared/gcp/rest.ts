@@ -1,4 +1,5 @@
 /** Calls to Google's REST APIs: one token, one deadline per call, bounded retries of what may be repeated. */
+import { RejectedError } from "../domain/errors.js";
 import { localToken, lazily, type GcpConfig } from "./config.js";
 import { asCloudError, cloudErrorOfHttp, type CloudError } from "./errors.js";
 
@@ -13,6 +14,8 @@ export interface RestCall {
   /** Whether the same call may be sent twice; GET always may. */
   readonly isRepeatable?: boolean;
   readonly deadlineMs?: number;
+  /** A larger answer is refused before it is read. */
+  readonly bytesMax?: number;
 }
 
 /** An answer, whatever its status. */
@@ -86,6 +89,13 @@ export const restClient = (config: GcpConfig): Rest => {
       ...(payload === undefined ? {} : { body: payload }),
       signal: AbortSignal.timeout(call.deadlineMs ?? deadlineMsDefault),
     });
+    const bytes = Number(response.headers.get("content-length") ?? 0);
+    if (call.bytesMax !== undefined && response.ok && bytes > call.bytesMax) {
+      await response.body?.cancel();
+      throw new RejectedError(
+        `${call.url} is ${String(bytes)} bytes large; at most ${String(call.bytesMax)} are read here.`,
+      );
+    }
     return {
       code: response.status,
       headers: response.headers,
@@ -107,6 +117,7 @@ export const restClient = (config: GcpConfig): Rest => {
       try {
         return await sendChecked(request);
       } catch (error) {
+        if (error instanceof RejectedError) throw error;
         const cloud = asCloudError(error);
         if (!isRepeatable || attempt >= attemptsMax || !isWorthRepeating(cloud)) throw cloud;
         const backoff = backoffMs * 2 ** (attempt - 1) * (0.5 + Math.random());

@@ -2,6 +2,11 @@
  * How states, journal entries and timers lie in Firestore: the whole as one JSON text, and beside it only the fields
  * that queries need. A text costs one index entry where a map costs two for every leaf (a state with a thousand
  * addresses would pass Firestore's limit of 40,000), and it holds lists inside lists, which a map may not.
+ *
+ * On Google Cloud the queries need these composite indexes, times descending where the newest come first:
+ * journal (pendingSlot, receivedAtMs), (slot, receivedAtMs), (model, receivedAtMs), (correlationId, receivedAtMs),
+ * (correlationId, model, receivedAtMs); due (slot, dueAtMs); runs and rollouts (model, endedAtMs). No index of their own
+ * is needed for journal's entry, receivedAtMs and expireAt, for due's dueAtMs, and for the texts of the others.
  */
 import { createHash } from "node:crypto";
 import { z } from "zod";

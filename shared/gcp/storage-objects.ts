@@ -10,7 +10,6 @@ import type { Rest } from "./rest.js";
 const pagesMax = 100;
 const transferMsMax = 60_000;
 
-const objectShape = z.object({ size: z.coerce.number() });
 const listedObject = z.object({
   name: z.string(),
   size: z.string().default(""),
@@ -81,15 +80,13 @@ export const storageObjects = (config: GcpConfig, rest: Rest): StorageObjects =>
     read: (uri, bytesMax) =>
       attempting(`read ${uri}`, () =>
         notFoundAsNull(async () => {
-          const url = urlOf(uri);
-          const { size } = objectShape.parse(await rest.json({ method: "GET", url }));
-          if (size > bytesMax) {
-            throw new RejectedError(
-              `${uri} is ${String(size)} bytes large; at most ${String(bytesMax)} are read here.`,
-            );
-          }
-          const query = { alt: "media" };
-          const call = { method: "GET", url, query, deadlineMs: transferMsMax } as const;
+          const call = {
+            method: "GET",
+            url: urlOf(uri),
+            query: { alt: "media" },
+            deadlineMs: transferMsMax,
+            bytesMax,
+          } as const;
           return (await rest.call(call)).body;
         }),
       ),

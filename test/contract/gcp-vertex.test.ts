@@ -497,3 +497,22 @@ describe("endpoints", () => {
     await expect(nowhere).rejects.toThrow(/continuo apply/);
   });
 });
+
+describe("objects", () => {
+  it("reads what was written, lists it in order, and refuses what is too large or no address", async () => {
+    const uri = "gs://demo-bucket/odd names/ü+?#&.txt";
+    await ports.objects.write(uri, Buffer.from("hello"), "text/plain");
+    await ports.objects.write("gs://demo-bucket/odd names/a", Buffer.alloc(0), "text/plain");
+    expect((await ports.objects.read(uri, 5))?.toString("utf8")).toBe("hello");
+    expect(await ports.objects.read("gs://demo-bucket/odd names/a", 5)).toHaveLength(0);
+    expect(await ports.objects.list("gs://demo-bucket/odd names/")).toEqual([
+      "gs://demo-bucket/odd names/a",
+      uri,
+    ]);
+    expect(await ports.objects.read("gs://demo-bucket/none", 5)).toBeNull();
+    const large = ports.objects.read(uri, 4);
+    await expect(large).rejects.toThrow(RejectedError);
+    await expect(large).rejects.toThrow(/is 5 bytes large; at most 4/);
+    await expect(ports.objects.read("bq://a.b", 4)).rejects.toThrow(/gs:\/\/bucket/);
+  });
+});
