@@ -28,7 +28,7 @@ server.listen(Number(values.port), "127.0.0.1", () => {
 });
 
 /** Replies in progress are finished first; Pub/Sub delivers the rest again. */
-const drainMs = 2000;
+const drainMs = 1500;
 const stop = (): void => {
   server.close(() => process.exit(0));
   server.closeIdleConnections();

@@ -15,6 +15,8 @@ export interface ChildSpec {
   readonly env: () => Readonly<Record<string, string | undefined>>;
   /** Takes everything that the child prints. */
   readonly logFile: string;
+  /** Called whenever it was started again. */
+  readonly onRestart: () => void;
 }
 
 /** A child process that is kept running. */
@@ -32,7 +34,7 @@ const restartDelayMsMax = 15_000;
 /** A child that lived this long had a good start. */
 const goodLifeMs = 30_000;
 /** From the polite to the certain end. */
-const stopTimeoutMs = 4000;
+const stopTimeoutMs = 2200;
 const tailLinesMax = 12;
 
 const readyLine = z.object({ ready: z.literal(true), address: z.url() });
@@ -60,6 +62,19 @@ const signalGroup = (child: ChildProcess, signal: NodeJS.Signals): void => {
 
 const exitText = (code: number | null, signal: NodeJS.Signals | null): string =>
   signal === null ? `exit code ${code ?? "unknown"}` : `signal ${signal}`;
+
+const advice: Readonly<Record<string, string>> = {
+  ENOSPC: "the disk is full: free some space",
+  EROFS: "the state folder is read-only: choose another with --folder",
+  EACCES: "the state folder may not be written to: change its owner or rights",
+};
+
+/** What to do about a child's last words, where that is known. */
+const adviceOn = (tail: readonly string[]): string => {
+  const text = tail.join("\n");
+  const known = Object.entries(advice).find(([code]) => text.includes(code));
+  return known === undefined ? ":" : `; ${known[1]}:`;
+};
 
 /** Starts it once; resolves when it says that it is ready. */
 const startOnce = async (spec: ChildSpec): Promise<Started> => {
@@ -108,9 +123,10 @@ const startOnce = async (spec: ChildSpec): Promise<Started> => {
   if ("address" in first) return { process: child, address: first.address, exited };
   signalGroup(child, "SIGKILL");
   throw failed(
-    [`the ${spec.name} did not start (${first.how}):`, ...tail.map((line) => `  ${line}`)].join(
-      "\n",
-    ),
+    [
+      `${spec.name}: did not start (${first.how})${adviceOn(tail)}`,
+      ...tail.map((line) => `  ${line}`),
+    ].join("\n"),
   );
 };
 
@@ -135,7 +151,7 @@ export const keepRunning = async (
         Date.now() - startedAtMs > goodLifeMs
           ? restartDelayMs
           : Math.min(delayMs * 2, restartDelayMsMax);
-      tell(`the ${spec.name} stopped (${how}); starting it again in ${delayMs / 1000} s`);
+      tell(`${spec.name}: stopped (${how}), starting again in ${delayMs / 1000} s`);
       again(delayMs, nextDelayMs);
     });
   };
@@ -146,7 +162,10 @@ export const keepRunning = async (
         (started) => {
           current = started;
           if (isStopping) signalGroup(started.process, "SIGKILL");
-          else tell(`the ${spec.name} runs again`);
+          else {
+            tell(`${spec.name}: up again`);
+            spec.onRestart();
+          }
           watch(Date.now(), nextDelayMs);
         },
         (error: unknown) => {

@@ -54,6 +54,8 @@ const reasons: Readonly<Record<string, string>> = {
   EROFS: "it lies on a read-only file system: choose another with --folder",
   ENOSPC: "the disk is full: free some space",
   EDQUOT: "the disk quota is used up: free some space",
+  // Node reports a read-only file system like this when it makes a folder with its parents.
+  ENOENT: "it cannot be made there: the place is read-only or gone; choose another with --folder",
   ENOTDIR: "a part of its path is a file: choose another with --folder",
 };
 
