@@ -67,7 +67,7 @@ const statusByHttpCode: Readonly<Record<number, CloudStatus>> = {
 };
 
 /** The canonical status that an HTTP status stands for when the body names none. */
-export const statusOfHttp = (code: number): CloudStatus =>
+const statusOfHttp = (code: number): CloudStatus =>
   statusByHttpCode[code] ?? (code >= 500 ? "INTERNAL" : "INVALID_ARGUMENT");
 
 const errorBody = z.object({
@@ -143,7 +143,7 @@ const runningOperation =
 export const namesRunningOperation = (message: string): boolean => runningOperation.test(message);
 
 /** Takes out whatever could be a credential. */
-export const withoutTokens = (text: string): string =>
+const withoutTokens = (text: string): string =>
   text
     .replace(/\b(bearer)\s+[\w.~+/=:@-]+/gi, "$1 (removed)")
     .replace(/\bya29\.[\w.-]+/g, "(token removed)")

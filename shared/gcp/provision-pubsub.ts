@@ -37,7 +37,7 @@ const topicPath = (config: GcpConfig, topic: string): string =>
   `projects/${config.projectId}/topics/${topic}`;
 
 /** The subscription that calls a function; null for a function that no topic calls. */
-export const subscriptionOf = (
+const subscriptionOf = (
   config: GcpConfig,
   { name, trigger, timeoutSeconds, retry }: FunctionTopology,
   { pushBaseUrl, pushIdentity }: ProvisionOptions,

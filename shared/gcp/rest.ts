@@ -19,7 +19,7 @@ export interface RestCall {
 }
 
 /** An answer, whatever its status. */
-export interface RestAnswer {
+interface RestAnswer {
   readonly code: number;
   readonly headers: Headers;
   readonly body: Buffer;

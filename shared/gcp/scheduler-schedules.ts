@@ -6,7 +6,7 @@ import type { GcpConfig } from "./config.js";
 import { jobPrefix, schedulerJobs, type FoundJob, type JobSpec } from "./scheduler-jobs.js";
 
 /** The id of the Scheduler job of one schedule. */
-export const scheduleJobId = (model: ModelName, schedule: string): string =>
+const scheduleJobId = (model: ModelName, schedule: string): string =>
   `${jobPrefix}${model}-${schedule}`;
 
 const specOf = (model: ModelName, { name, cron, timeZone }: Schedule): JobSpec => ({

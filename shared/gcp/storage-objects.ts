@@ -24,7 +24,7 @@ const listShape = z.object({
 type ListedObject = z.infer<typeof listedObject>;
 
 /** Splits gs://bucket/name; the name may be empty where a prefix is meant. */
-export const parseGcsUri = (uri: string): { readonly bucket: string; readonly name: string } => {
+const parseGcsUri = (uri: string): { readonly bucket: string; readonly name: string } => {
   const match = /^gs:\/\/([^/]+)(?:\/(.*))?$/s.exec(uri);
   if (match?.[1] === undefined) {
     throw new RejectedError(
