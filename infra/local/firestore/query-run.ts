@@ -22,6 +22,11 @@ export interface QueryResult {
 }
 
 const pageRowsMax = 256;
+const pageRowsMin = 4;
+
+/** A walk that may stop after a few rows begins with a small page. */
+const firstPageRows = (query: Query): number =>
+  Math.min(pageRowsMax, (query.limit ?? pageRowsMax) + query.offset + pageRowsMin);
 
 /** The collections that a query looks into. */
 const collectionsOf = (store: DocumentStore, query: Query): readonly Collection[] => {
@@ -62,19 +67,22 @@ function* walkNames(
   store: DocumentStore,
   collection: Collection,
   plan: { readonly isDescending: boolean; readonly bounds: Bounds },
+  firstRows: number,
 ): Generator<readonly Row[]> {
   let { from, to } = idBounds(collection, plan.bounds);
+  let limit = firstRows;
   let last: string | undefined;
   for (;;) {
     const page = store.scan(collection, {
       from,
       to,
       isDescending: plan.isDescending,
-      limit: pageRowsMax,
+      limit,
     });
     const fresh = page.filter(({ key }) => key !== last);
     for (const row of fresh) yield [row];
-    if (page.length < pageRowsMax) return;
+    if (page.length < limit) return;
+    limit = pageRowsMax;
     last = page.at(-1)?.key;
     const id = last?.slice(collection.key.length);
     if (plan.isDescending) to = id;
@@ -87,7 +95,9 @@ function* walkIndex(
   store: DocumentStore,
   collection: Collection,
   plan: Extract<Plan, { kind: "along-index" }>,
+  firstRows: number,
 ): Generator<readonly Row[]> {
+  let limit = firstRows;
   const { field, isDescending, bounds } = plan;
   const from = bounds.from === undefined ? undefined : indexKey(bounds.from);
   const to = bounds.to === undefined ? undefined : indexKey(bounds.to);
@@ -99,7 +109,7 @@ function* walkIndex(
       from,
       to,
       isDescending,
-      limit: pageRowsMax,
+      limit,
       after,
     });
     for (const row of page) {
@@ -111,7 +121,8 @@ function* walkIndex(
       block.push(row);
     }
     const last = page.at(-1);
-    if (page.length < pageRowsMax || last === undefined) break;
+    if (page.length < limit || last === undefined) break;
+    limit = pageRowsMax;
     after = { value: last.value, key: last.key };
   }
   if (block.length > 0) yield block;
@@ -148,10 +159,14 @@ function* candidates(
     yield collections.flatMap((collection) =>
       plan.keys.flatMap((key) => store.getByKey(collection, key) ?? []),
     );
-  } else if (plan.kind === "along-names" && only !== undefined) yield* walkNames(store, only, plan);
-  else if (plan.kind === "along-index" && only !== undefined) yield* walkIndex(store, only, plan);
+  } else if (plan.kind === "along-names" && only !== undefined)
+    yield* walkNames(store, only, plan, firstPageRows(query));
+  else if (plan.kind === "along-index" && only !== undefined)
+    yield* walkIndex(store, only, plan, firstPageRows(query));
   else
-    yield collections.flatMap((collection) => [...walkNames(store, collection, unbounded)].flat());
+    yield collections.flatMap((collection) =>
+      [...walkNames(store, collection, unbounded, pageRowsMax)].flat(),
+    );
 }
 
 const matched = (query: Query, rows: readonly Row[]): readonly Match[] => {
