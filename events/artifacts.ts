@@ -20,10 +20,7 @@ const categoricalDistribution = z.object({
 });
 
 /** How the values of a column were spread: what drift is measured against. */
-export const distribution = z.discriminatedUnion("type", [
-  numericDistribution,
-  categoricalDistribution,
-]);
+const distribution = z.discriminatedUnion("type", [numericDistribution, categoricalDistribution]);
 
 const columnProfile = z.object({
   type: z.enum(["number", "integer", "boolean", "timestamp", "string"]),
@@ -50,7 +47,7 @@ export const profile = z.object({
 });
 
 /** One thing wrong with a dataset version: a sentence with numbers, and what it asks for. */
-export const anomaly = z.object({
+const anomaly = z.object({
   column: z.string().optional(),
   kind: z.enum([
     "no-rows",
@@ -229,4 +226,3 @@ export type Metrics = Readonly<z.infer<typeof metrics>>;
 export type Comparison = Readonly<z.infer<typeof comparison>>;
 export type Slice = Readonly<z.infer<typeof slice>>;
 export type Evaluation = Readonly<z.infer<typeof evaluation>>;
-export type ModelMetadata = Readonly<z.infer<typeof modelMetadata>>;

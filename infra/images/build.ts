@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
 /** The images, each a folder here with main.ts and Dockerfile. */
-export const imageNames = [
+const imageNames = [
   "trainer",
   "predictor",
   "faulty-predictor",

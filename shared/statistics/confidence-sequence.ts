@@ -16,7 +16,7 @@ export function confidenceSequenceRadius(
 }
 
 /** One-sided radius: the mean stays above estimate - radius with probability 1 - alpha. */
-export function oneSidedSequenceRadius(
+function oneSidedSequenceRadius(
   t: number,
   standardDeviation: number,
   options: { readonly rho: number; readonly alpha: number },

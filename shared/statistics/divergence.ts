@@ -72,17 +72,3 @@ export function populationStabilityIndex(
     return (q - p) * Math.log(q / p);
   });
 }
-
-/** Two aligned count arrays over the union of both sides' categories, in sorted order. */
-export function alignCategories(
-  a: Readonly<Record<string, number>>,
-  b: Readonly<Record<string, number>>,
-): { readonly categories: readonly string[]; readonly a: Float64Array; readonly b: Float64Array } {
-  const counts = { a: new Map(Object.entries(a)), b: new Map(Object.entries(b)) };
-  const categories = [...new Set([...counts.a.keys(), ...counts.b.keys()])].toSorted();
-  return {
-    categories,
-    a: Float64Array.from(categories, (category) => counts.a.get(category) ?? 0),
-    b: Float64Array.from(categories, (category) => counts.b.get(category) ?? 0),
-  };
-}

@@ -84,14 +84,7 @@ export function quantilesOfSorted(
   });
 }
 
-/** Edges at equally spaced quantiles of ascending values, without duplicates. */
-export function quantileEdges(sorted: ArrayLike<number>, bins: number): readonly number[] {
-  const probabilities = Array.from({ length: bins + 1 }, (_, i) => i / bins);
-  return [...new Set(quantilesOfSorted(sorted, probabilities))].filter((edge) =>
-    Number.isFinite(edge),
-  );
-}
-
+/** Identifies a bucket by its bounds. */
 const key = ({ low, high }: Bucket): string => `${low}:${high}`;
 
 /** Adds histograms of the same edges; throws a RangeError when the edges differ. */
@@ -151,7 +144,7 @@ const unique = (values: readonly number[]): readonly number[] =>
   [...new Set(values)].toSorted((x, y) => x - y);
 
 /** Both histograms as masses over the union of their bucket edges. */
-export function alignHistograms(a: Histogram, b: Histogram): AlignedCells {
+function alignHistograms(a: Histogram, b: Histogram): AlignedCells {
   const all = [...a.buckets, ...b.buckets];
   const edges = unique(all.filter(isFiniteRange).flatMap(({ low, high }) => [low, high]));
   const points = unique(all.filter(isPoint).map(({ low }) => low));

@@ -126,11 +126,6 @@ export function regularizedBeta(x: number, a: number, b: number): number {
   return Math.exp(betaTails(x, a, b).logLower);
 }
 
-/** Upper tail 1 - I_x(a, b). */
-export function regularizedBetaUpper(x: number, a: number, b: number): number {
-  return Math.exp(betaTails(x, a, b).logUpper);
-}
-
 /** Value x with I_x(a, b) = probability, by bisection to the last bit (about 60 steps). */
 export function betaQuantile(probability: number, a: number, b: number): number {
   if (!(probability >= 0) || !(probability <= 1)) return NaN;

@@ -32,7 +32,7 @@ export interface KolmogorovSmirnov {
 const exactPairsMax = 10_000_000;
 
 /** Kolmogorov's limiting upper tail at x = sqrt(nm/(n+m)) D. */
-export function kolmogorovUpper(x: number): number {
+function kolmogorovUpper(x: number): number {
   if (x <= 0) return 1;
   if (x < 1.18) {
     let sum = 0;

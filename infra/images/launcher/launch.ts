@@ -9,14 +9,14 @@ import { ImageError } from "../arguments.js";
 import { UncertainError, type VertexRequest } from "./vertex-rest.js";
 
 /** Kinds of job and their collections. */
-export const collections = {
+const collections = {
   CustomJob: "customJobs",
   BatchPredictionJob: "batchPredictionJobs",
   HyperparameterTuningJob: "hyperparameterTuningJobs",
 } as const;
 
 /** A kind of job that can be launched. */
-export type JobKind = keyof typeof collections;
+type JobKind = keyof typeof collections;
 
 /** What to launch. */
 export interface Launch {
@@ -32,7 +32,7 @@ export interface Launch {
 }
 
 /** The label that marks a launched job. */
-export const launchLabel = "continuo-launch";
+const launchLabel = "continuo-launch";
 
 const createAttemptsMax = 5;
 const cancelWaitMsMax = 60_000;

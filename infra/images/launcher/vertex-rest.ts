@@ -30,7 +30,7 @@ async function problemOf(response: Response): Promise<string> {
 const isTransient = (status: number): boolean => status === 429 || status >= 500;
 
 /** The access token for a request; none for a local cloud. */
-export type Token = () => Promise<string | undefined>;
+type Token = () => Promise<string | undefined>;
 
 /** Application default credentials, loaded only when a token is needed. */
 export const googleToken: Token = async () => {

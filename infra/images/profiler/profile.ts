@@ -79,7 +79,7 @@ function profileText(column: TextColumn): ColumnProfile {
 }
 
 /** Statistics of one column. */
-export const profileColumn = (column: Column): ColumnProfile =>
+const profileColumn = (column: Column): ColumnProfile =>
   column.type === "string" ? profileText(column) : profileNumbers(column);
 
 /** Statistics of a table. */

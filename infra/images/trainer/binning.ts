@@ -18,7 +18,7 @@ const sampleRowsMax = 200_000;
  * Edges between bins as scikit-learn's _BinMapper makes them: midpoints of the distinct values when they
  * are few, else midpoint percentiles. Rows beyond the limit are thinned evenly.
  */
-export function numericEdges(values: Float64Array, binsMax: number): Float64Array {
+function numericEdges(values: Float64Array, binsMax: number): Float64Array {
   const present = values.filter((value) => !Number.isNaN(value));
   const step = Math.max(1, Math.ceil(present.length / sampleRowsMax));
   const sorted = (step === 1 ? present : present.filter((_, i) => i % step === 0)).toSorted();

@@ -24,7 +24,7 @@ export interface HoldoutOptions {
 }
 
 /** Times in milliseconds of all rows; numbers below 1e11 are taken for seconds. */
-export function timesOf(table: Table, column: string): Float64Array {
+function timesOf(table: Table, column: string): Float64Array {
   const found = table.columns.get(column);
   if (found === undefined) throw new ImageError(`the time column ${column} is not in the rows`);
   if (found.type === "boolean") throw new ImageError(`the time column ${column} holds booleans`);

@@ -22,7 +22,7 @@ import {
 import { logisticParameters, trainLogisticRegression } from "./logistic-regression.js";
 
 /** Version of the trainer, written into every model; a change of results raises it. */
-export const trainerVersion = "1.0.0";
+const trainerVersion = "1.0.0";
 
 const rowsMin = 50;
 

@@ -1,7 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { lowerConfidenceSequence } from "../../../shared/statistics/confidence-sequence.js";
 import { logEProcess } from "../../../shared/statistics/e-process.js";
 import { logExceedance } from "../../../shared/statistics/latency.js";
-import { binomialDraw, multinomialDraw, seededRandom } from "../../../shared/statistics/random.js";
+import {
+  binomialDraw,
+  multinomialDraw,
+  normalDraw,
+  seededRandom,
+} from "../../../shared/statistics/random.js";
 import { sampleRatioMismatch } from "../../../shared/statistics/sample-ratio.js";
 
 const alpha = 0.05;
@@ -156,5 +162,34 @@ describe("sample ratio", () => {
 
   it("finds traffic on a version that must have none", () => {
     expect(sampleRatioMismatch([100, 1], [1, 0]).mismatch).toBe(true);
+  });
+});
+
+describe("the confidence sequence on minute batches", () => {
+  /** Whether the lower bound of the mean difference ever rises above 0 within 60 minutes. */
+  const rises = (random: () => number, mean: number): boolean => {
+    const batches: number[] = [];
+    for (let minute = 0; minute < 60; minute += 1) {
+      batches.push(mean + normalDraw(random));
+      const isLongEnough = batches.length >= 10;
+      if (isLongEnough && lowerConfidenceSequence(batches, { rho: 0.5, alpha }) > 0) return true;
+    }
+    return false;
+  };
+  const share = (mean: number): number => {
+    const random = seededRandom(21);
+    return Array.from({ length: 400 }, () => rises(random, mean)).filter(Boolean).length / 400;
+  };
+
+  it("rises above zero in at most 5 % of 400 hours without a difference", () => {
+    expect(share(0)).toBeLessThanOrEqual(0.05);
+  });
+
+  it("rises above zero when the difference is one standard deviation of a minute", () => {
+    expect(share(1)).toBeGreaterThan(0.99);
+  });
+
+  it("says nothing from a single batch", () => {
+    expect(lowerConfidenceSequence([1], { rho: 0.5, alpha })).toBe(-Infinity);
   });
 });
