@@ -1,4 +1,6 @@
 /** TypeScript to what the child processes run. */
+import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 import { failed } from "../errors.js";
@@ -11,10 +13,16 @@ export interface Processes {
   readonly stopWithParent: string;
 }
 
-/** Bundles the child processes' code into `.build/up`; packages stay where they are. */
-export const buildProcesses = async (root: string): Promise<Processes> => {
-  const folder = join(root, ".build", "up");
+/** Where an instance's bundles lie: each has its own, so that none changes under another's feet. */
+export const buildFolder = (root: string, stateFolder: string): string => {
+  const name = createHash("sha256").update(stateFolder).digest("hex").slice(0, 8);
+  return join(root, ".build", "up", name);
+};
+
+/** Bundles the child processes' code; packages stay where they are. */
+export const buildProcesses = async (root: string, folder: string): Promise<Processes> => {
   try {
+    rmSync(folder, { recursive: true, force: true });
     await build({
       absWorkingDir: root,
       entryPoints: {

@@ -5,8 +5,8 @@ import { buildImages } from "../../images/build.js";
 import { filesIn, writeWhole } from "./folder.js";
 
 /** Bundles the images and writes the map from image name to local command that the local cloud reads. */
-export const buildImagesInto = async (root: string, folder: string): Promise<void> => {
-  const paths = await buildImages(join(root, ".build", "images"));
+export const writeImages = async (buildFolder: string, folder: string): Promise<void> => {
+  const paths = await buildImages(join(buildFolder, "images"));
   const images = Object.fromEntries(
     Object.entries(paths).map(([name, path]) => [
       `continuo/${name}`,

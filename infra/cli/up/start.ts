@@ -5,7 +5,7 @@ import process from "node:process";
 import { stop as stopBundler } from "esbuild";
 import { functions } from "../../../functions/manifest.js";
 import { failed } from "../errors.js";
-import { buildProcesses } from "./build.js";
+import { buildFolder, buildProcesses } from "./build.js";
 import type { Processes } from "./build.js";
 import { keepRunning } from "./child.js";
 import type { Child } from "./child.js";
@@ -13,7 +13,7 @@ import { bucketOf, functionsEnvironment } from "./environment.js";
 import { filesIn, removeFolder, takeFolder, tokenIn, writeWhole } from "./folder.js";
 import type { Instance } from "./folder.js";
 import { freePort } from "./free-port.js";
-import { buildImagesInto } from "./images.js";
+import { writeImages } from "./images.js";
 import { provisionOnce } from "./provision-once.js";
 
 /** How an instance is started. */
@@ -157,12 +157,12 @@ export const start = async (options: StartOptions): Promise<Running> => {
   };
   try {
     const token = tokenIn(folder);
-    const [processes] = await Promise.all([
-      buildProcesses(options.root),
-      buildImagesInto(options.root, folder),
-    ]);
-    // Its process is not needed any more and takes memory.
-    await stopBundler();
+    const bundles = buildFolder(options.root, folder);
+    const processes = await buildProcesses(options.root, bundles);
+    const images = writeImages(bundles, folder);
+    // A new cloud needs them for its first training run only; one that continues starts its predictors at once.
+    if (isContinued) await images;
+    images.catch(() => undefined);
     const instance = (): Instance => {
       const [cloud, served] = children;
       const address = served?.address ?? cloud?.address ?? "";
@@ -187,6 +187,9 @@ export const start = async (options: StartOptions): Promise<Running> => {
     const cloud = await startCloud(starting);
     if (isContinued) options.tell(`continuing from the state in ${folder}`);
     if (!options.isCloudOnly) await startFunctions(starting, token, cloud);
+    await images;
+    // The bundler's process is not needed any more and takes memory.
+    await stopBundler();
     announce();
     return { instance: instance(), stop };
   } catch (error) {
