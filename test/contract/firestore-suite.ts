@@ -6,10 +6,13 @@ import {
   GeoPoint,
   Timestamp,
   type CollectionReference,
+  type DocumentSnapshot,
+  type QuerySnapshot,
   type Firestore,
   type Query,
 } from "firebase-admin/firestore";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { eventually } from "./local-cloud.js";
 import { connect, type Target } from "./firestore-targets.js";
 
 let collections = 0;
@@ -477,6 +480,72 @@ export const firestoreSuite = (name: string, start: () => Promise<Target>): void
           idsOf(collection.orderBy("n").offset(300)),
         ]);
         expect(new Set(pages.flat()).size).toBe(700);
+      });
+    });
+
+    describe("listeners", () => {
+      /** The snapshots of a listener as they come. */
+      const watch = <Seen>(
+        listenTo: (onNext: (seen: Seen) => void, onError: (error: Error) => void) => () => void,
+      ): {
+        readonly next: (what: string, isIt: (seen: Seen) => boolean) => Promise<Seen>;
+        readonly stop: () => void;
+      } => {
+        const seen: Seen[] = [];
+        const errors: Error[] = [];
+        const stop = listenTo(
+          (snapshot) => seen.push(snapshot),
+          (error) => errors.push(error),
+        );
+        return {
+          next: (what, isIt) =>
+            eventually(what, () => {
+              const [error] = errors;
+              if (error !== undefined) throw error;
+              return seen.find(isIt);
+            }),
+          stop,
+        };
+      };
+
+      test("a document is watched from missing to created, changed and deleted", async () => {
+        const reference = fresh().doc("watched");
+        const listener = watch<DocumentSnapshot>((next, fail) => reference.onSnapshot(next, fail));
+        await listener.next("missing at first", ({ exists }) => !exists);
+        await reference.set({ n: 1 });
+        await listener.next("created", (snapshot) => snapshot.get("n") === 1);
+        await reference.update({ n: 2 });
+        await listener.next("changed", (snapshot) => snapshot.get("n") === 2);
+        await reference.delete();
+        await reference.set({ n: 3 });
+        await listener.next("created again", (snapshot) => snapshot.get("n") === 3);
+        listener.stop();
+      });
+
+      test("a query is watched as documents enter, change, leave and vanish", async () => {
+        const collection = await fill({ a: { n: 1 }, b: { n: 2 }, c: { n: 3 } });
+        const ids = (snapshot: QuerySnapshot): string => snapshot.docs.map(({ id }) => id).join();
+        const query = collection.where("n", ">=", 2).orderBy("n");
+        const listener = watch<QuerySnapshot>((next, fail) => query.onSnapshot(next, fail));
+        await listener.next("the first results", (snapshot) => ids(snapshot) === "b,c");
+        await collection.doc("a").set({ n: 9 });
+        await listener.next("one enters", (snapshot) => ids(snapshot) === "b,c,a");
+        await collection.doc("b").set({ n: 1 });
+        await listener.next("one leaves", (snapshot) => ids(snapshot) === "c,a");
+        await collection.doc("c").delete();
+        await listener.next("one vanishes", (snapshot) => ids(snapshot) === "a");
+        listener.stop();
+      });
+
+      test("a limit shows the next when one goes", async () => {
+        const collection = await fill({ a: { n: 1 }, b: { n: 2 }, c: { n: 3 } });
+        const ids = (snapshot: QuerySnapshot): string => snapshot.docs.map(({ id }) => id).join();
+        const query = collection.orderBy("n").limit(2);
+        const listener = watch<QuerySnapshot>((next, fail) => query.onSnapshot(next, fail));
+        await listener.next("the first two", (snapshot) => ids(snapshot) === "a,b");
+        await collection.doc("a").delete();
+        await listener.next("the next two", (snapshot) => ids(snapshot) === "b,c");
+        listener.stop();
       });
     });
 

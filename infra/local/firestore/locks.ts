@@ -119,11 +119,11 @@ export const createLocks = ({ waitMsMax, silentMsMax, nowMicros }: LockSettings)
   };
   const dropSilent = (entry: Entry): void => {
     const limitMs = performance.now() - silentMsMax;
-    for (const holder of [...entry.holders])
+    for (const holder of Array.from(entry.holders))
       if (holder.lastSeenMs <= limitMs) doom(holder, nowMicros());
   };
   const releaseAll = (owner: LockOwner): void => {
-    for (const waiter of [...(waits.get(owner) ?? [])]) {
+    for (const waiter of Array.from(waits.get(owner) ?? [])) {
       settle(waiter, false);
       advance(waiter.name);
     }
@@ -186,7 +186,7 @@ export const createLocks = ({ waitMsMax, silentMsMax, nowMicros }: LockSettings)
       return true;
     },
     doomOthers: (name, winner, commitMicros) => {
-      for (const holder of [...(entries.get(name)?.holders ?? [])]) {
+      for (const holder of Array.from(entries.get(name)?.holders ?? [])) {
         if (holder !== winner) doom(holder, commitMicros - 1);
       }
     },

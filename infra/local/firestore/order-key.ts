@@ -6,13 +6,15 @@
 import type { Fields, Value } from "./values.js";
 
 const scratch = new DataView(new ArrayBuffer(8));
-const ascii = /^[\x01-\x7f]*$/;
 const exactIntegerMax = 9_007_199_254_740_992;
 
 /** Bytes of UTF-8, one character each; zero bytes are escaped so that the terminator sorts first. */
 export const textKey = (text: string): string => {
-  if (ascii.test(text)) return `${text}\x00\x01`;
-  return bytesKey(Buffer.from(text, "utf8"));
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code === 0 || code > 0x7f) return bytesKey(Buffer.from(text, "utf8"));
+  }
+  return `${text}\x00\x01`;
 };
 
 const bytesKey = (bytes: Buffer): string =>

@@ -84,6 +84,20 @@ const text = (blob: ArrayBuffer): string => Buffer.from(blob).toString("latin1")
 const lowerBound = (key: string | undefined): Buffer => (key === undefined ? lowest : bytes(key));
 const upperBound = (key: string | undefined): Buffer => (key === undefined ? highest : bytes(key));
 
+const rowOf = (collection: Collection, row: DocumentRow): IndexedRow => ({
+  key: collection.key + text(row.key),
+  value: row.value === undefined ? "" : text(row.value),
+  document: {
+    name: nameOf(collection.database, [...collection.segments, row.id]),
+    fields: parseFields(row.fields),
+    createdMicros: row.created,
+    updatedMicros: row.updated,
+    storedBytes: row.fields.length,
+  },
+});
+const rowsOf = (collection: Collection, rows: unknown): readonly IndexedRow[] =>
+  (rows as DocumentRow[]).map((row) => rowOf(collection, row));
+
 /** Opens the tables of documents. */
 export const openStore = (db: Database.Database): DocumentStore => {
   db.exec(schema);
@@ -129,20 +143,6 @@ export const openStore = (db: Database.Database): DocumentStore => {
     end: db.prepare("COMMIT"),
     undo: db.prepare("ROLLBACK"),
   };
-
-  const rowOf = (collection: Collection, row: DocumentRow): IndexedRow => ({
-    key: collection.key + text(row.key),
-    value: row.value === undefined ? "" : text(row.value),
-    document: {
-      name: nameOf(collection.database, [...collection.segments, row.id]),
-      fields: parseFields(row.fields),
-      createdMicros: row.created,
-      updatedMicros: row.updated,
-      storedBytes: row.fields.length,
-    },
-  });
-  const rowsOf = (collection: Collection, rows: unknown): readonly IndexedRow[] =>
-    (rows as DocumentRow[]).map((row) => rowOf(collection, row));
 
   const persist = ({ target, before, after }: Change): void => {
     const collection = collections.ensure(target.database, target.segments.slice(0, -1));

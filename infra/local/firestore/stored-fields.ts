@@ -57,7 +57,8 @@ const fromJson = (json: Json): Value => {
 const fieldsFromJson = (json: readonly Json[]): Fields => {
   const fields: Record<string, Value> = {};
   for (let index = 0; index < json.length; index += 2) {
-    fields[String(json[index])] = fromJson(json[index + 1] ?? null);
+    const name = json[index];
+    if (typeof name === "string") fields[name] = fromJson(json[index + 1] ?? null);
   }
   return fields;
 };
