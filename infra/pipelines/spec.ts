@@ -2,6 +2,7 @@
  * The part of Kubeflow's PipelineSpec (schema 2.1.0, pipeline_spec.proto) that our templates use; field
  * names as in its JSON form.
  */
+import type { Resources } from "../../shared/domain/machine.js";
 
 /** Type of a pipeline's or a task's parameter. */
 export type ParameterType = "STRING" | "LIST" | "STRUCT";
@@ -70,20 +71,6 @@ export interface Component {
   readonly dag?: { readonly tasks: Readonly<Record<string, Task>> };
   readonly inputDefinitions?: InputDefinitions;
   readonly outputDefinitions?: OutputDefinitions;
-}
-
-/** What a task's container gets of a machine. */
-export interface Resources {
-  readonly cpuLimit?: number;
-  readonly memoryLimit?: number;
-  readonly resourceCpuLimit?: string;
-  readonly resourceMemoryLimit?: string;
-  readonly accelerator?: {
-    readonly type: string;
-    readonly count: string;
-    readonly resourceType: string;
-    readonly resourceCount: string;
-  };
 }
 
 /** A container of a task. */

@@ -2,7 +2,7 @@
  * Continuo's own pipeline, one per training run: profile the newest dataset version, and if the data
  * gate says go, train a challenger and evaluate it against the champion on rows that neither has seen.
  */
-import { machineResources, type Accelerator } from "./machine.js";
+import { machineResources, type Accelerator } from "../../shared/domain/machine.js";
 import type {
   ArtifactDefinition,
   Component,

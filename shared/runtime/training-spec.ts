@@ -1,6 +1,7 @@
 /** Continuo's own pipeline template, fitted to one manifest. */
 import { z } from "zod";
 import { RejectedError } from "../domain/errors.js";
+import { machineResources, type Resources } from "../domain/machine.js";
 import type { Manifest } from "../manifest/schema.js";
 import type { Objects } from "../ports/objects.js";
 import { config } from "./wiring.js";
@@ -21,6 +22,16 @@ const templateSchema = z.looseObject({
 export const templateUri = (bucket: string): string =>
   `gs://${bucket}/continuo/pipelines/train.json`;
 
+const resourcesOf = (machine: Manifest["training"]["machine"]): Resources => {
+  try {
+    return machineResources(machine.type, machine.accelerator);
+  } catch (error) {
+    throw new RejectedError(error instanceof Error ? error.message : String(error), {
+      cause: error,
+    });
+  }
+};
+
 /** Reads the template and sets the training image and machine; throws RejectedError when it is missing or broken. */
 export const trainingSpec = async (manifest: Manifest, objects: Objects): Promise<unknown> => {
   const uri = templateUri(config().bucket);
@@ -37,18 +48,8 @@ export const trainingSpec = async (manifest: Manifest, objects: Objects): Promis
   const train = executors["exec-train"];
   if (train === undefined) throw new RejectedError(`${uri} has no executor exec-train`);
   const { machine, image } = manifest.training;
-  const resources = {
-    machineType: machine.type,
-    ...(machine.accelerator === undefined
-      ? {}
-      : {
-          accelerator: {
-            resourceType: machine.accelerator.type,
-            resourceCount: String(machine.accelerator.count),
-          },
-        }),
-  };
-  const container = { ...train.container, image, ...(machine.accelerator ? { resources } : {}) };
+  const resources = resourcesOf(machine);
+  const container = { ...train.container, image, resources };
   return {
     ...parsed.data,
     deploymentSpec: {

@@ -1,5 +1,18 @@
 /** A machine type as the limits that a pipeline's task can ask for: Vertex AI picks the machine from them. */
-import type { Resources } from "./spec.js";
+
+/** `resources` of a container executor in a PipelineSpec (both spellings: Kubeflow's compiler writes both). */
+export interface Resources {
+  readonly cpuLimit?: number;
+  readonly memoryLimit?: number;
+  readonly resourceCpuLimit?: string;
+  readonly resourceMemoryLimit?: string;
+  readonly accelerator?: {
+    readonly type: string;
+    readonly count: string;
+    readonly resourceType: string;
+    readonly resourceCount: string;
+  };
+}
 
 /** An accelerator of Vertex AI, for example NVIDIA_L4. */
 export interface Accelerator {
