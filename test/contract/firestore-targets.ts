@@ -42,8 +42,8 @@ export const emulatorJar = (): string | undefined =>
         .map((folder) => join(folder, jarPath))
         .find((file) => existsSync(file));
 
-const freePort = async (): Promise<number> =>
-  await new Promise((resolve, reject) => {
+const freePort = (): Promise<number> =>
+  new Promise((resolve, reject) => {
     const server = createServer();
     server.once("error", reject);
     server.listen(0, "127.0.0.1", () => {

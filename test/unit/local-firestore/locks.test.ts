@@ -39,8 +39,8 @@ describe("locks", () => {
   test("of a document that changed doom every other holder, and free what these held", async () => {
     const locks = table();
     const [loser, winner] = [owner(0), owner(0)];
-    locks.acquire(loser, "b");
-    locks.acquire(loser, "a");
+    expect(locks.acquire(loser, "b")).toBe(true);
+    expect(locks.acquire(loser, "a")).toBe(true);
     await locks.acquire(winner, "a");
     locks.doomOthers("a", winner, 100);
     expect(loser.doomedAtMicros).toBe(99);
@@ -52,8 +52,8 @@ describe("locks", () => {
   test("of a ring: the youngest loses at once, the others go on", async () => {
     const locks = table();
     const [old, young] = [owner(longMs * 2), owner(longMs)];
-    locks.acquire(old, "a");
-    locks.acquire(young, "b");
+    expect(locks.acquire(old, "a")).toBe(true);
+    expect(locks.acquire(young, "b")).toBe(true);
     const waiting = locks.acquire(old, "b");
     expect(await locks.acquire(young, "a")).toBe(false);
     expect(await waiting).toBe(true);
@@ -63,7 +63,7 @@ describe("locks", () => {
   test("of a holder that fell silent go to a plain write that waits", async () => {
     const locks = table(longMs, 20);
     const dead = owner(longMs);
-    locks.acquire(dead, "a");
+    expect(locks.acquire(dead, "a")).toBe(true);
     expect(await locks.acquire(owner(0, false), "a")).toBe(true);
     expect(dead.doomedAtMicros).toBe(7);
   });
@@ -71,7 +71,7 @@ describe("locks", () => {
   test("are given up after the limit, without a trace", async () => {
     const locks = table(10);
     const holder = owner(longMs);
-    locks.acquire(holder, "a");
+    expect(locks.acquire(holder, "a")).toBe(true);
     expect(await locks.acquire(owner(longMs), "a")).toBe(false);
     locks.releaseAll(holder);
     expect(locks.heldCount()).toBe(0);

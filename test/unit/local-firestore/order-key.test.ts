@@ -120,9 +120,11 @@ describe("the order of values", () => {
       fc.property(
         fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
         fc.double({ noNaN: true }),
-        (a, b) =>
-          Math.sign(compareKeys(valueKey(integer(a)), valueKey(double(b)))) ===
-          compareNumbers(a, b),
+        (a, b) => {
+          expect(Math.sign(compareKeys(valueKey(integer(a)), valueKey(double(b))))).toBe(
+            compareNumbers(a, b),
+          );
+        },
       ),
     );
   });
@@ -131,7 +133,7 @@ describe("the order of values", () => {
     fc.assert(
       fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (a, b) => {
         const order = Buffer.compare(Buffer.from(a), Buffer.from(b));
-        return Math.sign(compareKeys(valueKey(text(a)), valueKey(text(b)))) === order;
+        expect(Math.sign(compareKeys(valueKey(text(a)), valueKey(text(b))))).toBe(order);
       }),
     );
   });
@@ -141,9 +143,8 @@ describe("the order of values", () => {
       fc.property(scalar, scalar, value, value, (a, b, x, y) => {
         const first = compareKeys(valueKey(a), valueKey(b));
         const order = compareKeys(valueKey(array(a, x)), valueKey(array(b, y)));
-        return first === 0
-          ? Math.sign(order) === Math.sign(compareKeys(valueKey(x), valueKey(y)))
-          : Math.sign(order) === Math.sign(first);
+        const expected = first === 0 ? compareKeys(valueKey(x), valueKey(y)) : first;
+        expect(Math.sign(order)).toBe(Math.sign(expected));
       }),
     );
   });
@@ -168,9 +169,9 @@ describe("the order of values", () => {
 describe("stored fields", () => {
   test("come back exactly as they were written", () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ minLength: 1 }), value), (fields) =>
-        isSameFields(parseFields(writeFields(fields)), fields),
-      ),
+      fc.property(fc.dictionary(fc.string({ minLength: 1 }), value), (fields) => {
+        expect(isSameFields(parseFields(writeFields(fields)), fields)).toBe(true);
+      }),
     );
   });
 });

@@ -64,11 +64,11 @@ const fieldValue: fc.Arbitrary<WireValue> = fc.oneof(
   },
   { weight: 1, arbitrary: wireValue.map((x) => ({ mapValue: { fields: { x } } })) },
 );
-const fieldPath = fc.constantFrom("p", "q", "p.x");
+const anyPath = fc.constantFrom("p", "q", "p.x");
 const leaf: fc.Arbitrary<WireFilter> = fc
   .oneof(
     fc.record({
-      path: fieldPath,
+      path: anyPath,
       op: fc.constantFrom(
         "EQUAL",
         "NOT_EQUAL",
@@ -81,7 +81,7 @@ const leaf: fc.Arbitrary<WireFilter> = fc
       value: fieldValue,
     }),
     fc.record({
-      path: fieldPath,
+      path: anyPath,
       op: fc.constantFrom("IN", "NOT_IN", "ARRAY_CONTAINS_ANY"),
       value: fc
         .array(wireValue, { minLength: 1, maxLength: 3 })
