@@ -8,7 +8,7 @@ export const datasetArrived = eventSchema(
   "dataset.arrived",
   z.strictObject({
     /** The dataset's name as manifests use it, or the foreign address it came from (gs://, bq://, airflow://). */
-    dataset: text(512),
+    dataset: text(1500),
     /** The files or tables that make up this version. */
     uris: z.array(uri).min(1).max(1000),
     /** Identifies the content; computed from `objects` or from the uris when absent. */

@@ -8,9 +8,9 @@ export const instant = z.iso.datetime({ offset: true }).refine((value) => {
   return year >= 2000 && year < 2100;
 }, "must lie between the years 2000 and 2100");
 
-/** The address of an object, a table or a folder. */
-export const uri = text(1024).regex(
-  /^[a-z][a-z0-9+.-]*:\/\/\S+$/,
+/** The address of an object, a table or a folder; names of objects have up to 1024 bytes and may hold spaces. */
+export const uri = text(1500).regex(
+  /^[a-z][a-z0-9+.-]*:\/\/.+$/,
   "must be an address such as gs://bucket/object",
 );
 
@@ -18,7 +18,7 @@ export const uri = text(1024).regex(
 export const envelopeFields = {
   specversion: z.literal("1.0"),
   /** Deterministic for one occurrence: the same fact always has the same id. */
-  id: text(512),
+  id: text(1500),
   /** Where the fact comes from; source and id together identify the event. */
   source: text(512),
   time: instant,
@@ -26,9 +26,9 @@ export const envelopeFields = {
   datacontenttype: z.literal("application/json").optional(),
   dataschema: text(512).optional(),
   /** Id of the event that caused this one. */
-  causationid: text(512).optional(),
+  causationid: text(1500).optional(),
   /** Id of the first event of the chain. */
-  correlationid: text(512).optional(),
+  correlationid: text(1500).optional(),
 };
 
 /** The schema of one event type. */

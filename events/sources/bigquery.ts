@@ -13,8 +13,14 @@ const transferRun = z.looseObject({
 });
 
 /** https://cloud.google.com/bigquery/docs/reference/auditlogs (BigQueryAuditMetadata) */
+const ofBigQuery = z.looseObject({
+  protoPayload: z.looseObject({
+    serviceName: z.literal("bigquery.googleapis.com"),
+    metadata: z.looseObject({ tableDataChange: z.unknown().optional() }).nullish(),
+  }),
+});
+
 const loadAudit = z.looseObject({
-  insertId: z.string().min(1),
   timestamp: z.string(),
   protoPayload: z.looseObject({
     resourceName: z.string().regex(/^projects\/[^/]+\/datasets\/[^/]+\/tables\/[^/]+$/),
@@ -67,8 +73,12 @@ export const bigQuery = (message: Message): Reading => {
       table: `bq://${project}.${destinationDatasetId}${table === undefined ? "" : `.${table}`}`,
     });
   }
+  const head = ofBigQuery.safeParse(message.body);
+  if (!head.success) return null;
+  // Queries and tables made without rows write entries too: they bring no data.
+  if (head.data.protoPayload.metadata?.tableDataChange === undefined) return { events: [] };
   const audit = loadAudit.safeParse(message.body);
-  if (!audit.success) return null;
+  if (!audit.success) return { problem: problemText(audit.error) };
   const { resourceName, metadata } = audit.data.protoPayload;
   const [, project, , dataset, , table] = resourceName.split("/");
   const { jobName, insertedRowsCount } = metadata.tableDataChange;

@@ -14,7 +14,7 @@ export const cloudEvent =
     const type = types.find((known) => known === head.data.type);
     if (type === undefined) {
       return {
-        problem: `type ${head.data.type} is not accepted here; expected ${types.join(" or ")}`,
+        problem: `type ${head.data.type.slice(0, 100)} is not accepted here; expected ${types.join(" or ")}`,
       };
     }
     const parsed = catalogue[type].schema.safeParse(body);

@@ -30,9 +30,24 @@ const result = (
     | { readonly success: false; readonly error: z.ZodError },
 ): Reading => (parsed.success ? { events: [parsed.data] } : { problem: problemText(parsed.error) });
 
+const typed = z.looseObject({ jsonPayload: z.looseObject({ "@type": z.string() }) });
+
+/** Whether an entry's payload says that it is of this type; whatever else it holds, it is then this source's. */
+const isOfType = (body: unknown, type: string): boolean =>
+  typed.safeParse(body).data?.jsonPayload["@type"].endsWith(`.${type}`) === true;
+
+/** A JSON number, or one that was written as text. */
+const number = z.union([
+  z.number(),
+  z
+    .string()
+    .regex(/^-?\d+(\.\d+)?(e[+-]?\d+)?$/i, "must be a number")
+    .transform(Number)
+    .pipe(z.number()),
+]);
+
 const anomalyEntry = entry.extend({
   jsonPayload: z.looseObject({
-    "@type": z.string().endsWith("ModelMonitoringAnomaliesLogEntry"),
     anomalyObjective: z.string(),
     startTime: z.string(),
     endTime: z.string(),
@@ -40,8 +55,8 @@ const anomalyEntry = entry.extend({
     featureAnomalies: z.array(
       z.looseObject({
         featureDisplayName: z.string(),
-        deviation: z.coerce.number(),
-        threshold: z.coerce.number(),
+        deviation: number,
+        threshold: number,
       }),
     ),
   }),
@@ -54,8 +69,9 @@ const objectiveOf = (name: string): "feature" | "prediction" | "attribution" => 
 
 /** Vertex AI Model Monitoring found anomalies (version 1 of its log entries). */
 export const monitoringAnomaly = (message: Message): Reading => {
+  if (!isOfType(message.body, "ModelMonitoringAnomaliesLogEntry")) return null;
   const parsed = anomalyEntry.safeParse(message.body);
-  if (!parsed.success) return null;
+  if (!parsed.success) return { problem: problemText(parsed.error) };
   const { anomalyObjective, startTime, endTime, deployedModelId, featureAnomalies } =
     parsed.data.jsonPayload;
   const isSkew = anomalyObjective.includes("SKEW");
@@ -77,7 +93,6 @@ export const monitoringAnomaly = (message: Message): Reading => {
 
 const pipelineEntry = entry.extend({
   jsonPayload: z.looseObject({
-    "@type": z.string().endsWith("PipelineJobLogEntry"),
     state: z.string().startsWith("PIPELINE_STATE_"),
   }),
   resource: z.looseObject({ labels: z.looseObject({ pipeline_job_id: z.string().min(1) }) }),
@@ -85,8 +100,9 @@ const pipelineEntry = entry.extend({
 
 /** A PipelineJob changed its state. */
 export const pipelineJobState = (message: Message): Reading => {
+  if (!isOfType(message.body, "PipelineJobLogEntry")) return null;
   const parsed = pipelineEntry.safeParse(message.body);
-  if (!parsed.success) return null;
+  if (!parsed.success) return { problem: problemText(parsed.error) };
   return result(
     pipelineJobChanged.safeParse({
       ...envelope(parsed.data, "pipeline-job.changed"),
@@ -98,26 +114,40 @@ export const pipelineJobState = (message: Message): Reading => {
   );
 };
 
-const auditEntry = entry.extend({
+const auditHead = z.looseObject({
   protoPayload: z.looseObject({
     serviceName: z.literal("aiplatform.googleapis.com"),
     methodName: z.string().min(1),
+  }),
+});
+
+/** The method of a Vertex AI audit entry without its service; null for any other message. */
+const auditedMethod = (body: unknown): string | null =>
+  auditHead.safeParse(body).data?.protoPayload.methodName.split(".").at(-1) ?? null;
+
+const auditEntry = entry.extend({
+  protoPayload: z.looseObject({
     resourceName: z.string().default(""),
-    authenticationInfo: z.looseObject({ principalEmail: z.string().min(1) }).optional(),
+    authenticationInfo: z.looseObject({ principalEmail: z.string().min(1) }).nullish(),
     status: z
       .looseObject({ code: z.number().optional(), message: z.string().optional() })
       .nullish(),
-    request: z.unknown(),
-    response: z.unknown(),
+    // Entries of failed calls have no response, and those that end an operation no request.
+    request: z.unknown().optional(),
+    response: z.unknown().optional(),
   }),
   operation: z
     .looseObject({ id: z.string(), first: z.boolean().optional(), last: z.boolean().optional() })
-    .optional(),
+    .nullish(),
 });
 
-const uploadResponse = z.looseObject({ model: z.string(), modelVersionId: z.string() });
-const aliasRequest = z.looseObject({ name: z.string(), versionAliases: z.array(z.string()) });
-const aliasResponse = z.looseObject({ versionId: z.string().optional() }).catch({});
+const uploaded = z.object({
+  response: z.looseObject({ model: z.string(), modelVersionId: z.string() }),
+});
+const merged = z.object({
+  request: z.looseObject({ name: z.string(), versionAliases: z.array(z.string()) }),
+  response: z.looseObject({ versionId: z.string().optional() }).catch({}),
+});
 
 const modelOf = (name: string): string =>
   /\/models\/(?<model>[^/@]+)/.exec(name)?.groups?.["model"] ?? name;
@@ -127,44 +157,40 @@ const versionOf = (name: string): string =>
 
 /** The registry changed: a version was uploaded, or aliases were merged. Calls that failed changed nothing. */
 export const registryAudit = (message: Message): Reading => {
+  const method = auditedMethod(message.body);
+  if (method !== "UploadModel" && method !== "MergeVersionAliases") return null;
   const parsed = auditEntry.safeParse(message.body);
-  if (!parsed.success) return null;
+  if (!parsed.success) return { problem: problemText(parsed.error) };
   const { protoPayload, operation } = parsed.data;
   const principal = protoPayload.authenticationInfo?.principalEmail ?? "unknown";
   if ((protoPayload.status?.code ?? 0) !== 0) return { events: [] };
-  if (protoPayload.methodName.endsWith("UploadModel")) {
+  if (method === "UploadModel") {
     // Long operations write two entries; only the last one knows the version.
     if (operation?.last !== true) return { events: [] };
-    const response = uploadResponse.safeParse(protoPayload.response);
-    if (!response.success) return { problem: problemText(response.error) };
+    const upload = uploaded.safeParse(protoPayload);
+    if (!upload.success) return { problem: problemText(upload.error) };
+    const { model, modelVersionId } = upload.data.response;
     return foreign(
       modelVersionRegistered.safeParse({
         ...envelope(parsed.data, "model-version.registered"),
-        data: {
-          model: modelOf(response.data.model),
-          versionId: response.data.modelVersionId,
-          principal,
-        },
+        data: { model: modelOf(model), versionId: modelVersionId, principal },
       }),
     );
   }
-  if (protoPayload.methodName.endsWith("MergeVersionAliases")) {
-    const request = aliasRequest.safeParse(protoPayload.request);
-    if (!request.success) return { problem: problemText(request.error) };
-    const name = request.data.name;
-    return foreign(
-      modelVersionAliased.safeParse({
-        ...envelope(parsed.data, "model-version.aliased"),
-        data: {
-          model: modelOf(name),
-          versionId: aliasResponse.parse(protoPayload.response).versionId ?? versionOf(name),
-          principal,
-          aliases: request.data.versionAliases,
-        },
-      }),
-    );
-  }
-  return null;
+  const merge = merged.safeParse(protoPayload);
+  if (!merge.success) return { problem: problemText(merge.error) };
+  const { name, versionAliases } = merge.data.request;
+  return foreign(
+    modelVersionAliased.safeParse({
+      ...envelope(parsed.data, "model-version.aliased"),
+      data: {
+        model: modelOf(name),
+        versionId: merge.data.response.versionId ?? versionOf(name),
+        principal,
+        aliases: versionAliases,
+      },
+    }),
+  );
 };
 
 /** A project's registry also holds models with names that ours never have: they are nobody's event. */
@@ -175,8 +201,10 @@ const foreign = (parsed: Parameters<typeof result>[0]): Reading =>
 
 /** A deployment or undeployment ended. */
 export const operationAudit = (message: Message): Reading => {
+  const method = auditedMethod(message.body);
+  if (method === null) return null;
   const parsed = auditEntry.safeParse(message.body);
-  if (!parsed.success) return null;
+  if (!parsed.success) return { problem: problemText(parsed.error) };
   const { protoPayload, operation } = parsed.data;
   if (operation?.last !== true) return { events: [] };
   const code = protoPayload.status?.code ?? 0;
@@ -185,7 +213,7 @@ export const operationAudit = (message: Message): Reading => {
       ...envelope(parsed.data, "operation.finished"),
       data: {
         operation: operation.id,
-        method: protoPayload.methodName.split(".").at(-1),
+        method,
         resource: protoPayload.resourceName,
         principal: protoPayload.authenticationInfo?.principalEmail ?? "unknown",
         isSuccessful: code === 0,

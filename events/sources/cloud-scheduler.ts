@@ -3,16 +3,20 @@ import { z } from "zod";
 import { scheduleFired } from "../schedule.js";
 import { problemText, type Message, type Reading } from "./message.js";
 
-const fired = z.strictObject({
-  kind: z.literal("schedule"),
-  model: z.string(),
-  schedule: z.string(),
-});
+const ofSchedule = z.looseObject({ kind: z.literal("schedule") });
+
+const fired = ofSchedule
+  .extend({
+    model: z.string(),
+    schedule: z.string(),
+  })
+  .strict();
 
 /** A manifest's schedule fired; the same job in the same minute is the same event. */
 export const cloudScheduler = (message: Message): Reading => {
+  if (!ofSchedule.safeParse(message.body).success) return null;
   const parsed = fired.safeParse(message.body);
-  if (!parsed.success) return null;
+  if (!parsed.success) return { problem: problemText(parsed.error) };
   const { model, schedule } = parsed.data;
   const minute = message.publishTime.slice(0, 16);
   const event = scheduleFired.safeParse({

@@ -19,7 +19,8 @@ export const cloudStorage = (message: Message): Reading => {
   const parsed = attributes.safeParse(message.attributes);
   if (!parsed.success) return { problem: problemText(parsed.error) };
   const { bucketId, objectId, objectGeneration, eventType, eventTime } = parsed.data;
-  if (eventType !== "OBJECT_FINALIZE") return { events: [] };
+  // A name that ends with a slash is the empty object by which consoles show a folder.
+  if (eventType !== "OBJECT_FINALIZE" || objectId.endsWith("/")) return { events: [] };
   const uri = `gs://${bucketId}/${objectId}`;
   const { crc32c } = object.parse(message.body);
   const event = datasetArrived.safeParse({
