@@ -111,11 +111,11 @@ export async function* months(options: {
       rowStart: row,
       rowEnd,
       onComplete: (rows) => {
-        read.rows = rows as readonly (readonly unknown[])[];
+        read.rows = rows;
       },
     });
     for (const [date, delay, distance, origin, destination] of read.rows) {
-      const dateMs = (date as Date).getTime();
+      const dateMs = date instanceof Date ? date.getTime() : Number.NaN;
       const name = monthName(dateMs);
       if (current?.name !== name) {
         if (current !== undefined) yield current;

@@ -4,14 +4,14 @@ import type { Flight } from "./flights.js";
 import type { DemoWorld } from "./world.js";
 
 /** Changes a column on its way to the file: how act 4 breaks one. */
-export type Breakage = (flight: Flight) => Partial<Record<keyof Flight, number | string | null>>;
+export type Breakage = (flight: Flight) => Partial<Flight>;
 
 const column = <Value>(flights: readonly Flight[], value: (flight: Flight) => Value): Value[] =>
   flights.map(value);
 
 /** Flights as a Parquet file. */
 export const parquetOf = (flights: readonly Flight[], breakage: Breakage = () => ({})): Buffer => {
-  const rows = flights.map((flight) => ({ ...flight, ...breakage(flight) })) as readonly Flight[];
+  const rows = flights.map((flight) => ({ ...flight, ...breakage(flight) }));
   const bytes = parquetWriteBuffer({
     columnData: [
       { name: "date", data: column(rows, ({ dateMs }) => new Date(dateMs)), type: "TIMESTAMP" },

@@ -1,55 +1,54 @@
 /** What the acts share: how to look at runs and rollouts, and what an act reports. */
+import { z } from "zod";
 import type { Flight, Month } from "./flights.js";
 import type { Traffic } from "./traffic.js";
 import { until, type DemoWorld } from "./world.js";
 
+const numbers = z.record(z.string(), z.number());
+
+const run = z.object({
+  run: z.string(),
+  isLive: z.boolean(),
+  phase: z.string(),
+  outcome: z.enum(["registered", "rejected", "failed", "cancelled"]).nullable(),
+  trigger: z.string(),
+  reason: z.string(),
+  reasons: z.array(z.string()),
+  datasetUris: z.array(z.string()),
+  versionId: z.string().nullable(),
+  evaluation: z
+    .object({ report: z.string(), outcome: z.string(), numbers, artifact: z.string() })
+    .nullable(),
+});
+
+const rollout = z.object({
+  rollout: z.string(),
+  isLive: z.boolean(),
+  phase: z.string(),
+  outcome: z.enum(["promoted", "rolled-back", "aborted"]).nullable(),
+  run: z.string().nullable(),
+  versionId: z.string(),
+  reasons: z.array(z.string()),
+  weight: z.number().nullable(),
+  history: z.array(
+    z.object({ weight: z.number(), verdict: z.object({ result: z.string(), numbers }) }),
+  ),
+});
+
+const model = z.object({
+  model: z.string(),
+  champion: z.object({ versionId: z.string(), run: z.string().nullable() }).nullable(),
+  datasets: z.array(z.object({ uris: z.array(z.string()), isStopped: z.boolean() })),
+});
+
 /** A run as the api shows it; only what the acts read. */
-export interface RunSeen {
-  readonly run: string;
-  readonly model: string;
-  readonly isLive: boolean;
-  readonly phase: string;
-  readonly outcome: "registered" | "rejected" | "failed" | "cancelled" | null;
-  readonly trigger: string;
-  readonly triggerCount: number;
-  readonly reason: string;
-  readonly reasons: readonly string[];
-  readonly datasetUris: readonly string[];
-  readonly versionId: string | null;
-  readonly evaluation: {
-    readonly report: string;
-    readonly outcome: string;
-    readonly reasons: readonly string[];
-    readonly numbers: Readonly<Record<string, number>>;
-    readonly artifact: string;
-  } | null;
-}
+export type RunSeen = Readonly<z.infer<typeof run>>;
 
 /** A rollout as the api shows it; only what the acts read. */
-export interface RolloutSeen {
-  readonly rollout: string;
-  readonly isLive: boolean;
-  readonly phase: string;
-  readonly outcome: "promoted" | "rolled-back" | "aborted" | null;
-  readonly run: string | null;
-  readonly versionId: string;
-  readonly reasons: readonly string[];
-  readonly weight: number | null;
-  readonly history: readonly {
-    readonly weight: number;
-    readonly verdict: {
-      readonly result: string;
-      readonly numbers: Readonly<Record<string, number>>;
-    };
-  }[];
-}
+export type RolloutSeen = Readonly<z.infer<typeof rollout>>;
 
 /** A model as the api shows it; only what the acts read. */
-export interface ModelSeen {
-  readonly model: string;
-  readonly champion: { readonly versionId: string; readonly run: string | null } | null;
-  readonly datasets: readonly { readonly uris: readonly string[]; readonly isStopped: boolean }[];
-}
+export type ModelSeen = Readonly<z.infer<typeof model>>;
 
 /** What one act came to. */
 export interface ActResult {
@@ -83,22 +82,18 @@ export const mainModel = "flights-late";
 export const frozenModel = "flights-january";
 
 /** Runs of a model, newest first. */
-export const runsOf = async (world: DemoWorld, model: string): Promise<readonly RunSeen[]> =>
-  (await world.read<{ readonly runs: readonly RunSeen[] }>(`/runs?model=${model}&limit=50`)).runs;
+export const runsOf = async (world: DemoWorld, name: string): Promise<readonly RunSeen[]> =>
+  z.object({ runs: z.array(run) }).parse(await world.read(`/runs?model=${name}&limit=50`)).runs;
 
 /** Rollouts of a model, newest first. */
-export const rolloutsOf = async (
-  world: DemoWorld,
-  model: string,
-): Promise<readonly RolloutSeen[]> =>
-  (
-    await world.read<{ readonly rollouts: readonly RolloutSeen[] }>(
-      `/rollouts?model=${model}&limit=50`,
-    )
-  ).rollouts;
+export const rolloutsOf = async (world: DemoWorld, name: string): Promise<readonly RolloutSeen[]> =>
+  z
+    .object({ rollouts: z.array(rollout) })
+    .parse(await world.read(`/rollouts?model=${name}&limit=50`)).rollouts;
 
-export const modelSeen = (world: DemoWorld, model: string): Promise<ModelSeen> =>
-  world.read<ModelSeen>(`/models/${model}`);
+/** A model with its champion and its dataset versions. */
+export const modelSeen = async (world: DemoWorld, name: string): Promise<ModelSeen> =>
+  model.parse(await world.read(`/models/${name}`));
 
 /** Waits for the end of the first run that matches, telling each phase on the way. */
 export const endOfRun = async (

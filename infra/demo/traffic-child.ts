@@ -1,12 +1,13 @@
 /** The child of traffic.ts: sends requests at a steady rate until its parent disconnects. */
 import { readFile } from "node:fs/promises";
 import { Agent, request } from "node:http";
+import { z } from "zod";
 
-interface Play {
-  readonly url: string;
-  readonly file: string;
-  readonly requestsPerSecond: number;
-}
+const playSchema = z.object({
+  url: z.string(),
+  file: z.string(),
+  requestsPerSecond: z.number(),
+});
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
 const counts = { sent: 0, answered: 0, failed: 0 };
@@ -15,7 +16,7 @@ const startedAt = performance.now();
 const inFlightMax = 256;
 const sliceMs = 20;
 
-let play: (Play & { readonly bodies: readonly Buffer[] }) | undefined;
+let play: (z.infer<typeof playSchema> & { readonly bodies: readonly Buffer[] }) | undefined;
 let owed = 0;
 
 const send = (url: string, body: Buffer): void => {
@@ -59,7 +60,7 @@ const timers = [
 ];
 
 process.on("message", (message) => {
-  const next = message as Play;
+  const next = playSchema.parse(message);
   void readFile(next.file, "utf8").then((text) => {
     const parsed: unknown = JSON.parse(text);
     const bodies = (Array.isArray(parsed) ? parsed : []).map((body) =>

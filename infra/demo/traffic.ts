@@ -2,16 +2,19 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { z } from "zod";
 import { instanceOf, type Flight } from "./flights.js";
 import type { DemoWorld } from "./world.js";
 
+const trafficCounts = z.object({
+  sent: z.number(),
+  answered: z.number(),
+  failed: z.number(),
+  seconds: z.number(),
+});
+
 /** What the stream has done so far. */
-export interface TrafficCounts {
-  readonly sent: number;
-  readonly answered: number;
-  readonly failed: number;
-  readonly seconds: number;
-}
+export type TrafficCounts = Readonly<z.infer<typeof trafficCounts>>;
 
 /** A running stream. */
 export interface Traffic {
@@ -43,7 +46,7 @@ export const startTraffic = async (
   started.push(child);
   let counts: TrafficCounts = { sent: 0, answered: 0, failed: 0, seconds: 0 };
   child.on("message", (message) => {
-    counts = message as TrafficCounts;
+    counts = trafficCounts.parse(message);
   });
   const exited = new Promise<void>((resolve) => {
     child.once("exit", () => resolve());

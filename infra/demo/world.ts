@@ -1,6 +1,7 @@
 /** What the demo may do, and nothing else: publish, upload, predict, advance Scheduler, write a log line, and read. */
 import type { Storage as StorageClient } from "@google-cloud/storage";
 import { credentials } from "@grpc/grpc-js";
+import { z } from "zod";
 
 /** Where everything is. */
 export interface DemoOptions {
@@ -29,6 +30,9 @@ export interface DemoOptions {
 
 /** Identity under which the demo's own calls appear in the audit log. */
 export const principal = "ingestion@demo.iam.gserviceaccount.com";
+
+const entriesReply = z.object({ entries: z.array(z.record(z.string(), z.unknown())).default([]) });
+const uploadReply = z.looseObject({ modelVersionId: z.string() });
 
 const jsonOf = async (response: Response): Promise<unknown> => {
   const body: unknown = await response.json();
@@ -131,7 +135,7 @@ export const demoWorld = async (options: DemoOptions) => {
           }),
         }),
       );
-      return (body as { entries?: Record<string, unknown>[] }).entries ?? [];
+      return entriesReply.parse(body).entries;
     },
     /** Registers a version of a model by hand, with the official client. */
     uploadVersion: async (
@@ -165,7 +169,7 @@ export const demoWorld = async (options: DemoOptions) => {
           asPerson,
         );
         const [uploaded] = await operation.promise();
-        return (uploaded as { modelVersionId?: string }).modelVersionId ?? "";
+        return uploadReply.parse(uploaded).modelVersionId;
       } finally {
         await client.close();
       }
@@ -188,11 +192,11 @@ export const demoWorld = async (options: DemoOptions) => {
       }
     },
     /** Reads from the api. */
-    read: async <Body>(path: string): Promise<Body> => {
+    read: async (path: string): Promise<unknown> => {
       const response = await fetch(`${options.api}${path}`, {
         headers: { authorization: `Bearer ${options.token}` },
       });
-      return (await jsonOf(response)) as Body;
+      return jsonOf(response);
     },
     close: async (): Promise<void> => {
       await pubsub.close();

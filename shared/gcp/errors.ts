@@ -80,7 +80,8 @@ const errorBody = z.object({
 
 const retryInfoMs = (details: readonly Readonly<Record<string, unknown>>[]): number | undefined => {
   const info = details.find((detail) => String(detail["@type"]).endsWith("google.rpc.RetryInfo"));
-  const seconds = /^(\d+(?:\.\d+)?)s$/.exec(String(info?.["retryDelay"] ?? ""))?.[1];
+  const delay = info?.["retryDelay"];
+  const seconds = typeof delay === "string" ? /^(\d+(?:\.\d+)?)s$/.exec(delay)?.[1] : undefined;
   return seconds === undefined ? undefined : Math.ceil(Number(seconds) * 1000);
 };
 

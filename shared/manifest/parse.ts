@@ -146,7 +146,7 @@ const readDocument = (document: Document.Parsed, lines: LineCounter): ParsedMani
   );
 };
 
-const isEmpty = (document: Document.Parsed<ParsedNode>): boolean =>
+const isEmpty = (document: Document.Parsed): boolean =>
   document.errors.length === 0 &&
   (document.contents === null || (isScalar(document.contents) && document.contents.value === null));
 

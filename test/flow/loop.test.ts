@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { DeployedModelId } from "../../events/ids.js";
+import { modelVersionId, type DeployedModelId } from "../../events/ids.js";
 import { manifestOf } from "../fixtures/manifest.js";
 import { arm, churn, storyOf, type Story } from "./story.js";
 
@@ -174,7 +174,7 @@ describe("the loop in memory", () => {
         type: "model-version.aliased",
         data: {
           model: churn,
-          versionId: versionId as "1" & never,
+          versionId: modelVersionId.parse(versionId),
           principal: "someone@example.com",
           aliases,
         },

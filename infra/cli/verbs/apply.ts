@@ -26,11 +26,7 @@ const readManifests = (files: readonly string[]): readonly Manifest[] => {
 };
 
 const valueText = (value: unknown): string =>
-  value === undefined
-    ? "(absent)"
-    : typeof value === "object"
-      ? JSON.stringify(value)
-      : String(value);
+  typeof value === "string" ? value : (JSON.stringify(value) ?? "(absent)");
 
 const planText = (plan: z.infer<typeof planReply>): string => {
   const changes = plan.changes.map(({ path, before, after }) =>

@@ -1,6 +1,6 @@
 /** Act 4: a dataset version with a broken column is stopped at the data gate, before any training. */
 import { ingest } from "../ingest.js";
-import { endOfRun, firstReason, mainModel, modelSeen, type Act } from "../play.js";
+import { endOfRun, mainModel, modelSeen, type Act } from "../play.js";
 
 /** Act 4. */
 export const brokenData: Act = {

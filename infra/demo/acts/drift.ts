@@ -1,4 +1,5 @@
 /** Act 5: the frozen model's inputs drift in weeks 16 to 18; the detector's log entry starts one retraining. */
+import { z } from "zod";
 import { instanceOf, type Flight } from "../flights.js";
 import {
   endOfRun,
@@ -10,6 +11,8 @@ import {
   type Stage,
 } from "../play.js";
 import { until } from "../world.js";
+
+const anomalyPayload = z.object({ featureAnomalies: z.array(z.record(z.string(), z.unknown())) });
 
 const rowsPerWindow = 3000;
 const rowsPerRequest = 50;
@@ -74,9 +77,7 @@ export const drift: Act = {
     if (!isFound || entry === undefined) {
       return { isAsExpected: false, lines: ["the detector found no drift in weeks 16 to 18"] };
     }
-    const found = (
-      entry["jsonPayload"] as { featureAnomalies?: readonly Record<string, unknown>[] }
-    ).featureAnomalies;
+    const found = anomalyPayload.parse(entry["jsonPayload"]).featureAnomalies;
     world.options.say(`  the detector wrote an anomaly: ${JSON.stringify(found)}`);
     const copies = Array.from({ length: stormSize }, (_, index) => ({
       ...entry,

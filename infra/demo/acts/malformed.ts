@@ -1,11 +1,11 @@
 /** Act 7: a malformed message ends in the dead-letter list, with its reason. */
+import { z } from "zod";
 import type { Act } from "../play.js";
 import { until } from "../world.js";
 
-interface Letter {
-  readonly function: string;
-  readonly reason: string;
-}
+const letters = z.object({
+  deadLetters: z.array(z.object({ function: z.string(), reason: z.string() })),
+});
 
 /** Act 7. */
 export const malformed: Act = {
@@ -21,9 +21,7 @@ export const malformed: Act = {
     const letter = await until(
       "the dead letter",
       async () => {
-        const { deadLetters } = await world.read<{ readonly deadLetters: readonly Letter[] }>(
-          "/dead-letters",
-        );
+        const { deadLetters } = letters.parse(await world.read("/dead-letters"));
         return deadLetters.find(({ function: name }) => name === "on-dataset-arrived") ?? null;
       },
       { seconds: 30, signal: world.options.signal },
