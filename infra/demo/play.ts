@@ -6,7 +6,7 @@ import { until, type DemoWorld } from "./world.js";
 
 const numbers = z.record(z.string(), z.number());
 
-const run = z.object({
+const runReply = z.object({
   run: z.string(),
   isLive: z.boolean(),
   phase: z.string(),
@@ -21,7 +21,7 @@ const run = z.object({
     .nullable(),
 });
 
-const rollout = z.object({
+const rolloutReply = z.object({
   rollout: z.string(),
   isLive: z.boolean(),
   phase: z.string(),
@@ -35,20 +35,20 @@ const rollout = z.object({
   ),
 });
 
-const model = z.object({
+const modelReply = z.object({
   model: z.string(),
   champion: z.object({ versionId: z.string(), run: z.string().nullable() }).nullable(),
   datasets: z.array(z.object({ uris: z.array(z.string()), isStopped: z.boolean() })),
 });
 
 /** A run as the api shows it; only what the acts read. */
-export type RunSeen = Readonly<z.infer<typeof run>>;
+export type RunSeen = Readonly<z.infer<typeof runReply>>;
 
 /** A rollout as the api shows it; only what the acts read. */
-export type RolloutSeen = Readonly<z.infer<typeof rollout>>;
+export type RolloutSeen = Readonly<z.infer<typeof rolloutReply>>;
 
 /** A model as the api shows it; only what the acts read. */
-export type ModelSeen = Readonly<z.infer<typeof model>>;
+export type ModelSeen = Readonly<z.infer<typeof modelReply>>;
 
 /** What one act came to. */
 export interface ActResult {
@@ -83,17 +83,18 @@ export const frozenModel = "flights-january";
 
 /** Runs of a model, newest first. */
 export const runsOf = async (world: DemoWorld, name: string): Promise<readonly RunSeen[]> =>
-  z.object({ runs: z.array(run) }).parse(await world.read(`/runs?model=${name}&limit=50`)).runs;
+  z.object({ runs: z.array(runReply) }).parse(await world.read(`/runs?model=${name}&limit=50`))
+    .runs;
 
 /** Rollouts of a model, newest first. */
 export const rolloutsOf = async (world: DemoWorld, name: string): Promise<readonly RolloutSeen[]> =>
   z
-    .object({ rollouts: z.array(rollout) })
+    .object({ rollouts: z.array(rolloutReply) })
     .parse(await world.read(`/rollouts?model=${name}&limit=50`)).rollouts;
 
 /** A model with its champion and its dataset versions. */
 export const modelSeen = async (world: DemoWorld, name: string): Promise<ModelSeen> =>
-  model.parse(await world.read(`/models/${name}`));
+  modelReply.parse(await world.read(`/models/${name}`));
 
 /** Waits for the end of the first run that matches, telling each phase on the way. */
 export const endOfRun = async (
