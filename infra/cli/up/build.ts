@@ -43,8 +43,11 @@ export const buildProcesses = async (root: string, folder: string): Promise<Proc
       logLevel: "silent",
     });
   } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
     throw failed(
-      `the code could not be bundled into ${folder}: ${error instanceof Error ? error.message : String(error)}`,
+      /permission denied|read-only file system|EACCES|EROFS/.test(text)
+        ? `the folder ${join(root, ".build")} may not be written to: change its owner or rights, or use a checkout of your own`
+        : `the code could not be bundled into ${folder}: ${text}`,
       { cause: error },
     );
   }

@@ -65,6 +65,9 @@ const exitText = (code: number | null, signal: NodeJS.Signals | null): string =>
 
 const advice: Readonly<Record<string, string>> = {
   ENOSPC: "the disk is full: free some space",
+  // The words of SQLite.
+  "disk is full": "the disk is full: free some space",
+  "readonly database": "the state folder may not be written to: change its owner or rights",
   EROFS: "the state folder is read-only: choose another with --folder",
   EACCES: "the state folder may not be written to: change its owner or rights",
 };

@@ -57,6 +57,7 @@ const reasons: Readonly<Record<string, string>> = {
   // Node reports a read-only file system like this when it makes a folder with its parents.
   ENOENT: "it cannot be made there: the place is read-only or gone; choose another with --folder",
   ENOTDIR: "a part of its path is a file: choose another with --folder",
+  EEXIST: "it is a file: choose another with --folder",
 };
 
 /** Runs a change of the folder; what the file system refuses is told with what to do. */

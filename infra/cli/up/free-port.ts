@@ -23,6 +23,6 @@ export const freePort = async (wanted: number): Promise<number> => {
     if (await isFree(port)) return port;
   }
   throw failed(
-    `no port is free from ${wanted} to ${wanted + portsTriedMax}; choose another with --port`,
+    `no port is free from ${wanted} to ${Math.min(wanted + portsTriedMax, 65_536) - 1}; choose another with --port`,
   );
 };

@@ -146,6 +146,8 @@ const startFunctions = async (
 /** Starts everything; what was started is stopped again when a part of it fails. */
 export const start = async (options: StartOptions): Promise<Running> => {
   const { folder, project, region } = options;
+  // A slip of the pen is told before anything is started, or removed.
+  namesServed(options);
   if (options.isFresh) removeFolder(folder);
   const isContinued = existsSync(filesIn(folder).cloud);
   const giveBack = takeFolder(folder);

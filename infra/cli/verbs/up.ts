@@ -15,6 +15,12 @@ const integer = (text: string): number => {
   return Number(text);
 };
 
+const portNumber = (text: string): number => {
+  const port = integer(text);
+  if (port > 65_535) throw new InvalidArgumentError("must be at most 65535");
+  return port;
+};
+
 const list = (text: string, before: readonly string[]): readonly string[] => [...before, text];
 
 /** Options of every verb that starts an instance. */
@@ -35,8 +41,8 @@ export interface UpOptions {
 export const upOptions = (command: Command): Command =>
   command
     .option("--folder <folder>", "state folder", settings.folder)
-    .option("--cloud-port <port>", "port of the local cloud, or the next free one", integer, 8790)
-    .option("--port <port>", "port of the functions, or the next free one", integer, 8800)
+    .option("--cloud-port <port>", "port of the local cloud, or the next free one", portNumber, 8790)
+    .option("--port <port>", "port of the functions, or the next free one", portNumber, 8800)
     .option("--project <id>", "project id of the local cloud", "continuo-demo")
     .option("--region <region>", "region of the local cloud", "us-central1")
     .option("--fresh", "begin anew: removes the state folder")
