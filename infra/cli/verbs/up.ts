@@ -41,7 +41,12 @@ export interface UpOptions {
 export const upOptions = (command: Command): Command =>
   command
     .option("--folder <folder>", "state folder", settings.folder)
-    .option("--cloud-port <port>", "port of the local cloud, or the next free one", portNumber, 8790)
+    .option(
+      "--cloud-port <port>",
+      "port of the local cloud, or the next free one",
+      portNumber,
+      8790,
+    )
     .option("--port <port>", "port of the functions, or the next free one", portNumber, 8800)
     .option("--project <id>", "project id of the local cloud", "continuo-demo")
     .option("--region <region>", "region of the local cloud", "us-central1")
