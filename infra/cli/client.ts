@@ -53,7 +53,7 @@ export const connect = (options: ConnectionOptions): Connection => {
 };
 
 /** Headers of every request. */
-export const headersOf = ({ token }: Connection): Readonly<Record<string, string>> => ({
+const headersOf = ({ token }: Connection): Readonly<Record<string, string>> => ({
   "x-continuo-user": userName(),
   ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
 });

@@ -3,7 +3,7 @@ import { z } from "zod";
 
 const numbers = z.record(z.string(), z.number());
 
-export const decisionReply = z.looseObject({
+const decisionReply = z.looseObject({
   do: z.string(),
   what: z.string(),
   reason: z.string(),
@@ -20,7 +20,7 @@ export const entryReply = z.looseObject({
   decisions: z.array(decisionReply.extend({ numbers })),
 });
 
-export const verdictReply = z.looseObject({
+const verdictReply = z.looseObject({
   result: z.string(),
   reasons: z.array(z.string()),
   numbers,

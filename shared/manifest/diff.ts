@@ -2,7 +2,7 @@
 import type { Manifest } from "./schema.js";
 
 /** One field that differs; an absent side is undefined. */
-export interface Change {
+interface Change {
   readonly path: string;
   readonly before: unknown;
   readonly after: unknown;
@@ -40,7 +40,7 @@ const changesAt = (path: string, left: unknown, right: unknown): readonly Change
 };
 
 /** The fields that differ between two manifests. */
-export const diffManifests = (before: Manifest, after: Manifest): readonly Change[] =>
+const diffManifests = (before: Manifest, after: Manifest): readonly Change[] =>
   changesAt("", before, after);
 
 const scheduleEffects = (before: Manifest | null, after: Manifest): readonly string[] => {

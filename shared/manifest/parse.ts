@@ -1,6 +1,6 @@
 /** From YAML or JSON text to a manifest, or to problems that name their line. */
 import { isMap, isPair, isScalar, LineCounter, parseAllDocuments } from "yaml";
-import type { Document, ParsedNode } from "yaml";
+import type { Document } from "yaml";
 import { z } from "zod";
 import { breaches } from "./check.js";
 import { fieldNames } from "./json-schema.js";
@@ -9,7 +9,7 @@ import { manifestSchema } from "./schema.js";
 import type { Manifest } from "./schema.js";
 
 /** Largest manifest file that is read. */
-export const manifestBytesMax = 256 * 1024;
+const manifestBytesMax = 256 * 1024;
 
 /** One thing that is wrong with a manifest, and where. */
 export interface Problem {

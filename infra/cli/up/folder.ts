@@ -61,7 +61,7 @@ const reasons: Readonly<Record<string, string>> = {
 };
 
 /** Runs a change of the folder; what the file system refuses is told with what to do. */
-export const inFolder = <Result>(folder: string, change: () => Result): Result => {
+const inFolder = <Result>(folder: string, change: () => Result): Result => {
   try {
     return change();
   } catch (error) {

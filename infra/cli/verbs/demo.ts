@@ -204,7 +204,7 @@ export const demo = (program: Command): void => {
         Array.from({ length: actsCount }, (_, index) => index + 1),
       )
       .option("--months <count>", "months of data to play", between(1, 6), 6)
-      .option("--rate <count>", "requests per second of the live stream", between(1, 5000), 300)
+      .option("--rate <count>", "requests per second of the live stream", between(1, 5000), 500)
       .option("--sample <share>", "share of the flights that is used", between(0.001, 1), 0.1),
     "npm start",
     "npm start -- --fresh --exit",

@@ -11,7 +11,7 @@ import { wrap } from "../table.js";
 type Entry = z.infer<typeof entryReply>;
 
 /** One entry for people: what happened, and what was decided on it. */
-export const entryText = (entry: Entry): string => {
+const entryText = (entry: Entry): string => {
   const told = entry.decisions.filter((decision) => decision.do !== "ignore");
   return [
     `${dim(clockTime(entry.at))}  ${cyan((entry.model ?? "-").padEnd(14))} ${wrap(entry.what, width, 25)}${entry.isPending ? yellow("  (effects pending)") : ""}`,
@@ -22,7 +22,7 @@ export const entryText = (entry: Entry): string => {
 };
 
 /** Calls `take` with each entry that a stream of server-sent events brings. */
-export const follow = async (
+const follow = async (
   connection: Connection,
   path: string,
   take: (entry: Entry) => void,

@@ -10,7 +10,7 @@ import { table, wrap } from "../table.js";
 type Rollout = z.infer<typeof rolloutReply>;
 
 /** Rollouts as a table. */
-export const rolloutsTable = (rollouts: readonly Rollout[]): string =>
+const rolloutsTable = (rollouts: readonly Rollout[]): string =>
   rollouts.length === 0
     ? "no rollouts yet; a registered model version starts one"
     : table(

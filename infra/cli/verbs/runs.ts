@@ -14,7 +14,7 @@ const took = ({ requestedAt, endedAt }: Run): string =>
   endedAt === null ? "-" : duration(Date.parse(endedAt) - Date.parse(requestedAt));
 
 /** Runs as a table. */
-export const runsTable = (runs: readonly Run[]): string =>
+const runsTable = (runs: readonly Run[]): string =>
   runs.length === 0
     ? 'no runs yet; publish a dataset.arrived event, or "continuo runs start <model>"'
     : table(

@@ -120,7 +120,7 @@ export const instanceText = (instance: Instance): string =>
   ].join("\n");
 
 /** Variables with which clients and jobs find the local cloud. */
-export const cloudVariables = (instance: Instance): Readonly<Record<string, string>> => {
+const cloudVariables = (instance: Instance): Readonly<Record<string, string>> => {
   const host = new URL(instance.cloud).host;
   const overrides = [
     "AIPLATFORM",

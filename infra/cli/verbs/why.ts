@@ -10,7 +10,7 @@ import { table, wrap } from "../table.js";
 type Explanation = z.infer<typeof explanationReply>;
 
 /** The story for people. */
-export const explanationText = (explanation: Explanation): string => {
+const explanationText = (explanation: Explanation): string => {
   const named = Object.entries(explanation.numbers);
   let lastWhat = "";
   const steps = explanation.steps.flatMap(({ when, what, decision, reason, numbers: values }) => {

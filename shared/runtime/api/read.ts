@@ -39,7 +39,7 @@ export const readBody = <Schema extends z.ZodType>(
 };
 
 /** A model's name from a path or a query. */
-export const readModel = (value: string | null | undefined): ModelName =>
+const readModel = (value: string | null | undefined): ModelName =>
   readAs(modelName, value, "the model's name");
 
 /** A run's id from a path. */

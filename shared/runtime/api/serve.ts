@@ -26,7 +26,7 @@ export interface ApiOptions {
 }
 
 /** Largest body of a request; larger messages go to the bucket. */
-export const bodyBytesMax = 1024 * 1024;
+const bodyBytesMax = 1024 * 1024;
 
 /** Writes an error to the log under the function's name. */
 export const reportAs =
@@ -47,7 +47,7 @@ export const ownHosts = (config: Config): readonly string[] =>
   config.consoleUrl === undefined ? [] : [new URL(config.consoleUrl).hostname];
 
 /** Who asks, for the journal: as a proxy vouched for, or as the holder of the token says. */
-export const principalOf = (request: IncomingMessage): string => {
+const principalOf = (request: IncomingMessage): string => {
   const name =
     header(request, "x-goog-authenticated-user-email") ?? header(request, "x-continuo-user") ?? "";
   const plain = name.replace(/^accounts\.google\.com:/, "").replaceAll(/[^\p{L}\p{N}@._+-]/gu, "");

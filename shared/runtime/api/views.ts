@@ -207,7 +207,4 @@ export type EntryView = ReturnType<typeof entryView>;
 export type RunView = ReturnType<typeof runView>;
 export type RolloutView = ReturnType<typeof rolloutView>;
 export type ModelView = ReturnType<typeof modelView>;
-export type ModelDetail = ReturnType<typeof modelDetail>;
 export type DeadLetterView = ReturnType<typeof deadLetterView>;
-export type DeadLetterDetail = ReturnType<typeof deadLetterDetail>;
-export type VerdictView = Verdict;

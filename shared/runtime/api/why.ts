@@ -11,7 +11,7 @@ import { findRollout, findRun, recentRollouts } from "./runs.js";
 import type { RolloutView, RunView } from "./views.js";
 
 /** One step of an explanation. */
-export interface ExplanationStep {
+interface ExplanationStep {
   readonly when: string;
   /** What happened. */
   readonly what: string;

@@ -16,7 +16,7 @@ const escapes: Readonly<Record<string, string>> = {
 };
 
 /** Text as HTML. */
-export const escapeHtml = (text: string): string =>
+const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (letter) => escapes[letter] ?? letter);
 
 const isList = (part: Part): part is readonly Part[] => Array.isArray(part);
