@@ -13,6 +13,8 @@ export interface Handled {
 /** What every route works with. */
 export interface ApiContext {
   readonly ports: Ports;
+  /** Whether this runs against a local cloud, where a tick need not take a minute. */
+  readonly isLocal: boolean;
   /** Who asks, for the journal. */
   readonly by: string;
   /** Takes an event all the way: journal, decide, commit, perform. */

@@ -10,6 +10,9 @@ import { created, ok } from "./context.js";
 import { ApiError } from "./errors.js";
 import { existingModel } from "./read.js";
 
+/** Cloud Scheduler's floor. */
+const tickSeconds = 60;
+
 /** POST /manifests?dryRun=: validates a manifest, answers the plan, and applies it unless asked not to. */
 export const postManifest: Handler = async (context, request) => {
   const parsed = parseManifest(request.body);
@@ -22,6 +25,13 @@ export const postManifest: Handler = async (context, request) => {
     );
   }
   const { manifest } = parsed;
+  if (!context.isLocal && manifest.rollout.bakeSeconds < tickSeconds) {
+    throw new ApiError(
+      400,
+      "invalid-manifest",
+      `rollout.bakeSeconds is ${manifest.rollout.bakeSeconds}: on Google Cloud a rollout is looked at once a minute, so it must be at least ${tickSeconds}`,
+    );
+  }
   const model = modelName.parse(manifest.name);
   const state = await context.ports.state.model(model);
   const plan = planManifest(state?.manifest ?? null, manifest);

@@ -56,11 +56,12 @@ const principalOf = (request: IncomingMessage): string => {
 
 /** The routes' context for one request. */
 export const contextFor = (
-  { ports }: ApiOptions,
+  { ports, config }: ApiOptions,
   request: IncomingMessage,
   name: string,
 ): ApiContext => ({
   ports,
+  isLocal: config.localCloud !== undefined,
   by: principalOf(request),
   handle: async (event, models) => {
     const handled = await handleEvent(event, {

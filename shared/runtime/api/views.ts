@@ -6,7 +6,6 @@ import type {
   RolloutState,
   RunRecord,
   RunState,
-  Verdict,
 } from "../../domain/state.js";
 import type { DeadLetter, JournalEntry } from "../../ports/state.js";
 import { decisionNumbers, decisionText } from "./decision-text.js";
