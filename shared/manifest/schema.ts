@@ -191,7 +191,6 @@ const rollout = z.strictObject({
   bakeSeconds: seconds.default(600),
   analysis: z
     .strictObject({
-      intervalSeconds: seconds.min(1).default(60),
       /** Points younger than this are not counted: they are still arriving. */
       ingestDelaySeconds: seconds.default(240),
       /** Challenger requests that a step needs before it may advance. */
