@@ -32,18 +32,14 @@ const triggerOf = (
   trigger: Omit<Trigger, "eventKey" | "correlationId">,
 ): Trigger => ({ ...trigger, eventKey: eventKey(event), correlationId: correlationOf(event) });
 
-/** Decides for a model that has state. Before that, only a manifest means anything. */
+/** Decides about one event for one model; its state is undefined while no manifest is applied. */
 export const decide = (
   state: ModelState | undefined,
   observation: Observation,
   nowMs: number,
 ): readonly Decision[] => {
   const { event, facts } = observation;
-  if (state === undefined) {
-    return event.type === "manifest.applied"
-      ? adoptManifest(event)
-      : ignore("no manifest is applied for this model");
-  }
+  if (state === undefined) return decideUnknown(event);
   switch (event.type) {
     case "manifest.applied":
       return state.manifestDigest === event.data.digest
@@ -76,7 +72,7 @@ export const decide = (
       return decideAliases(state, event, facts, nowMs);
     case "operation.finished":
     case "model.visited":
-      return decideVisit(state, facts, correlationOf(event), nowMs);
+      return decideVisit(state, facts, nowMs);
     case "timer.fired":
       return decideTimer(state, event, facts, nowMs);
     case "approval.given":
@@ -92,6 +88,14 @@ export const decide = (
     case "model.promoted":
       return ignore("told to others; nothing to decide here");
   }
+};
+
+/** Before a manifest is applied, and after its model was forgotten, only a manifest means anything. */
+const decideUnknown = (event: ContinuoEvent): readonly Decision[] => {
+  if (event.type === "manifest.applied") return adoptManifest(event);
+  return event.type === "timer.fired"
+    ? [{ do: "clear-timer", kind: event.data.kind, reason: "its model is not known any more" }]
+    : ignore("no manifest is applied for this model");
 };
 
 const adoptManifest = (event: EventOf<"manifest.applied">): readonly Decision[] => {
@@ -285,13 +289,29 @@ const decideLiveRun = (
         : decideJob(state, run, facts.pipelineJob, nowMs);
     case "judging":
       return ignore(`run ${run.run} waits for its evaluation to be judged`);
-    case "registering": {
-      const version = facts.versions?.[run.run];
-      return version
-        ? registered(state, run, version, nowMs)
-        : ignore(`the version of run ${run.run} is not in the registry yet`);
-    }
+    case "registering":
+      return decideRegistering(state, run, facts.versions?.[run.run], nowMs);
   }
+};
+
+/** An upload that has not shown its version this long after the run's deadline failed. */
+const uploadMsMax = 30 * 60 * 1000;
+
+const decideRegistering = (
+  state: ModelState,
+  run: RunState & { readonly phase: "registering" },
+  version: ModelVersionFacts | null | undefined,
+  nowMs: number,
+): readonly Decision[] => {
+  if (version) return registered(state, run, version, nowMs);
+  if (version === undefined || nowMs < run.deadlineAtMs + uploadMsMax) {
+    return ignore(`the version of run ${run.run} is not in the registry yet`);
+  }
+  const reasons = [
+    `its version never appeared in the registry; the audit log of model ${state.model} tells why`,
+  ];
+  const { evaluation, machineSeconds } = run;
+  return endRun(state, run, { outcome: "failed", reasons, machineSeconds, evaluation }, nowMs);
 };
 
 const registered = (
@@ -330,8 +350,13 @@ const offer = (
   state: ModelState,
   challenger: WaitingChallenger,
   nowMs: number,
-): readonly Decision[] =>
-  state.rollout === null
+): readonly Decision[] => {
+  if (state.manifest.mode === "observe-only") {
+    return ignore(
+      `observe-only: would have rolled out version ${challenger.versionId} because ${challenger.cause}`,
+    );
+  }
+  return state.rollout === null
     ? startRollout(state, challenger, nowMs)
     : [
         {
@@ -340,6 +365,7 @@ const offer = (
           reason: `rollout ${state.rollout.rollout} is in progress; the newest challenger waits for its end`,
         },
       ];
+};
 
 /** A version appeared: the live run's own, or one that a person uploaded. */
 const decideRegistration = (
@@ -401,8 +427,9 @@ const decideAliases = (
 ): readonly Decision[] => {
   const { versionId, aliases, principal } = event.data;
   if (aliases.includes("champion") && state.champion?.versionId !== versionId) {
-    return state.rollout?.versionId === versionId
-      ? ignore("our own rollout sets this alias")
+    if (state.rollout?.versionId === versionId) return ignore("our own rollout sets this alias");
+    return facts.versions?.[versionId]?.aliases.includes("champion") !== true
+      ? ignore(`version ${versionId} does not hold the alias champion any more`)
       : [
           {
             do: "notify",
@@ -419,12 +446,7 @@ const decideAliases = (
 };
 
 /** The first of run, rollout and trigger that has something to do. */
-const decideVisit = (
-  state: ModelState,
-  facts: Facts,
-  correlationId: string,
-  nowMs: number,
-): readonly Decision[] => {
+const decideVisit = (state: ModelState, facts: Facts, nowMs: number): readonly Decision[] => {
   const looks = [
     state.run === null ? ignore("no run is live") : decideLiveRun(state, state.run, facts, nowMs),
     state.rollout === null
@@ -432,7 +454,7 @@ const decideVisit = (
       : decideRollout(state, state.rollout, facts, nowMs),
     state.trigger === null || state.trigger.dueAtMs > nowMs
       ? ignore("no trigger is due")
-      : decideDueTrigger(state, correlationId, nowMs),
+      : decideDueTrigger(state, nowMs),
     state.rollout === null && facts.endpoints !== undefined
       ? decideServing(state, facts)
       : ignore("no reconciliation is due"),
@@ -453,12 +475,13 @@ const decideTimer = (
     case "trigger":
       return [
         { do: "clear-timer", kind: "trigger", reason: "it fired" },
-        ...decideDueTrigger(state, correlationOf(event), nowMs),
+        ...decideDueTrigger(state, nowMs),
       ];
     case "run-deadline":
-      return state.run === null
-        ? [{ do: "clear-timer", kind: "run-deadline", reason: "no run is live" }]
-        : decideLiveRun(state, state.run, facts, nowMs);
+      return [
+        { do: "clear-timer", kind: "run-deadline", reason: "it fired; visits look at the run" },
+        ...(state.run === null ? [] : decideLiveRun(state, state.run, facts, nowMs)),
+      ];
     case "approval-deadline":
       return [
         { do: "clear-timer", kind: "approval-deadline", reason: "it fired" },
@@ -531,6 +554,8 @@ const decideServing = (state: ModelState, facts: Facts): readonly Decision[] => 
       ];
 };
 
+const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;
+
 const decideCommand = (
   state: ModelState,
   event: EventOf<"command.issued">,
@@ -602,7 +627,14 @@ const decideCommand = (
     case "forget":
       return run !== null || rollout !== null
         ? ignore("a run or a rollout is in progress: cancel or abort it first")
-        : [{ do: "forget-model", reason: why }];
+        : [
+            { do: "forget-model", reason: why },
+            ...timerKinds.map((kind) => ({
+              do: "clear-timer" as const,
+              kind,
+              reason: "a forgotten model has no timers",
+            })),
+          ];
   }
 };
 

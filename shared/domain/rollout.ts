@@ -638,12 +638,7 @@ export const decideRollout = (
       return decideSmokeTest(state, rollout, facts.endpoints?.[endpoint], facts.smokeTest, nowMs);
     case "awaiting-approval":
       return nowMs >= rollout.expiresAtMs
-        ? rollBack(
-            state,
-            rollout,
-            { outcome: "aborted", reason: "nobody approved in time", severity: "warning" },
-            nowMs,
-          )
+        ? expire(state, rollout, nowMs)
         : ignore("the rollout waits for approval");
     case "progressing":
       return decideProgress(state, rollout, facts, nowMs);
@@ -656,6 +651,18 @@ export const decideRollout = (
   }
 };
 
+const expire = (
+  state: ModelState,
+  rollout: InPhase<"awaiting-approval">,
+  nowMs: number,
+): readonly Decision[] =>
+  rollBack(
+    state,
+    rollout,
+    { outcome: "aborted", reason: "nobody approved in time", severity: "warning" },
+    nowMs,
+  );
+
 /** A person answered. */
 export const decideApproval = (
   state: ModelState,
@@ -667,6 +674,7 @@ export const decideApproval = (
     const reason = `${answer.by} refused`;
     return rollBack(state, rollout, { outcome: "aborted", reason, severity: "info" }, nowMs);
   }
+  if (nowMs >= rollout.expiresAtMs) return expire(state, rollout, nowMs);
   if (rollout.approvedBy.includes(answer.by)) return ignore(`${answer.by} has already approved`);
   const { approval } = environmentAt(state, rollout.environment + 1);
   const quorum = approval.by === "people" ? approval.quorum : 1;

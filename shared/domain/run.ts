@@ -98,6 +98,10 @@ export const endRun = (
   },
   nowMs: number,
 ): readonly Decision[] => {
+  // A user's own images may say nothing: the outcome is then all that is known.
+  const reasons = end.reasons.filter((reason) => reason.trim() !== "");
+  const told =
+    reasons.length === 0 ? [`the run ended as ${end.outcome} without a reason`] : reasons;
   const submitted = "submittedAtMs" in run ? { submittedAtMs: run.submittedAtMs } : {};
   const record: RunRecord = {
     run: run.run,
@@ -112,7 +116,7 @@ export const endRun = (
     ...submitted,
     model: state.model,
     outcome: end.outcome,
-    reasons: end.reasons,
+    reasons: told,
     endedAtMs: nowMs,
     ...(end.evaluation === undefined ? {} : { evaluation: end.evaluation }),
     ...(end.versionId === undefined ? {} : { versionId: end.versionId }),
@@ -120,13 +124,13 @@ export const endRun = (
   const settledUsd = settle(state.manifest, end.machineSeconds, run.reservedUsd);
   const title = `${state.model}: run ${run.run} ${end.outcome}`;
   const decisions: Decision[] = [
-    { do: "end-run", record, settledUsd, reason: end.reasons.join("; ") },
+    { do: "end-run", record, settledUsd, reason: told.join("; ") },
     { do: "clear-timer", kind: "run-deadline", reason: "the run ended" },
     {
       do: "notify",
       severity: end.outcome === "failed" ? "warning" : "info",
       title,
-      body: end.reasons.join("; "),
+      body: told.join("; "),
       reason: "the end of a run is told",
     },
   ];
@@ -183,6 +187,27 @@ const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
   return job.tasks["profile"] === undefined || hasStarted("train") ? "training" : "validating";
 };
 
+/** A submission that a cancellation overtook has reached Vertex AI after this long, or never will. */
+const submissionMsMax = 60_000;
+
+/** A run without a job: it is still being created, or it is gone for good. */
+const decideMissingJob = (
+  state: ModelState,
+  run: SubmittedRun,
+  nowMs: number,
+): readonly Decision[] => {
+  const end = (outcome: RunOutcome, reason: string): readonly Decision[] =>
+    endRun(state, run, { outcome, reasons: [reason], machineSeconds: 0 }, nowMs);
+  if (run.phase === "cancelling") {
+    return nowMs >= run.submittedAtMs + submissionMsMax
+      ? end("cancelled", "cancelled before its PipelineJob was created")
+      : ignore(`PipelineJob ${run.run} may still be created`);
+  }
+  return nowMs >= run.deadlineAtMs
+    ? end("failed", `PipelineJob ${run.run} does not exist, and the run's time is over`)
+    : ignore(`PipelineJob ${run.run} does not exist yet`);
+};
+
 /** What a look at the run's PipelineJob means. */
 export const decideJob = (
   state: ModelState,
@@ -190,17 +215,20 @@ export const decideJob = (
   job: PipelineJobFacts | null,
   nowMs: number,
 ): readonly Decision[] => {
-  if (job === null) return ignore(`PipelineJob ${run.run} does not exist yet`);
+  if (job === null) return decideMissingJob(state, run, nowMs);
   const end = (outcome: RunOutcome, reasons: readonly string[]): readonly Decision[] =>
     endRun(state, run, { outcome, reasons, machineSeconds: job.machineSeconds }, nowMs);
   switch (job.state) {
     case "failed":
-      return end("failed", [job.error ?? "the PipelineJob failed without a message"]);
+      return end("failed", [job.error || "the PipelineJob failed without a message"]);
     case "cancelled":
       return end("cancelled", [
         run.phase === "cancelling" ? "cancelled on request" : "the PipelineJob was cancelled",
       ]);
     case "succeeded":
+      if (run.phase === "cancelling") {
+        return end("cancelled", ["cancelled, although its PipelineJob had already succeeded"]);
+      }
       return decideSucceededJob(state, run, job, nowMs);
     case "pending":
     case "running": {
@@ -230,7 +258,9 @@ const decideSucceededJob = (
 ): readonly Decision[] => {
   const gate = job.dataGate === null ? [] : recordGate(state, run, job.dataGate);
   if (job.dataGate !== null && job.dataGate.verdict !== "go") {
-    const reasons = job.dataGate.reasons.map((reason) => `data gate: ${reason}`);
+    const { verdict } = job.dataGate;
+    const given = job.dataGate.reasons.length === 0 ? [verdict] : job.dataGate.reasons;
+    const reasons = given.map((reason) => `data gate: ${reason}`);
     return [
       ...gate,
       ...endRun(
@@ -283,11 +313,12 @@ export const decideEvaluation = (
           to: { ...run, phase: "registering" },
           alias: run.run,
           isFirst: state.champion === null,
-          reason: evaluation.reasons.join("; "),
+          reason: evaluation.reasons.join("; ") || "its evaluation accepted it",
         },
       ];
     case "reject": {
-      const reasons = evaluation.reasons.map((reason) => `evaluation gate: ${reason}`);
+      const given = evaluation.reasons.length === 0 ? ["rejected"] : evaluation.reasons;
+      const reasons = given.map((reason) => `evaluation gate: ${reason}`);
       return endRun(
         state,
         run,

@@ -21,8 +21,9 @@ export interface PendingTrigger {
   readonly firstAtMs: number;
   readonly lastAtMs: number;
   readonly dueAtMs: number;
-  /** The id of the event that opened it, from which the run's id is made. */
+  /** The event that gave the reason, from which the run's id is made, and the chain it belongs to. */
   readonly eventKey: string;
+  readonly correlationId: string;
 }
 
 /** One version of the model's dataset. */

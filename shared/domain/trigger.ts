@@ -41,25 +41,48 @@ const cools = (kind: TriggerKind): boolean => {
   }
 };
 
+/** How soon a kind may start: what a person asks for before new data and code, and those before what cools. */
+const urgency = (kind: TriggerKind): number => {
+  if (kind === "request") return 2;
+  return cools(kind) ? 0 : 1;
+};
+
 /** When a trigger that arrived now comes due: debounced since its first, and after the cooldown. */
-const dueAt = (state: ModelState, trigger: Trigger, firstAtMs: number, nowMs: number): number => {
+const dueAt = (state: ModelState, kind: TriggerKind, firstAtMs: number, nowMs: number): number => {
   const { debounceSeconds, debounceSecondsMax, cooldownSeconds } = state.manifest.triggers;
   const debounced =
-    trigger.kind === "request"
+    kind === "request"
       ? nowMs
       : Math.min(nowMs + debounceSeconds * 1000, firstAtMs + debounceSecondsMax * 1000);
   const cooled =
-    cools(trigger.kind) && state.lastRunStartedAtMs !== null
+    cools(kind) && state.lastRunStartedAtMs !== null
       ? state.lastRunStartedAtMs + cooldownSeconds * 1000
       : 0;
   return Math.max(debounced, cooled);
 };
 
+/** A trigger with those that wait: the more urgent one, else the newer, gives the kind, the reason and the chain. */
+const joined = (state: ModelState, trigger: Trigger, nowMs: number): PendingTrigger => {
+  const pending = state.trigger;
+  const firstAtMs = pending?.firstAtMs ?? nowMs;
+  const leading =
+    pending !== null && urgency(pending.kind) > urgency(trigger.kind) ? pending : trigger;
+  return {
+    kind: leading.kind,
+    reason: leading.reason,
+    eventKey: leading.eventKey,
+    correlationId: leading.correlationId,
+    count: (pending?.count ?? 0) + 1,
+    firstAtMs,
+    lastAtMs: nowMs,
+    dueAtMs: dueAt(state, leading.kind, firstAtMs, nowMs),
+  };
+};
+
 /** Opens a run from a pending trigger, or says why none can be opened. */
-export const startRun = (
+const startRun = (
   state: ModelState,
   trigger: PendingTrigger,
-  correlationId: string,
   nowMs: number,
 ): readonly Decision[] => {
   const datasets = usableDatasets(state).slice(-state.manifest.dataset.versionsMax);
@@ -77,7 +100,7 @@ export const startRun = (
     datasetUris: datasets.flatMap(({ uris }) => uris),
     fingerprint: newest.fingerprint,
     requestedAtMs: nowMs,
-    correlationId,
+    correlationId: trigger.correlationId,
   };
   const reservation = reserve(state, nowMs);
   if ("refusal" in reservation) {
@@ -123,16 +146,7 @@ export const decideTrigger = (
   if (state.seen.includes(trigger.content)) {
     return ignore(`${trigger.reason}, which already started or joined a run`);
   }
-  const firstAtMs = state.trigger?.firstAtMs ?? nowMs;
-  const pending: PendingTrigger = {
-    kind: trigger.kind,
-    reason: trigger.reason,
-    count: (state.trigger?.count ?? 0) + 1,
-    firstAtMs,
-    lastAtMs: nowMs,
-    dueAtMs: dueAt(state, trigger, firstAtMs, nowMs),
-    eventKey: trigger.eventKey,
-  };
+  const pending = joined(state, trigger, nowMs);
   const remember: Decision = {
     do: "remember",
     content: trigger.content,
@@ -146,7 +160,7 @@ export const decideTrigger = (
     ];
   }
   if (pending.dueAtMs <= nowMs) {
-    return [...startRun(state, pending, trigger.correlationId, nowMs), remember];
+    return [...startRun(state, pending, nowMs), remember];
   }
   return [
     {
@@ -168,16 +182,12 @@ const obstacleTo = (state: ModelState): string | null => {
 };
 
 /** A pending trigger came due, or what it waited for is over. */
-export const decideDueTrigger = (
-  state: ModelState,
-  correlationId: string,
-  nowMs: number,
-): readonly Decision[] => {
+export const decideDueTrigger = (state: ModelState, nowMs: number): readonly Decision[] => {
   if (state.trigger === null) return ignore("no trigger is waiting");
   const obstacle = obstacleTo(state);
   if (obstacle !== null) return ignore(`the trigger keeps waiting: ${obstacle}`);
   return state.trigger.dueAtMs <= nowMs
-    ? startRun(state, state.trigger, correlationId, nowMs)
+    ? startRun(state, state.trigger, nowMs)
     : [
         {
           do: "set-timer",

@@ -1,0 +1,132 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import type { EventType } from "../../../events/index.js";
+import { decide } from "../../../shared/domain/decide.js";
+import { needs } from "../../../shared/domain/needs.js";
+import type { ModelState } from "../../../shared/domain/state.js";
+import { manifestOf } from "../../fixtures/manifest.js";
+import { violations } from "./invariants.js";
+import {
+  after,
+  awaiting,
+  champion,
+  dataset,
+  events,
+  factsOf,
+  nowMs,
+  rollouts,
+  runs,
+  stateOf,
+  trigger,
+  waiting,
+  withPeople,
+} from "./situations.js";
+
+const base = { champion, datasets: [dataset] } as const;
+
+/** Every run phase and every rollout phase, alone, together and with what may surround them. */
+const states: readonly (readonly [string, ModelState | undefined])[] = [
+  ["no manifest", undefined],
+  ["a fresh model", stateOf()],
+  ["a champion", stateOf(base)],
+  ["a due trigger", stateOf({ ...base, trigger })],
+  ["a paused model with a due trigger", stateOf({ ...base, trigger, isPaused: true })],
+  ["a parked model", stateOf({ ...base, parkedReason: "20 fruitless runs" })],
+  ["observe-only", stateOf({ ...base, manifest: manifestOf({ mode: "observe-only" }) })],
+  ["no money", stateOf({ ...base, manifest: manifestOf({ budget: { usdPerRunMax: 0.01 } }) })],
+  ...Object.values(runs).flatMap((live): [string, ModelState][] => [
+    [`a run ${live.phase}`, stateOf({ ...base, run: live })],
+    [`a first run ${live.phase}`, stateOf({ datasets: [dataset], run: live })],
+    [
+      `the last run allowed ${live.phase}, a trigger waits`,
+      stateOf({ ...base, run: live, trigger, fruitlessRuns: 19 }),
+    ],
+  ]),
+  ...Object.values(rollouts).flatMap((current): [string, ModelState][] => [
+    [`a rollout ${current.phase}`, stateOf({ ...base, rollout: current })],
+    [`a first rollout ${current.phase}`, stateOf({ datasets: [dataset], rollout: current })],
+    [
+      `a rollout ${current.phase}, another waits, production needs people`,
+      stateOf({ ...base, manifest: withPeople(), rollout: current, waiting }),
+    ],
+    [
+      `a paused model with a rollout ${current.phase} and a run`,
+      stateOf({ ...base, isPaused: true, rollout: current, run: runs.registering }),
+    ],
+  ]),
+  [
+    "expired approval",
+    stateOf({ ...base, manifest: withPeople(), rollout: { ...awaiting, expiresAtMs: nowMs } }),
+  ],
+];
+
+const types = Object.keys(events) as EventType[];
+
+/** Every step that deciding one event in one state can take, whatever is found. */
+const stepsFrom = (state: ModelState | undefined, type: EventType): readonly string[] =>
+  events[type].flatMap((event) =>
+    Object.entries(factsOf).flatMap(([found, facts]) =>
+      [nowMs, nowMs + 30 * 86_400_000].flatMap((atMs) => {
+        if (state !== undefined) needs(state, event, atMs);
+        const decisions = decide(state, { event, facts }, atMs);
+        const next = after(state ?? null, decisions, atMs);
+        return violations(state ?? null, decisions, next).map(
+          (violation) => `${JSON.stringify(event.data)}, ${found}: ${violation}`,
+        );
+      }),
+    ),
+  );
+
+describe("decide is total", () => {
+  it.each(states)("%s: every event is answered, with a reason", (_name, state) => {
+    expect(types.flatMap((type) => stepsFrom(state, type))).toEqual([]);
+  });
+
+  it("the same state, event, facts and time give the same decisions", () => {
+    for (const [, state] of states) {
+      for (const [event] of Object.values(events)) {
+        if (event === undefined) continue;
+        const once = (): string =>
+          JSON.stringify(decide(state, { event, facts: factsOf["well"] ?? {} }, nowMs));
+        if (once() !== once()) throw new Error(`${event.type} is decided in two ways`);
+      }
+    }
+  });
+});
+
+describe("any history", () => {
+  it("keeps the invariants, whatever comes in whatever order", () => {
+    const moments = fc.record({
+      type: fc.constantFrom(...types),
+      variant: fc.nat(11),
+      facts: fc.constantFrom(...Object.keys(factsOf)),
+      passMs: fc.constantFrom(0, 1000, 61_000, 3_700_000, 86_400_000),
+    });
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...states.map(([, state]) => state)),
+        fc.array(moments, { minLength: 1, maxLength: 40 }),
+        (start, history) => {
+          let state = start ?? null;
+          let atMs = nowMs;
+          for (const [index, { type, variant, facts, passMs }] of history.entries()) {
+            atMs += passMs;
+            const kind = events[type][variant % events[type].length];
+            if (kind === undefined) continue;
+            const event = { ...kind, id: `${kind.id}/${index}` };
+            const decisions = decide(
+              state ?? undefined,
+              { event, facts: factsOf[facts] ?? {} },
+              atMs,
+            );
+            const next = after(state, decisions, atMs);
+            const found = violations(state, decisions, next);
+            if (found.length > 0) throw new Error(`${event.type}: ${found.join("; ")}`);
+            state = next;
+          }
+        },
+      ),
+      { numRuns: 300 },
+    );
+  });
+});
