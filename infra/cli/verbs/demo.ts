@@ -4,13 +4,13 @@ import { join } from "node:path";
 import process from "node:process";
 import { InvalidArgumentError } from "commander";
 import type { Command } from "commander";
-import { z } from "zod";
-import type { ActResult } from "../../demo/play.js";
 import { call } from "../client.js";
 import { examples, readText, width } from "../command.js";
 import { root } from "../config.js";
 import { exitCodes } from "../errors.js";
 import { bold, dim, green, red } from "../format.js";
+import { actResults, type ActResults } from "../play-report.js";
+import { startPlayer, type Player } from "../player.js";
 import { planReply } from "../replies.js";
 import { table, wrap } from "../table.js";
 import { filesIn, writeWhole } from "../up/folder.js";
@@ -45,29 +45,20 @@ interface DemoFlags extends UpOptions {
   readonly months: number;
   readonly rate: number;
   readonly sample: number;
+  readonly limit: number;
 }
-
-const resultsSchema = z.array(
-  z.object({
-    act: z.number(),
-    title: z.string(),
-    isAsExpected: z.boolean(),
-    lines: z.array(z.string()),
-    seconds: z.number(),
-  }),
-);
 
 const resultsFile = (folder: string): string => filesIn(folder).demo;
 
 /** What an earlier demo on this folder came to; null when none was played to its end. */
-const playedBefore = (folder: string): readonly ActResult[] | null => {
+const playedBefore = (folder: string): ActResults | null => {
   if (!existsSync(resultsFile(folder))) return null;
-  const parsed = resultsSchema.safeParse(JSON.parse(readFileSync(resultsFile(folder), "utf8")));
+  const parsed = actResults.safeParse(JSON.parse(readFileSync(resultsFile(folder), "utf8")));
   return parsed.success ? parsed.data : null;
 };
 
 /** What every act came to. */
-const summary = (results: readonly ActResult[]): string =>
+const summary = (results: ActResults): string =>
   [
     "",
     table(
@@ -82,16 +73,13 @@ const summary = (results: readonly ActResult[]): string =>
     ),
     "",
     ...results.flatMap(({ act, isAsExpected, lines }) =>
-      lines.map((line, index) =>
-        wrap(
-          `${index === 0 ? (isAsExpected ? green(`act ${act}`) : red(`act ${act}`)) : "     "}  ${line.trimStart()}`,
-          width + (index === 0 ? 10 : 0),
-          7,
-        ),
-      ),
+      lines.map((line, index) => {
+        const mark = index > 0 ? "     " : isAsExpected ? green(`act ${act}`) : red(`act ${act}`);
+        return `${mark}  ${wrap(line, width - 7, 0).replaceAll("\n", "\n       ")}`;
+      }),
     ),
     "",
-    results.every(({ isAsExpected }) => isAsExpected)
+    succeeded(results)
       ? green(`all ${results.length} acts ended as they must`)
       : red(
           `${results.filter(({ isAsExpected }) => !isAsExpected).length} acts did not end as they must`,
@@ -115,77 +103,79 @@ const applyManifests = async ({ instance }: Running): Promise<void> => {
   }
 };
 
-const play = async (
-  running: Running,
-  options: DemoFlags,
-  signal: AbortSignal,
-): Promise<readonly ActResult[]> => {
+const play = async (player: Player, running: Running, options: DemoFlags): Promise<ActResults> => {
   const { instance } = running;
   await applyManifests(running);
-  // The acts load Google's clients, which no other command needs.
-  const { playDemo } = await import("../../demo/main.js");
-  return playDemo({
-    cloud: instance.cloud,
-    api: `${instance.functions}/api`,
-    token: instance.token,
-    projectId: instance.project,
-    region: instance.region,
-    bucket: instance.bucket,
-    folder: options.folder,
-    requestsPerSecond: options.rate,
-    acts: options.acts,
-    monthsMax: options.months,
-    sampleShare: options.sample,
-    say: (line) => {
+  return player.play(
+    {
+      cloud: instance.cloud,
+      api: `${instance.functions}/api`,
+      token: instance.token,
+      projectId: instance.project,
+      region: instance.region,
+      bucket: instance.bucket,
+      folder: options.folder,
+      requestsPerSecond: options.rate,
+      acts: options.acts,
+      monthsMax: options.months,
+      sampleShare: options.sample,
+      waitSecondsMax: options.limit,
+    },
+    (line) => {
       console.log(line);
     },
-    signal,
-  });
+  );
 };
 
 const tell = (line: string): void => {
   console.error(line);
 };
 
+const succeeded = (results: ActResults): boolean =>
+  results.every(({ isAsExpected }) => isAsExpected);
+
 const run = async (options: DemoFlags): Promise<number> => {
   tell("starting the local cloud, the functions and the console");
-  const running = await startInstance(options, tell);
-  console.log(`${instanceText(running.instance)}\n`);
-  const abort = new AbortController();
-  process.once("SIGINT", () => {
-    abort.abort(new Error("stopped"));
-  });
-  process.once("SIGTERM", () => {
-    abort.abort(new Error("stopped"));
-  });
-  const stopped = stopOnSignal(running, tell);
-  const before = playedBefore(options.folder);
-  if (before !== null) {
-    console.log(summary(before));
-    console.log(dim("the demo was played on this state; --fresh plays it again"));
-  }
+  const before = options.fresh === true ? null : playedBefore(options.folder);
+  // It loads the acts' clients while the system starts.
+  const player = before === null ? startPlayer() : null;
+  let isStopping = false;
   try {
-    const results = before ?? (await play(running, options, abort.signal));
-    if (before === null) {
-      writeWhole(options.folder, resultsFile(options.folder), JSON.stringify(results));
-      console.log(summary(results));
-    }
-    if (options.exit === true) {
-      await running.stop();
-      return results.every(({ isAsExpected }) => isAsExpected) ? exitCodes.ok : exitCodes.failed;
-    }
-  } catch (error) {
-    if (!abort.signal.aborted) {
+    const running = await startInstance(options, tell);
+    const stop = async (): Promise<void> => {
+      isStopping = true;
+      await Promise.all([player?.stop(), running.stop()]);
+    };
+    const stopped = stopOnSignal({ ...running, stop }, tell);
+    console.log(`${instanceText(running.instance)}\n`);
+    let results: ActResults;
+    try {
+      results = before ?? (player === null ? [] : await play(player, running, options));
+    } catch (error) {
+      // Ctrl-C in the middle of an act is no failure.
+      if (isStopping) return await stopped;
       await running.stop();
       throw error;
     }
-  }
-  if (!abort.signal.aborted) {
+    await player?.stop();
+    if (before === null) {
+      writeWhole(options.folder, resultsFile(options.folder), JSON.stringify(results));
+    }
+    console.log(summary(results));
+    if (before !== null) {
+      console.log(dim("the demo was played on this state; --fresh plays it again"));
+    }
+    if (options.exit === true) {
+      await running.stop();
+      return succeeded(results) ? exitCodes.ok : exitCodes.failed;
+    }
     console.log(
       `\n${bold("everything stays up")}; Ctrl-C stops it\n${instanceText(running.instance)}`,
     );
+    return await stopped;
+  } finally {
+    await player?.stop();
   }
-  return stopped;
 };
 
 /** Adds the verb. */
@@ -205,13 +195,12 @@ export const demo = (program: Command): void => {
       )
       .option("--months <count>", "months of data to play", between(1, 6), 6)
       .option("--rate <count>", "requests per second of the live stream", between(1, 5000), 500)
-      .option("--sample <share>", "share of the flights that is used", between(0.001, 1), 0.1),
+      .option("--sample <share>", "share of the flights that is used", between(0.001, 1), 0.1)
+      .option("--limit <seconds>", "longest wait for one run or rollout", between(1, 3600), 240),
     "npm start",
     "npm start -- --fresh --exit",
     "npm start -- --acts 1,2,7 --months 3",
   ).action(async (options: DemoFlags) => {
-    const code = await run(options);
-    // Clients of the played acts may keep sockets open that nobody needs any more.
-    process.exit(code);
+    process.exitCode = await run(options);
   });
 };
