@@ -6,9 +6,11 @@ import type { Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
 import { eventKey, shortHash } from "./ids.js";
 import {
+  abort,
   decideApproval,
   decideRollout,
   park,
+  resume,
   rollBack,
   sameSplit,
   startRollout,
@@ -81,7 +83,7 @@ export const decide = (
         ? decideApproval(state, state.rollout, event.data, nowMs)
         : ignore(`rollout ${event.data.rollout} does not wait for approval`);
     case "command.issued":
-      return decideCommand(state, event, nowMs);
+      return decideCommand(state, event, facts, nowMs);
     case "effect.rejected":
       return decideRejection(state, event, nowMs);
     case "notification.raised":
@@ -508,15 +510,18 @@ const decideRejection = (
       nowMs,
     );
   }
-  if (state.rollout?.rollout === about && state.rollout.phase !== "cleaning") {
-    return decision === "set-traffic-split" && state.rollout.phase === "progressing"
-      ? park(state, state.rollout, reason)
-      : rollBack(
-          state,
-          state.rollout,
-          { outcome: "rolled-back", reason, severity: "warning" },
-          nowMs,
-        );
+  const dependent = state.rollout?.rollout === about ? state.rollout : null;
+  const isSplit = decision === "set-traffic-split";
+  if (dependent?.phase === "progressing" && isSplit) return park(state, dependent, reason);
+  // Traffic that a person changed while the rollout stands still is that person's.
+  const stands = dependent?.phase === "paused" || dependent?.phase === "parked";
+  if (dependent !== null && dependent.phase !== "cleaning" && !(stands && isSplit)) {
+    return rollBack(
+      state,
+      dependent,
+      { outcome: "rolled-back", reason, severity: "warning" },
+      nowMs,
+    );
   }
   return [
     {
@@ -524,7 +529,7 @@ const decideRejection = (
       severity: "warning",
       title: `${state.model}: ${decision} was refused`,
       body: message,
-      reason: "nothing in progress depends on it, so a person is told",
+      reason: "nothing in progress moves on by it, so a person is told",
     },
   ];
 };
@@ -559,6 +564,7 @@ const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;
 const decideCommand = (
   state: ModelState,
   event: EventOf<"command.issued">,
+  facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
   const { command, by, reason } = event.data;
@@ -582,18 +588,7 @@ const decideCommand = (
       return [
         { do: "resume-model", reason: why },
         ...(rollout?.phase === "paused" || rollout?.phase === "parked"
-          ? [
-              {
-                do: "resume-rollout" as const,
-                to: {
-                  ...rollout,
-                  phase: "progressing" as const,
-                  stepStartedAtMs: nowMs,
-                  lastVerdict: null,
-                },
-                reason: why,
-              },
-            ]
+          ? [{ do: "resume-rollout" as const, to: resume(rollout, nowMs), reason: why }]
           : []),
         ...(state.trigger === null
           ? []
@@ -612,14 +607,11 @@ const decideCommand = (
         ? ignore(
             "no rollout is in progress; to return to an earlier version, set alias challenger on it",
           )
-        : rollBack(
+        : abort(
             state,
             rollout,
-            {
-              outcome: command === "abort" ? "aborted" : "rolled-back",
-              reason: why,
-              severity: "info",
-            },
+            { outcome: command === "abort" ? "aborted" : "rolled-back", reason: why },
+            facts,
             nowMs,
           );
     case "cancel-run":

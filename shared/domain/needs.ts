@@ -87,6 +87,7 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
     case "operation.finished":
     case "model.visited":
     case "timer.fired":
+    case "command.issued":
       return true;
     case "dataset.arrived":
     case "schedule.fired":
@@ -97,13 +98,19 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
     case "training-run.requested":
     case "evaluation.completed":
     case "approval.given":
-    case "command.issued":
     case "manifest.applied":
     case "effect.rejected":
     case "notification.raised":
     case "model.promoted":
       return false;
   }
+};
+
+/** What serves while a person ends the rollout. */
+const abortNeeds = ({ manifest, rollout }: ModelState): readonly Need[] => {
+  const environment = rollout && manifest.promotion.environments[rollout.environment];
+  if (!rollout || !environment) return [];
+  return "weight" in rollout ? [{ fact: "endpoint", endpoint: environment.endpoint }] : [];
 };
 
 /** The facts that deciding this event takes. */
@@ -127,6 +134,10 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
       ];
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];
+    case "command.issued":
+      return event.data.command === "abort" || event.data.command === "roll-back"
+        ? abortNeeds(state)
+        : [];
     case "dataset.arrived":
     case "schedule.fired":
     case "drift.detected":
@@ -136,7 +147,6 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
     case "training-run.requested":
     case "evaluation.completed":
     case "approval.given":
-    case "command.issued":
     case "manifest.applied":
     case "effect.rejected":
     case "notification.raised":

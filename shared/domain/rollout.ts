@@ -17,6 +17,8 @@ import type {
 
 /** A deployment that has not ended after this long counts as failed; the slowest known take under half of it. */
 const deployMsMax = 60 * 60 * 1000;
+/** An undeployment that has not shown after this long is asked for again. */
+const undeployMsMax = 10 * 60 * 1000;
 
 type Split = Readonly<Record<DeployedModelId, number>>;
 type InPhase<Phase extends RolloutState["phase"]> = RolloutState & { readonly phase: Phase };
@@ -187,6 +189,8 @@ export const rollBack = (
     readonly outcome: "rolled-back" | "aborted";
     readonly reason: string;
     readonly severity: "info" | "warning";
+    /** The split that was found; absent means the one that is believed. */
+    readonly found?: Split;
   },
   nowMs: number,
 ): readonly Decision[] => {
@@ -203,7 +207,7 @@ export const rollBack = (
     const { name, endpoint } = environmentAt(state, rollout.environment);
     const champion = state.champion?.deployed[name];
     if (champion !== undefined) {
-      const expected = splitAt(champion, deployedIn(rollout, name), rollout.weight);
+      const expected = end.found ?? splitAt(champion, deployedIn(rollout, name), rollout.weight);
       decisions.push({
         do: "set-traffic-split",
         endpoint,
@@ -557,6 +561,38 @@ const decideAdvance = (
   ];
 };
 
+/** Ends a rollout because a person said so, from whatever split production has. */
+export const abort = (
+  state: ModelState,
+  rollout: RolloutState,
+  end: { readonly outcome: "rolled-back" | "aborted"; readonly reason: string },
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { endpoint } = environmentAt(state, rollout.environment);
+  const found = facts.endpoints?.[endpoint]?.trafficSplit;
+  return rollBack(
+    state,
+    rollout,
+    { ...end, severity: "info", ...(found === undefined ? {} : { found }) },
+    nowMs,
+  );
+};
+
+/** A rollout that a person let go on bakes its step anew, at the weight it has. */
+export const resume = (
+  rollout: InPhase<"paused"> | InPhase<"parked">,
+  nowMs: number,
+): InPhase<"progressing"> => ({
+  ...baseOf(rollout),
+  phase: "progressing",
+  step: rollout.step,
+  weight: rollout.weight,
+  stepStartedAtMs: nowMs,
+  segments: rollout.segments,
+  lastVerdict: null,
+});
+
 const decideCleaning = (
   state: ModelState,
   rollout: InPhase<"cleaning">,
@@ -585,6 +621,7 @@ const decideCleaning = (
           ...startRollout(state, state.waiting, nowMs),
         ];
   }
+  const isStalled = nowMs - rollout.sinceMs >= undeployMsMax;
   const decisions: Decision[] = [];
   const requested: DeployedModelId[] = [];
   for (const { endpoint, environment, deployedModelId } of left) {
@@ -602,7 +639,10 @@ const decideCleaning = (
         expected: found.trafficSplit,
         reason: "a model that goes must have no traffic",
       });
-    } else if (!rollout.requested.includes(deployedModelId)) {
+    } else if (
+      !rollout.requested.includes(deployedModelId) ||
+      (isStalled && found.operation === null)
+    ) {
       requested.push(deployedModelId);
       decisions.push({
         do: "undeploy-model",
@@ -616,7 +656,11 @@ const decideCleaning = (
   return [
     {
       do: "advance-rollout",
-      to: { ...rollout, requested: [...rollout.requested, ...requested] },
+      to: {
+        ...rollout,
+        sinceMs: isStalled ? nowMs : rollout.sinceMs,
+        requested: [...new Set([...rollout.requested, ...requested])],
+      },
       reason: "cleaning up",
     },
     ...decisions,
@@ -633,8 +677,10 @@ export const decideRollout = (
   const { endpoint } = environmentAt(state, rollout.environment);
   switch (rollout.phase) {
     case "deploying":
+      if (state.isPaused) return ignore("the model is paused, and its rollout with it");
       return decideDeploying(state, rollout, facts.endpoints?.[endpoint], nowMs);
     case "smoke-testing":
+      if (state.isPaused) return ignore("the model is paused, and its rollout with it");
       return decideSmokeTest(state, rollout, facts.endpoints?.[endpoint], facts.smokeTest, nowMs);
     case "awaiting-approval":
       return nowMs >= rollout.expiresAtMs

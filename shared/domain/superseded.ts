@@ -1,0 +1,102 @@
+/** Effects that are performed late, by a redelivery or a tick: whether the state still wants them. */
+import type { DeployedModelId } from "../../events/ids.js";
+import type { Decision } from "./decision.js";
+import type { ModelState, RolloutState } from "./state.js";
+
+type Split = Extract<Decision, { readonly do: "set-traffic-split" }>;
+type Aliases = Extract<Decision, { readonly do: "set-aliases" }>;
+
+const isIn = (id: string, deployed: Readonly<Record<string, DeployedModelId>>): boolean =>
+  Object.values(deployed).some((known) => known === id);
+
+/** The rollout that still moves; null once it has ended. */
+const moving = ({ rollout }: ModelState): RolloutState | null =>
+  rollout === null || rollout.phase === "cleaning" ? null : rollout;
+
+/** Every share must be the champion's, or what the rollout believes in now. */
+const supersededSplit = (state: ModelState, { endpoint, split }: Split): string | null => {
+  const rollout = moving(state);
+  const production = state.manifest.promotion.environments.at(-1)?.endpoint;
+  for (const [id, weight] of Object.entries<number>(split)) {
+    if (weight === 0 || isIn(id, state.champion?.deployed ?? {})) continue;
+    if (rollout === null || !isIn(id, rollout.deployed)) {
+      return `${id} is not rolled out any more`;
+    }
+    if (endpoint === production && (!("weight" in rollout) || rollout.weight !== weight)) {
+      return `the rollout is not at ${weight} % any more`;
+    }
+  }
+  return null;
+};
+
+const supersededAliases = (state: ModelState, { versionId, aliases }: Aliases): string | null => {
+  const isRolledOut = moving(state)?.versionId === versionId;
+  if (aliases.includes("champion")) {
+    return state.champion?.versionId === versionId ? null : `${versionId} is not champion any more`;
+  }
+  if (aliases.includes("challenger")) {
+    return isRolledOut ? null : `${versionId} is not rolled out any more`;
+  }
+  return isRolledOut ? `${versionId} is rolled out again` : null;
+};
+
+/**
+ * Why a decision's effect must not be performed any more; null when it must. What another event has replaced since
+ * would undo that event's effects: deploy what was undeployed, or set an earlier weight.
+ */
+export const supersededBy = (decision: Decision, state: ModelState | null): string | null => {
+  if (decision.do === "forget-model") {
+    return state === null ? null : "the model is known again";
+  }
+  if (decision.do === "notify" || decision.do === "promote") return null;
+  if (state === null) return "the model was forgotten";
+  switch (decision.do) {
+    case "adopt-manifest":
+      return state.manifestDigest === decision.digest ? null : "another manifest was applied";
+    case "submit-pipeline-job":
+      return state.run?.run === decision.to.run && state.run.phase !== "cancelling"
+        ? null
+        : `run ${decision.to.run} is not live any more`;
+    case "register-model-version":
+      return state.run?.run === decision.to.run ? null : `run ${decision.to.run} has ended`;
+    case "deploy-model":
+      return isIn(decision.deployedModelId, moving(state)?.deployed ?? {})
+        ? null
+        : `${decision.deployedModelId} is not rolled out any more`;
+    case "undeploy-model": {
+      const id = decision.deployedModelId;
+      const isNeeded =
+        isIn(id, state.champion?.deployed ?? {}) || isIn(id, moving(state)?.deployed ?? {});
+      return isNeeded ? `${id} is needed again` : null;
+    }
+    case "set-traffic-split":
+      return supersededSplit(state, decision);
+    case "set-aliases":
+      return supersededAliases(state, decision);
+    case "request-training-run":
+    case "publish-evaluation":
+    case "cancel-pipeline-job":
+    case "ignore":
+    case "record-dataset":
+    case "hold-trigger":
+    case "drop-trigger":
+    case "remember":
+    case "set-timer":
+    case "clear-timer":
+    case "enter-phase":
+    case "end-run":
+    case "queue-challenger":
+    case "start-rollout":
+    case "advance-rollout":
+    case "pause-rollout":
+    case "resume-rollout":
+    case "park-rollout":
+    case "roll-back":
+    case "record-measurement":
+    case "end-rollout":
+    case "pause-model":
+    case "park-model":
+    case "resume-model":
+      return null;
+  }
+};
