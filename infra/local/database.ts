@@ -20,12 +20,22 @@ export function prepareFolder(folder: string): void {
   }
 }
 
+/**
+ * On a full disk SQLite undoes a transaction by itself; the client's `transaction` then fails to undo it once more, and
+ * that failure would hide the reason.
+ */
+const keepReasons = (db: Database.Database): void => {
+  const exec = db.exec.bind(db);
+  db.exec = (sql) => (sql === "ROLLBACK" && !db.inTransaction ? db : exec(sql));
+};
+
 /** Opens `cloud.db` so that a commit survives the death of this process. */
 export function openDatabase(folder: string): Database.Database {
   const file = join(folder, "cloud.db");
   let db: Database.Database | undefined;
   try {
     db = new Database(file);
+    keepReasons(db);
     db.exec("PRAGMA journal_mode=WAL");
     db.exec("PRAGMA synchronous=NORMAL");
     db.exec("PRAGMA busy_timeout=5000");

@@ -175,12 +175,17 @@ export const openStore = (db: Database.Database): DocumentStore => {
     },
     commit: (changes) => {
       if (changes.length === 0) return;
+      // A new collection is remembered in memory too, so it must not be undone together with its first document.
+      for (const { target } of changes) {
+        collections.ensure(target.database, target.segments.slice(0, -1));
+      }
       sql.begin.run();
       try {
         for (const change of changes) persist(change);
         sql.end.run();
       } catch (error) {
-        sql.undo.run();
+        // On a full disk SQLite has undone everything by itself.
+        if (db.inTransaction) sql.undo.run();
         throw error;
       }
     },
