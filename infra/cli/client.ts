@@ -17,7 +17,8 @@ export interface ConnectionOptions {
   readonly token?: string;
 }
 
-const requestTimeoutMs = 30_000;
+/** Longer than the functions try by themselves, so that their reason is heard. */
+const requestTimeoutMs = 60_000;
 
 const errorBody = z.object({
   error: z.object({ code: z.string(), message: z.string(), details: z.unknown().optional() }),
@@ -61,7 +62,9 @@ const headersOf = ({ token }: Connection): Readonly<Record<string, string>> => (
 const unreachable = ({ address }: Connection, cause: unknown): CommandError =>
   new CommandError(
     exitCodes.unreachable,
-    `nothing answers at ${address}; is it running? start it with "npm start" or "continuo up"`,
+    cause instanceof Error && cause.name === "TimeoutError"
+      ? `${address} did not answer within ${requestTimeoutMs / 1000} s; functions.log in the state folder may tell why. What was asked may still happen: look with "continuo status" before asking again`
+      : `nothing answers at ${address}; is it running? start it with "npm start" or "continuo up"`,
     { cause },
   );
 

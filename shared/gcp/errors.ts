@@ -119,13 +119,29 @@ const grpcError = z.object({
 
 const networkError = z.object({ code: z.string(), message: z.string().default("") });
 
+/** What Google's clients say when their own attempts ran out: the last attempt's error lies inside. */
+const attemptsRanOut =
+  /^Total timeout of API \S+ exceeded (?<ms>\d+) milliseconds retrying error Error: \d+ (?<status>[A-Z_]+): (?<message>.+?)\s+before any response was received/s;
+
+/** The last attempt's error without the list of all before it; null for any other error. */
+const lastAttempt = (text: string, cause: unknown): CloudError | null => {
+  const { ms, status, message } = attemptsRanOut.exec(text)?.groups ?? {};
+  const known = statusNames.find((name) => name === status);
+  return known === undefined || message === undefined
+    ? null
+    : new CloudError(known, `${message} (tried for ${String(Number(ms) / 1000)} s)`, { cause });
+};
+
 /** Whatever was thrown, as a CloudError; what no API reported (a refused connection, a timeout) is UNAVAILABLE. */
 export const asCloudError = (error: unknown): CloudError => {
   if (error instanceof CloudError) return error;
   const grpc = grpcError.safeParse(error);
   if (grpc.success) {
     const { code, details, message } = grpc.data;
-    return new CloudError(statusNames[code] ?? "UNKNOWN", details ?? message, { cause: error });
+    return (
+      lastAttempt(message, error) ??
+      new CloudError(statusNames[code] ?? "UNKNOWN", details ?? message, { cause: error })
+    );
   }
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error;
   const network = networkError.safeParse(cause);

@@ -38,6 +38,21 @@ describe("what the cloud says becomes what the edges understand", () => {
     expect(error.message).toContain(`Could not deploy 1 to churn: ${status}: because`);
   });
 
+  it("tells the last attempt's error when the client's own attempts ran out", () => {
+    const full = "14 UNAVAILABLE: The disk is full. Free some space.";
+    const error = Object.assign(
+      new Error(
+        `Total timeout of API google.pubsub.v1.Publisher exceeded 20000 milliseconds retrying error Error: ${full}  before any response was received. : Previous errors : [{message: ${full}, code: 14, details: , note: }]`,
+      ),
+      { code: 4 },
+    );
+    expect(translated("publish to topic dataset", error)).toEqual(
+      new UnavailableError(
+        "Could not publish to topic dataset: UNAVAILABLE: The disk is full. Free some space. (tried for 20 s)",
+      ),
+    );
+  });
+
   it("asks to decide again when a decision's transaction was aborted", () => {
     const error = translated("decide", grpcError(10, "too much contention"), { isDecision: true });
     expect(error).toBeInstanceOf(ConflictError);
