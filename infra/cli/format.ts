@@ -20,6 +20,13 @@ const bad = new Set(["failed", "rolled-back", "rejected", "error"]);
 export const colored = (word: string): string =>
   good.has(word) ? green(word) : bad.has(word) ? red(word) : yellow(word);
 
+const bookkeeping = new Set(["ignore", "set-timer", "clear-timer", "remember"]);
+
+/** The decisions that tell a person something. */
+export const telling = <Decision extends { readonly do: string }>(
+  decisions: readonly Decision[],
+): readonly Decision[] => decisions.filter((decision) => !bookkeeping.has(decision.do));
+
 /** A number with as many digits as say something. */
 export const number = (value: number): string =>
   Number.isInteger(value) ? String(value) : String(Number(value.toPrecision(4)));

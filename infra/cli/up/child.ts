@@ -1,11 +1,11 @@
 /** One child process that must keep running: started, watched, started again, stopped. */
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { createWriteStream } from "node:fs";
 import { createInterface } from "node:readline";
 import process from "node:process";
 import { z } from "zod";
 import { failed } from "../errors.js";
+import { logFile } from "./log-file.js";
 
 /** What is started. */
 export interface ChildSpec {
@@ -80,9 +80,10 @@ const adviceOn = (tail: readonly string[]): string => {
 };
 
 /** Starts it once; resolves when it says that it is ready. */
-const startOnce = async (spec: ChildSpec): Promise<Started> => {
-  const log = createWriteStream(spec.logFile, { flags: "a", mode: 0o600 });
-  log.on("error", () => undefined);
+const startOnce = async (spec: ChildSpec, tell: (line: string) => void): Promise<Started> => {
+  const log = logFile(spec.logFile, (line) => {
+    tell(`${spec.name}: ${line}`);
+  });
   const child = spawn(process.execPath, [...spec.args()], {
     env: spec.env(),
     // Its own process group, so that Ctrl-C reaches it through us and takes its children along.
@@ -91,7 +92,7 @@ const startOnce = async (spec: ChildSpec): Promise<Started> => {
   });
   const tail: string[] = [];
   const keep = (line: string): void => {
-    log.write(`${line}\n`);
+    log.line(line);
     tail.push(line);
     if (tail.length > tailLinesMax) tail.shift();
   };
@@ -138,7 +139,7 @@ export const keepRunning = async (
   spec: ChildSpec,
   tell: (line: string) => void,
 ): Promise<Child> => {
-  let current = await startOnce(spec);
+  let current = await startOnce(spec, tell);
   const { address } = current;
   let isStopping = false;
   let wait: NodeJS.Timeout | undefined;
@@ -161,7 +162,7 @@ export const keepRunning = async (
 
   const again = (delayMs: number, nextDelayMs: number): void => {
     wait = setTimeout(() => {
-      restart = startOnce(spec).then(
+      restart = startOnce(spec, tell).then(
         (started) => {
           current = started;
           if (isStopping) signalGroup(started.process, "SIGKILL");

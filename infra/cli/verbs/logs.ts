@@ -4,7 +4,7 @@ import { z } from "zod";
 import { call, open } from "../client.js";
 import type { Connection } from "../client.js";
 import { apiCommand, apiVerb, examples, query, width } from "../command.js";
-import { clockTime, cyan, dim, yellow } from "../format.js";
+import { clockTime, cyan, dim, telling, yellow } from "../format.js";
 import { entryReply } from "../replies.js";
 import { wrap } from "../table.js";
 
@@ -12,7 +12,7 @@ type Entry = z.infer<typeof entryReply>;
 
 /** One entry for people: what happened, and what was decided on it. */
 const entryText = (entry: Entry): string => {
-  const told = entry.decisions.filter((decision) => decision.do !== "ignore");
+  const told = telling(entry.decisions);
   return [
     `${dim(clockTime(entry.at))}  ${cyan((entry.model ?? "-").padEnd(14))} ${wrap(entry.what, width, 25)}${entry.isPending ? yellow("  (effects pending)") : ""}`,
     ...told.map(

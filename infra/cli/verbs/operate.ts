@@ -3,15 +3,19 @@ import type { Command } from "commander";
 import type { z } from "zod";
 import { call } from "../client.js";
 import { apiCommand, apiVerb, examples, print, width } from "../command.js";
-import { dim } from "../format.js";
+import { dim, telling } from "../format.js";
 import { outcomeReply } from "../replies.js";
 import { wrap } from "../table.js";
 
 /** What was decided on a person's wish. */
-export const outcomeText = ({ decisions }: z.infer<typeof outcomeReply>): string =>
-  decisions.length === 0
+export const outcomeText = ({ decisions }: z.infer<typeof outcomeReply>): string => {
+  const told = telling(decisions);
+  // A wish that leads to nothing still has its reason.
+  const shown = told.length > 0 ? told : decisions.slice(0, 1);
+  return shown.length === 0
     ? "recorded; nothing was decided yet"
-    : decisions.map(({ what, reason }) => `${what}\n  ${dim(wrap(reason, width, 2))}`).join("\n");
+    : shown.map(({ what, reason }) => `${what}\n  ${dim(wrap(reason, width, 2))}`).join("\n");
+};
 
 const verbs = [
   ["pause", "pause", "stop the model's traffic changes and new runs until it is resumed"],
