@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { Flight, Month } from "./flights.js";
 import type { Traffic } from "./traffic.js";
-import { until, type DemoWorld } from "./world.js";
+import { until, type DemoWorld, type WaitLimits } from "./world.js";
 
 const numbers = z.record(z.string(), z.number());
 
@@ -96,6 +96,13 @@ export const rolloutsOf = async (world: DemoWorld, name: string): Promise<readon
 export const modelSeen = async (world: DemoWorld, name: string): Promise<ModelSeen> =>
   modelReply.parse(await world.read(`/models/${name}`));
 
+/** Limits of a wait, and what was seen when they are over. */
+const waitLimits = ({ options }: DemoWorld, seen: () => string): WaitLimits => ({
+  seconds: options.waitSecondsMax,
+  signal: options.signal,
+  seen,
+});
+
 /** Waits for the end of the first run that matches, telling each phase on the way. */
 export const endOfRun = async (
   { world }: Stage,
@@ -114,7 +121,7 @@ export const endOfRun = async (
       told = state;
       return run.isLive ? null : run;
     },
-    { seconds: 180, signal: world.options.signal },
+    waitLimits(world, () => (told === "" ? `no such run of ${model} began` : `it is ${told}`)),
   );
 };
 
@@ -137,7 +144,7 @@ export const endOfRollout = async (
       told = state;
       return rollout.isLive ? null : rollout;
     },
-    { seconds: 240, signal: world.options.signal },
+    waitLimits(world, () => (told === "" ? "no such rollout began" : `it is ${told}`)),
   );
 };
 

@@ -23,6 +23,8 @@ export interface DemoOptions {
   readonly monthsMax: number;
   /** Share of the flights that is sampled. */
   readonly sampleShare: number;
+  /** The longest wait for one run or one rollout. */
+  readonly waitSecondsMax: number;
   /** Shown while something takes time. */
   readonly say: (line: string) => void;
   readonly signal: AbortSignal;
@@ -47,8 +49,15 @@ export const demoWorld = async (options: DemoOptions) => {
   const { hostname, port } = new URL(options.cloud);
   const { PubSub } = await import("@google-cloud/pubsub");
   const { Storage } = await import("@google-cloud/storage");
+  const { GoogleAuth, googleAuthLibrary } = await import("google-gax");
+  // Without it the clients first look for a metadata server, which a laptop does not have.
+  const auth = new GoogleAuth({
+    authClient: new googleAuthLibrary.PassThroughClient(),
+    projectId: options.projectId,
+  });
   const pubsub = new PubSub({
     projectId: options.projectId,
+    auth,
     apiEndpoint: `${hostname}:${port}`,
     emulatorMode: true,
   });
@@ -58,6 +67,7 @@ export const demoWorld = async (options: DemoOptions) => {
   });
   const grpcOptions = {
     projectId: options.projectId,
+    auth,
     apiEndpoint: hostname,
     port: Number(port),
     sslCreds: credentials.createInsecure(),
@@ -207,19 +217,43 @@ export const demoWorld = async (options: DemoOptions) => {
 /** The demo's hands and eyes. */
 export type DemoWorld = Awaited<ReturnType<typeof demoWorld>>;
 
+/** How long something is waited for. */
+export interface WaitLimits {
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+  /** What was seen instead, for the error. */
+  readonly seen?: () => string;
+}
+
+const askEveryMs = 150;
+
+/** A process that was killed comes back within seconds: what nobody answers is asked again. */
+const isNoAnswer = (error: unknown): boolean =>
+  error instanceof TypeError && error.message === "fetch failed";
+
 /** Asks until there is an answer; null means not yet. Throws with `what` when the limit is over. */
 export const until = async <Answer>(
   what: string,
   ask: () => Promise<Answer | null>,
-  limits: { readonly seconds: number; readonly signal: AbortSignal; readonly everyMs?: number },
+  { seconds, signal, seen }: WaitLimits,
 ): Promise<Answer> => {
-  const deadline = performance.now() + limits.seconds * 1000;
+  const deadline = performance.now() + seconds * 1000;
   for (;;) {
-    limits.signal.throwIfAborted();
-    const answer = await ask();
+    signal.throwIfAborted();
+    let unanswered: unknown;
+    const answer = await ask().catch((error: unknown) => {
+      if (!isNoAnswer(error)) throw error;
+      unanswered = error;
+      return null;
+    });
     if (answer !== null) return answer;
-    if (performance.now() > deadline)
-      throw new Error(`${what} did not happen within ${limits.seconds} s`);
-    await new Promise((resolve) => setTimeout(resolve, limits.everyMs ?? 150));
+    if (performance.now() > deadline) {
+      const why = unanswered === undefined ? seen?.() : "nothing answers any more";
+      throw new Error(
+        `${what} did not happen within ${seconds} s${why === undefined ? "" : `: ${why}`}`,
+        { cause: unanswered },
+      );
+    }
+    await new Promise((resolve) => setTimeout(resolve, askEveryMs));
   }
 };
