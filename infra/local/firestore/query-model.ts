@@ -3,6 +3,7 @@ import { RpcError } from "../protocol/service.js";
 import { readFieldPath, type FieldPath } from "./field-paths.js";
 import { keyOfName, readParent, type Parent } from "./names.js";
 import { nanKey, nullKey, valueKey } from "./order-key.js";
+import { readNearest, type Nearest } from "./nearest.js";
 import { readValue, type Value } from "./values.js";
 import type { WireCursor, WireFilter, WireQuery, WireValue } from "./wire.js";
 
@@ -59,6 +60,8 @@ export interface Query {
   readonly offset: number;
   readonly limit: number | undefined;
   readonly projection: readonly FieldPath[] | undefined;
+  /** The vector search over the results. */
+  readonly nearest: Nearest | undefined;
 }
 
 const invalid = (message: string): RpcError => new RpcError("INVALID_ARGUMENT", message);
@@ -113,8 +116,8 @@ const readFieldFilter = (wire: NonNullable<WireFilter["fieldFilter"]>): Filter =
   }
   // The list is not itself a stored array, so that its elements may be arrays.
   const keys = elements.map((element) => operandKey(path, readValue(element)));
-  if (kind === "not-in") return { kind, path, keys };
-  // A list matches by equality, and nothing equals null or NaN; those have unary filters of their own.
+  // Nothing equals NaN, so that NaN in a list neither finds nor excludes anything; null excludes everything.
+  if (kind === "not-in") return { kind, path, keys: keys.filter((key) => key !== nanKey) };
   return { kind, path, keys: keys.filter((key) => key !== nullKey && key !== nanKey) };
 };
 
@@ -259,12 +262,6 @@ const readLimit = (wire: WireQuery["limit"]): number | undefined => {
 
 /** Checks a query and completes it as the server does. */
 export const readQuery = (parent: string | undefined, wire: WireQuery): Query => {
-  if (wire.findNearest !== undefined) {
-    throw new RpcError(
-      "UNIMPLEMENTED",
-      "Vector search (findNearest) is not built into the local cloud.",
-    );
-  }
   const selectors = wire.from ?? [];
   if (selectors.length > 1) throw invalid("A query can have at most one entry in `from`.");
   const filter = wire.where === undefined ? undefined : readFilter(wire.where);
@@ -284,5 +281,9 @@ export const readQuery = (parent: string | undefined, wire: WireQuery): Query =>
     offset,
     limit: readLimit(wire.limit),
     projection: wire.select?.fields?.map(pathOf).filter((path) => !isNamePath(path)),
+    nearest:
+      wire.findNearest === undefined
+        ? undefined
+        : readNearest(wire.findNearest, ({ queryVector }) => readValue(queryVector ?? {}, 1)),
   };
 };

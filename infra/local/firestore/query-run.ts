@@ -12,6 +12,7 @@ import {
   type Match,
 } from "./query-evaluate.js";
 import type { Query } from "./query-model.js";
+import { nearestRows } from "./nearest.js";
 import { planOf, type Bounds, type Plan } from "./query-plan.js";
 import type { DocumentStore, IndexPosition, Row } from "./store.js";
 
@@ -211,17 +212,21 @@ function* pastCandidates(
   yield rows;
 }
 
+/** How a query would find its candidates. */
+export const planFor = (store: DocumentStore, query: Query): Plan =>
+  planOf(store, query, collectionsOf(store, query));
+
 /** Runs a query now, or as of the past that is given. */
 export const runQuery = (
   store: DocumentStore,
   query: Query,
   past?: ReadonlyMap<string, PastVersion>,
 ): QueryResult => {
-  const blocks = candidates(store, query, collectionsOf(store, query));
-  return take(
-    query,
-    past === undefined || past.size === 0 ? blocks : pastCandidates(blocks, query, past),
-  );
+  const found = candidates(store, query, collectionsOf(store, query));
+  const isPast = past !== undefined && past.size > 0;
+  const result = take(query, isPast ? pastCandidates(found, query, past) : found);
+  if (query.nearest === undefined) return result;
+  return { ...result, rows: nearestRows(query.nearest, result.rows) };
 };
 
 /** One result as a reply's document. */

@@ -1,18 +1,23 @@
 /** Handlers of queries and aggregations. */
-import { RpcError, type ServiceImplementation } from "../protocol/service.js";
+import type { ServiceImplementation } from "../protocol/service.js";
 import { aggregate, readAggregations } from "./aggregate.js";
 import type { DocumentReply } from "./documents.js";
 import type { Engine } from "./engine.js";
+import { executed, planSummary, type ExplainMetrics } from "./explain.js";
 import { holdForRead, openView, pastOf, readMicrosOf, type ReadView } from "./read-view.js";
 import { readQuery, type Query } from "./query-model.js";
 import { resultDocument, runQuery, type QueryResult } from "./query-run.js";
 import { timestampOf, type Timestamp, type Value } from "./values.js";
 import type { WireAggregation, WireConsistency, WireQuery } from "./wire.js";
 
+interface ExplainOptions {
+  readonly analyze?: boolean;
+}
+
 interface RunQueryRequest extends WireConsistency {
   readonly parent?: string;
   readonly structuredQuery?: WireQuery;
-  readonly explainOptions?: object;
+  readonly explainOptions?: ExplainOptions;
 }
 
 /** google.firestore.v1.RunQueryResponse. */
@@ -21,6 +26,7 @@ interface RunQueryReply {
   readonly document?: DocumentReply;
   readonly readTime?: Timestamp;
   readonly skippedResults?: number;
+  readonly explainMetrics?: ExplainMetrics;
 }
 
 const repeatsMax = 20;
@@ -67,24 +73,56 @@ const runHeld = async (engine: Engine, view: ReadView, query: Query): Promise<Qu
   return runQuery(engine.store, query, pastOf(engine, view));
 };
 
-const refuseExplain = (options: object | undefined): void => {
-  if (options !== undefined)
-    throw new RpcError("UNIMPLEMENTED", "Query explain is not built into the local cloud.");
+/** Runs a query and measures it; the metrics are answered only when they were asked for. */
+const measured = async (
+  engine: Engine,
+  view: ReadView,
+  query: Query,
+  isAnalyzed: boolean,
+  resultsOf: (rows: number) => number,
+): Promise<QueryResult & { readonly metrics: { readonly explainMetrics?: ExplainMetrics } }> => {
+  const startMs = performance.now();
+  const result = await runHeld(engine, view, query);
+  if (!isAnalyzed) return { ...result, metrics: {} };
+  const documents = result.rows.length;
+  const cost = {
+    durationMs: performance.now() - startMs,
+    results: resultsOf(documents),
+    documents,
+  };
+  return { ...result, metrics: { explainMetrics: executed(engine, query, cost) } };
 };
 
 const runQueryStream = (engine: Engine) =>
   async function* (request: RunQueryRequest): AsyncGenerator<RunQueryReply> {
-    refuseExplain(request.explainOptions);
     const query = readQuery(request.parent, request.structuredQuery ?? {});
+    if (request.explainOptions !== undefined && request.explainOptions.analyze !== true) {
+      yield { explainMetrics: planSummary(engine, query) };
+      return;
+    }
     const view = openView(engine, request, query.parent.database);
-    const { rows, skipped } = await runHeld(engine, view, query);
+    const isAnalyzed = request.explainOptions?.analyze === true;
+    const { rows, skipped, metrics } = await measured(
+      engine,
+      view,
+      query,
+      isAnalyzed,
+      (count) => count,
+    );
     const readTime = timestampOf(readMicrosOf(engine, view));
     if (view.begun !== undefined) yield { transaction: view.begun };
-    const [first, ...rest] = rows;
     const skippedResults = skipped === 0 ? {} : { skippedResults: skipped };
-    if (first === undefined) yield { readTime, ...skippedResults };
-    else yield { document: resultDocument(query, first), readTime, ...skippedResults };
-    for (const row of rest) yield { document: resultDocument(query, row), readTime };
+    if (rows.length === 0) yield { readTime, ...skippedResults, ...metrics };
+    for (const [index, row] of rows.entries()) {
+      const document = resultDocument(query, row);
+      const isLast = index === rows.length - 1;
+      yield {
+        document,
+        readTime,
+        ...(index === 0 ? skippedResults : {}),
+        ...(isLast ? metrics : {}),
+      };
+    }
   };
 
 interface RunAggregationRequest extends WireConsistency {
@@ -93,7 +131,7 @@ interface RunAggregationRequest extends WireConsistency {
     readonly structuredQuery?: WireQuery;
     readonly aggregations?: readonly WireAggregation[];
   };
-  readonly explainOptions?: object;
+  readonly explainOptions?: ExplainOptions;
 }
 
 /** google.firestore.v1.RunAggregationQueryResponse. */
@@ -101,17 +139,23 @@ interface RunAggregationReply {
   readonly result?: { readonly aggregateFields: Readonly<Record<string, Value>> };
   readonly transaction?: Buffer;
   readonly readTime?: Timestamp;
+  readonly explainMetrics?: ExplainMetrics;
 }
 
 const runAggregationStream = (engine: Engine) =>
   async function* (request: RunAggregationRequest): AsyncGenerator<RunAggregationReply> {
-    refuseExplain(request.explainOptions);
     const wire = request.structuredAggregationQuery;
     const query = readQuery(request.parent, wire?.structuredQuery ?? {});
     const aggregations = readAggregations(wire?.aggregations);
+    if (request.explainOptions !== undefined && request.explainOptions.analyze !== true) {
+      yield { explainMetrics: planSummary(engine, query) };
+      return;
+    }
     const view = openView(engine, request, query.parent.database);
-    const { rows } = await runHeld(engine, view, query);
+    const isAnalyzed = request.explainOptions?.analyze === true;
+    const { rows, metrics } = await measured(engine, view, query, isAnalyzed, () => 1);
     const reply = {
+      ...metrics,
       result: { aggregateFields: aggregate(aggregations, rows) },
       readTime: timestampOf(readMicrosOf(engine, view)),
     };

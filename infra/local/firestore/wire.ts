@@ -95,6 +95,16 @@ export interface WireCursor {
   readonly before?: boolean;
 }
 
+/** google.firestore.v1.StructuredQuery.FindNearest. */
+export interface WireNearest {
+  readonly vectorField?: { readonly fieldPath?: string };
+  readonly queryVector?: WireValue;
+  readonly distanceMeasure?: string;
+  readonly limit?: { readonly value?: number } | number;
+  readonly distanceResultField?: string;
+  readonly distanceThreshold?: { readonly value?: number } | number;
+}
+
 /** google.firestore.v1.StructuredQuery. */
 export interface WireQuery {
   readonly select?: { readonly fields?: readonly { readonly fieldPath?: string }[] };
@@ -108,7 +118,7 @@ export interface WireQuery {
   readonly endAt?: WireCursor;
   readonly offset?: number;
   readonly limit?: { readonly value?: number } | number;
-  readonly findNearest?: object;
+  readonly findNearest?: WireNearest;
 }
 
 /** google.firestore.v1.StructuredAggregationQuery.Aggregation. */
