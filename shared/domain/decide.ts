@@ -4,6 +4,7 @@ import type { ModelName } from "../../events/ids.js";
 import { manifestSchema } from "../manifest/schema.js";
 import type { Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
+import { addDataset } from "./evolve.js";
 import { eventKey, shortHash } from "./ids.js";
 import {
   abort,
@@ -124,29 +125,50 @@ export const fingerprintOf = (data: EventOf<"dataset.arrived">["data"]): string 
   return shortHash(parts.toSorted().join("\n"), 32);
 };
 
+/** A stopped version that arrives again was mended, or the manifest was: it is looked at once more. */
+const arrivedAgain = (
+  fingerprint: string,
+  event: EventOf<"dataset.arrived">,
+  isByAddress: boolean,
+): string =>
+  // Addresses do not tell whether what lies there was mended, so this arrival is taken for content of its own.
+  isByAddress ? `${fingerprint}.${shortHash(eventKey(event))}` : fingerprint;
+
 const decideDataset = (
   state: ModelState,
   event: EventOf<"dataset.arrived">,
   nowMs: number,
 ): readonly Decision[] => {
-  const fingerprint = fingerprintOf(event.data);
-  const known = state.datasets.find((dataset) => dataset.fingerprint === fingerprint);
-  if (known !== undefined) {
+  const { dataset, uris, objects } = event.data;
+  const content = fingerprintOf(event.data);
+  const isByAddress = event.data.fingerprint === undefined && objects === undefined;
+  const known = state.datasets.findLast(
+    ({ fingerprint }) =>
+      fingerprint === content || (isByAddress && fingerprint.startsWith(`${content}.`)),
+  );
+  if (known !== undefined && known.isStopped !== true) {
+    const advice = isByAddress
+      ? "; if the files behind these addresses changed, publish their `objects` or a `fingerprint` too"
+      : "";
     return ignore(
-      `content ${fingerprint} already arrived at ${new Date(known.arrivedAtMs).toISOString()}`,
+      `content ${content} already arrived at ${new Date(known.arrivedAtMs).toISOString()}${advice}`,
     );
   }
+  const isAgain = known !== undefined;
+  const fingerprint = isAgain ? arrivedAgain(content, event, isByAddress) : content;
   const record: Decision = {
     do: "record-dataset",
-    dataset: { fingerprint, uris: event.data.uris, arrivedAtMs: nowMs },
-    reason: `a new version of ${event.data.dataset}`,
+    dataset: { fingerprint, uris, arrivedAtMs: nowMs },
+    reason: isAgain
+      ? `a version of ${dataset} that was stopped arrived again`
+      : `a new version of ${dataset}`,
   };
   if (!state.manifest.triggers.newData) return [record];
-  const withDataset = { ...state, datasets: [...state.datasets, record.dataset] };
+  const withDataset = { ...state, datasets: addDataset(state.datasets, record.dataset) };
   const trigger = triggerOf(event, {
     kind: "new-data",
-    reason: `new data: ${event.data.uris.at(-1) ?? event.data.dataset}`,
-    content: `dataset:${fingerprint}`,
+    reason: `new data: ${uris.at(-1) ?? dataset}`,
+    content: isAgain ? `dataset:${fingerprint}:${eventKey(event)}` : `dataset:${fingerprint}`,
   });
   return [record, ...decideTrigger(withDataset, trigger, nowMs)];
 };

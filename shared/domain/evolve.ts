@@ -29,14 +29,15 @@ const newState = (decision: Decision & { readonly do: "adopt-manifest" }): Model
   head: "",
 });
 
-const withDataset = (
+/** The versions with one more, or with one changed; a stopped one that arrived again is the newest. */
+export const addDataset = (
   datasets: readonly DatasetVersion[],
   dataset: DatasetVersion,
 ): readonly DatasetVersion[] => {
-  const isKnown = datasets.some(({ fingerprint }) => fingerprint === dataset.fingerprint);
-  return isKnown
-    ? datasets.map((known) => (known.fingerprint === dataset.fingerprint ? dataset : known))
-    : [...datasets, dataset].slice(-datasetsMax);
+  const known = datasets.find(({ fingerprint }) => fingerprint === dataset.fingerprint);
+  return known === undefined || (known.isStopped === true && dataset.isStopped !== true)
+    ? [...datasets.filter((other) => other !== known), dataset].slice(-datasetsMax)
+    : datasets.map((other) => (other === known ? dataset : other));
 };
 
 /** The state after one decision; null once the model is forgotten. */
@@ -69,7 +70,7 @@ export const evolve = (
     case "forget-model":
       return null;
     case "record-dataset":
-      return { ...state, datasets: withDataset(state.datasets, decision.dataset) };
+      return { ...state, datasets: addDataset(state.datasets, decision.dataset) };
     case "hold-trigger":
       return { ...state, trigger: decision.trigger };
     case "drop-trigger":

@@ -174,6 +174,25 @@ const recordGate = (
   ];
 };
 
+/** A version that the data gate could not judge would fail every later run that trains on it. */
+const recordUnjudged = (
+  state: ModelState,
+  run: SubmittedRun,
+  job: PipelineJobFacts,
+): readonly Decision[] => {
+  const dataset = state.datasets.find(({ fingerprint }) => fingerprint === run.fingerprint);
+  return dataset === undefined || job.tasks["profile"] !== "failed"
+    ? []
+    : [
+        {
+          do: "record-dataset",
+          dataset: { ...dataset, isStopped: true },
+          reason:
+            "the data gate could not judge this version; later runs leave it out until it arrives again",
+        },
+      ];
+};
+
 const phaseOrder = ["validating", "training", "evaluating"] as const;
 
 /** The furthest phase that the job's tasks show. */
@@ -208,6 +227,24 @@ const decideMissingJob = (
     : ignore(`PipelineJob ${run.run} does not exist yet`);
 };
 
+/** A job that was cancelled because its time was over has failed; for any other reason somebody wanted it so. */
+const decideCancelledJob = (
+  state: ModelState,
+  run: SubmittedRun,
+  { machineSeconds }: PipelineJobFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const end = (outcome: RunOutcome, reason: string): readonly Decision[] =>
+    endRun(state, run, { outcome, reasons: [reason], machineSeconds }, nowMs);
+  if (run.phase !== "cancelling") return end("cancelled", "the PipelineJob was cancelled");
+  return run.timedOutIn === undefined
+    ? end("cancelled", "cancelled on request")
+    : end(
+        "failed",
+        `it was still ${run.timedOutIn} after its timeout of ${Math.round((run.deadlineAtMs - run.submittedAtMs) / 1000)} s and was cancelled; the log of that task tells what it did, training.timeoutSeconds gives it longer`,
+      );
+};
+
 /** What a look at the run's PipelineJob means. */
 export const decideJob = (
   state: ModelState,
@@ -219,12 +256,20 @@ export const decideJob = (
   const end = (outcome: RunOutcome, reasons: readonly string[]): readonly Decision[] =>
     endRun(state, run, { outcome, reasons, machineSeconds: job.machineSeconds }, nowMs);
   switch (job.state) {
-    case "failed":
-      return end("failed", [job.error || "the PipelineJob failed without a message"]);
+    case "failed": {
+      const unjudged = recordUnjudged(state, run, job);
+      return [
+        ...unjudged,
+        ...end("failed", [
+          job.error || "the PipelineJob failed without a message",
+          ...(unjudged.length === 0
+            ? []
+            : ["this dataset version is left out of later runs; mend it and publish it again"]),
+        ]),
+      ];
+    }
     case "cancelled":
-      return end("cancelled", [
-        run.phase === "cancelling" ? "cancelled on request" : "the PipelineJob was cancelled",
-      ]);
+      return decideCancelledJob(state, run, job, nowMs);
     case "succeeded":
       if (run.phase === "cancelling") {
         return end("cancelled", ["cancelled, although its PipelineJob had already succeeded"]);
@@ -237,7 +282,7 @@ export const decideJob = (
           {
             do: "cancel-pipeline-job",
             run: run.run,
-            to: { ...run, phase: "cancelling" },
+            to: { ...run, phase: "cancelling", timedOutIn: run.phase },
             reason: `the run exceeded its timeout of ${state.manifest.training.timeoutSeconds} s`,
           },
         ];

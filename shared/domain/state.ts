@@ -33,7 +33,7 @@ export interface DatasetVersion {
   readonly arrivedAtMs: number;
   /** Where its profile is, once a run's data gate let it pass. */
   readonly profileUri?: string;
-  /** The data gate stopped it: later runs leave it out. */
+  /** The data gate stopped it or could not judge it: later runs leave it out until it arrives again. */
   readonly isStopped?: boolean;
 }
 
@@ -95,7 +95,12 @@ interface JudgedFields {
 /** A live training run, by phase. */
 export type RunState =
   | (RunBase & { readonly phase: "requested" })
-  | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" | "cancelling" })
+  | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" })
+  | (SubmittedRun & {
+      readonly phase: "cancelling";
+      /** The phase in which its time was over; absent when somebody asked for its end. */
+      readonly timedOutIn?: "validating" | "training" | "evaluating";
+    })
   | (SubmittedRun & { readonly phase: "judging" } & JudgedFields)
   | (SubmittedRun & { readonly phase: "registering" } & JudgedFields);
 

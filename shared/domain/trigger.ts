@@ -89,7 +89,13 @@ const startRun = (
   const newest = datasets.at(-1);
   if (newest === undefined) {
     return [
-      { do: "drop-trigger", reason: `${trigger.reason}, but no dataset version has arrived yet` },
+      {
+        do: "drop-trigger",
+        reason:
+          state.datasets.length === 0
+            ? `${trigger.reason}, but no dataset version has arrived yet`
+            : `${trigger.reason}, but the data gate stopped every dataset version that arrived`,
+      },
     ];
   }
   const base = {
