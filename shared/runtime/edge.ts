@@ -8,6 +8,7 @@ import { sendToDeadLetters } from "./dead-letter.js";
 import { handleEvent } from "./handle.js";
 import { log } from "./log.js";
 import { messageOf, unwrap, type Delivery } from "./push.js";
+import type { Config } from "./config.js";
 import { refusalOf } from "./verify.js";
 import { config, ports } from "./wiring.js";
 
@@ -15,7 +16,7 @@ import { config, ports } from "./wiring.js";
 type MessageHandler = (message: Message, delivery: Delivery, ports: Ports) => Promise<void>;
 
 /** What a function does with a delivery, whatever its data. */
-type DeliveryHandler = (delivery: Delivery, ports: Ports) => Promise<void>;
+export type DeliveryHandler = (delivery: Delivery, ports: Ports) => Promise<void>;
 
 /** The events that the first source which knows the message makes of it; throws InvalidEventError without one. */
 export const readWith = (
@@ -33,17 +34,28 @@ export const readWith = (
   throw new InvalidEventError(`nothing here reads this message: ${hint}`);
 };
 
+/** One event function: its name, which is also its route and subscription, and what it does. */
+interface Edge {
+  readonly name: string;
+  readonly handler: DeliveryHandler;
+}
+
+/** What an edge is wired to. */
+export interface Wiring {
+  readonly config: Config;
+  readonly ports: Ports;
+}
+
 const serve = async (
-  name: string,
-  handler: DeliveryHandler,
+  { name, handler }: Edge,
   request: Request,
   response: Response,
+  { config: settings, ports: wired }: Wiring,
 ): Promise<void> => {
-  const { jwksUrl, pushAudience, pushIdentity } = config();
   const refusal = await refusalOf(request.header("authorization"), {
-    jwksUrl,
-    audience: `${pushAudience}/${name}`,
-    email: pushIdentity,
+    jwksUrl: settings.jwksUrl,
+    audience: `${settings.pushAudience}/${name}`,
+    email: settings.pushIdentity,
   });
   if (refusal !== null) {
     log("WARNING", "push refused", { function: name, refusal });
@@ -52,39 +64,58 @@ const serve = async (
   }
   const delivery = unwrap(request.body);
   try {
-    await handler(delivery, ports());
+    await handler(delivery, wired);
   } catch (error) {
     if (!(error instanceof InvalidEventError)) throw error;
-    await sendToDeadLetters(name, error.message, delivery, ports());
+    await sendToDeadLetters(name, error.message, delivery, wired);
   }
   response.status(204).end();
 };
 
-/** An http function behind a push subscription. It acknowledges with 204 and asks for redelivery with 500. */
-export const onDelivery =
-  (name: string, handler: DeliveryHandler): HttpFunction =>
-  async (request, response) => {
-    try {
-      await serve(name, handler, request, response);
-    } catch (error) {
-      // Unknown errors count as "may work later": Pub/Sub's back-off and its delivery limit bound them.
-      const known = error instanceof Error ? error : new UnavailableError(String(error));
-      log("ERROR", `${known.name}: ${known.message}`, {
-        function: name,
-        stack: known.stack?.slice(0, 900) ?? null,
-      });
-      response.status(error instanceof InvalidEventError ? 400 : 500).end();
-    }
-  };
+/** Answers one push: 204 acknowledges it, 401 refuses its sender, 500 asks for it again. Never throws. */
+export const answerPush = async (
+  edge: Edge,
+  request: Request,
+  response: Response,
+  wiring: () => Wiring,
+): Promise<void> => {
+  try {
+    await serve(edge, request, response, wiring());
+  } catch (error) {
+    // Unknown errors count as "may work later": Pub/Sub's back-off and its delivery limit bound them.
+    const known = error instanceof Error ? error : new UnavailableError(String(error));
+    log("ERROR", `${known.name}: ${known.message}`, {
+      function: edge.name,
+      stack: known.stack?.slice(0, 900) ?? null,
+    });
+    response.status(error instanceof InvalidEventError ? 400 : 500).end();
+  }
+};
 
-/** An http function that sees each message's data as JSON. */
-export const onMessage = (name: string, handler: MessageHandler): HttpFunction =>
-  onDelivery(name, (delivery, wired) => handler(messageOf(delivery), delivery, wired));
+/** Reads a delivery's data as JSON for a handler. */
+const readingMessage =
+  (handler: MessageHandler): DeliveryHandler =>
+  (delivery, wired) =>
+    handler(messageOf(delivery), delivery, wired);
 
-/** An http function that turns each message into events and handles them one after another. */
-export const onEvents = (name: string, ...sources: readonly Source[]): HttpFunction =>
-  onMessage(name, async (message, _delivery, wired) => {
+/** Turns each message into events and handles them one after another. */
+export const handlingEvents = (name: string, ...sources: readonly Source[]): DeliveryHandler =>
+  readingMessage(async (message, _delivery, wired) => {
     for (const event of readWith(sources, message)) {
       await handleEvent(event, { function: name, ports: wired });
     }
   });
+
+/** An http function behind a push subscription. */
+export const onDelivery =
+  (name: string, handler: DeliveryHandler): HttpFunction =>
+  (request, response) =>
+    answerPush({ name, handler }, request, response, () => ({ config: config(), ports: ports() }));
+
+/** An http function that sees each message's data as JSON. */
+export const onMessage = (name: string, handler: MessageHandler): HttpFunction =>
+  onDelivery(name, readingMessage(handler));
+
+/** An http function that turns each message into events and handles them one after another. */
+export const onEvents = (name: string, ...sources: readonly Source[]): HttpFunction =>
+  onDelivery(name, handlingEvents(name, ...sources));

@@ -9,11 +9,13 @@ import type { Facts } from "../domain/facts.js";
 import { eventKey, shortHash } from "../domain/ids.js";
 import { mayNeedFacts, needs } from "../domain/needs.js";
 import type { ModelState } from "../domain/state.js";
+import { supersededBy } from "../domain/superseded.js";
 import type { Ports } from "../ports/ports.js";
 import type { Commit, JournalEntry } from "../ports/state.js";
 import { log } from "./log.js";
 import { observe } from "./observe.js";
 import { aboutOf, hasEffect, perform } from "./perform.js";
+import { plainText } from "./plain-text.js";
 import { modelsConcernedBy } from "./route.js";
 
 /** Who handles, and with what. */
@@ -58,6 +60,22 @@ const timersOf = (model: ModelName, decisions: readonly Decision[]): Commit["tim
   return [...last.values()];
 };
 
+/** The chain of events that a decision belongs to, where it says so. */
+const chainOf = (decision: Decision): string | undefined => {
+  if ("to" in decision) return decision.to.correlationId;
+  if ("record" in decision) return decision.record.correlationId;
+  if (decision.do === "hold-trigger") return decision.trigger.correlationId;
+  return decision.do === "queue-challenger" ? decision.waiting?.correlationId : undefined;
+};
+
+/** The event with its chain: a tick, a timer or a foreign message knows nothing of the run that it moves on. */
+const withChain = (event: ContinuoEvent, decisions: readonly Decision[]): ContinuoEvent => {
+  const chain = decisions.map(chainOf).find((id) => id !== undefined);
+  return event.correlationid !== undefined || chain === undefined || chain === event.id
+    ? event
+    : { ...event, correlationid: chain };
+};
+
 /** Turns decisions into what the transaction writes. */
 const commitOf = (
   event: ContinuoEvent,
@@ -81,7 +99,7 @@ const commitOf = (
   const entry: JournalEntry = {
     key: journalKey(event, model),
     model,
-    event,
+    event: withChain(event, decisions),
     receivedAtMs: options.nowMs,
     function: options.function,
     decisions: decisions.map((decision) => ({ decision, isDone: !hasEffect(decision) })),
@@ -97,13 +115,21 @@ const commitOf = (
   };
 };
 
-/** Performs what an entry still has to do, in order, and marks it done. */
-export const finish = async (entry: JournalEntry, options: HandleOptions): Promise<void> => {
-  const { model } = entry;
-  if (model === null) return;
+/** Performs an entry's effects in order, those that are not superseded, and marks it done. */
+const performAll = async (
+  entry: JournalEntry,
+  model: ModelName,
+  options: HandleOptions,
+  superseded: (decision: Decision) => string | null,
+): Promise<void> => {
   const { ports } = options;
   for (const [index, { decision }] of entry.decisions.entries()) {
     if (!hasEffect(decision)) continue;
+    const why = superseded(decision);
+    if (why !== null) {
+      log("NOTICE", `effect left out: ${why}`, { model, decision: decision.do, key: entry.key });
+      continue;
+    }
     try {
       await perform(decision, { entry, index, model, ports });
     } catch (error) {
@@ -112,6 +138,14 @@ export const finish = async (entry: JournalEntry, options: HandleOptions): Promi
     }
   }
   await ports.state.markDone(entry.key);
+};
+
+/** Performs what an earlier delivery left of an entry: only what the state still wants by now. */
+export const finish = async (entry: JournalEntry, options: HandleOptions): Promise<void> => {
+  const { model } = entry;
+  if (model === null) return;
+  const state = await options.ports.state.model(model);
+  await performAll(entry, model, options, (decision) => supersededBy(decision, state));
 };
 
 /** A refused effect becomes a fact of its own, decided like any other. */
@@ -138,7 +172,7 @@ const tellRejection = async (
         model,
         decision: decision.do,
         about: aboutOf(decision, state),
-        message: error.message.replaceAll(/[\p{Cc}\p{Cs}]/gu, " ").slice(0, 4000),
+        message: plainText(error.message, 4000, "the cloud gave no reason"),
       },
     },
     { function: options.function, ports: options.ports, models: [model] },
@@ -179,7 +213,7 @@ const handleForModel = async (
       return { model, outcome: "duplicate", entry: result.entry };
     case "committed": {
       const { entry } = result.commit;
-      if (entry.isPending) await finish(entry, options);
+      if (entry.isPending) await performAll(entry, model, options, () => null);
       return { model, outcome: "committed", entry };
     }
   }

@@ -44,6 +44,15 @@ const series = async (
   };
 };
 
+/** A report's content; a user's own evaluator may have written anything. */
+const reportOf = (body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch {
+    return null;
+  }
+};
+
 /** Example requests from the evaluation report; without one, an empty list that fails the smoke test. */
 const exampleInstances = async (
   report: string | null,
@@ -52,7 +61,7 @@ const exampleInstances = async (
   if (report === null) return [];
   const body = await ports.objects.read(report, reportBytesMax);
   if (body === null) return [];
-  const parsed: unknown = JSON.parse(body.toString("utf8"));
+  const parsed = reportOf(body);
   const sample =
     typeof parsed === "object" && parsed !== null && "sample" in parsed ? parsed.sample : [];
   return Array.isArray(sample) ? sample : [];

@@ -1,11 +1,13 @@
 /** Performs the effects of decisions. Every effect may run twice: its target must not mind. */
 import { catalogue, type ContinuoEvent, type EventType } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
+import { problemText } from "../../events/sources/message.js";
 import type { Decision } from "../domain/decision.js";
-import { InvariantError } from "../domain/errors.js";
-import type { ModelState } from "../domain/state.js";
+import { InvariantError, RejectedError } from "../domain/errors.js";
+import type { EvaluationSummary, ModelState } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import type { JournalEntry } from "../ports/state.js";
+import { plainText } from "./plain-text.js";
 import { trainingSpec } from "./training-spec.js";
 
 /** What an effect is performed for. */
@@ -58,7 +60,7 @@ export const hasEffect = (decision: Decision): boolean => {
   }
 };
 
-/** Publishes an event of ours to its topic, as the effect of another. */
+/** Publishes an event of ours to its topic, as the effect of another; one that nobody could read is refused here. */
 const publish = async <Type extends EventType>(
   { entry, model, ports }: Cause,
   type: Type,
@@ -80,11 +82,22 @@ const publish = async <Type extends EventType>(
     correlationid: entry.event.correlationid ?? entry.event.id,
     data,
   };
+  const parsed = catalogue[type].schema.safeParse(event);
+  if (!parsed.success) {
+    throw new RejectedError(`${type} can't be published: ${problemText(parsed.error)}`);
+  }
   await ports.bus.publish(topic, {
     data: Buffer.from(JSON.stringify(event)),
     attributes: { type, model, "content-type": "application/cloudevents+json" },
   });
 };
+
+const reasonsMax = 100;
+
+const evaluationReasons = ({ outcome, reasons }: EvaluationSummary): string[] =>
+  (reasons.length === 0 ? [outcome] : reasons)
+    .slice(0, reasonsMax)
+    .map((reason) => plainText(reason, 1000, outcome));
 
 /** The state that an effect reads its manifest from; it exists because the decision was committed with it. */
 const stateOf = async ({ model, ports }: Cause): Promise<ModelState> => {
@@ -117,7 +130,7 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       return publish(cause, "training-run.requested", decision.to.run, {
         model,
         run: decision.to.run,
-        reason: decision.reason.slice(0, 2000),
+        reason: plainText(decision.reason, 2000, decision.to.kind),
       });
     case "submit-pipeline-job": {
       const { manifest } = await stateOf(cause);
@@ -131,8 +144,10 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
         run: decision.to.run,
         report: decision.evaluation.report,
         outcome: decision.evaluation.outcome,
-        reasons: decision.evaluation.reasons.map((reason) => reason.slice(0, 1000)),
-        numbers: decision.evaluation.numbers,
+        reasons: evaluationReasons(decision.evaluation),
+        numbers: Object.fromEntries(
+          Object.entries(decision.evaluation.numbers).filter(([, value]) => Number.isFinite(value)),
+        ),
         artifact: decision.evaluation.artifact,
         artifactDigest: decision.evaluation.artifactDigest,
       });
@@ -184,8 +199,8 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       return publish(cause, "notification.raised", `${entry.key}/${index}`, {
         model,
         severity: decision.severity,
-        title: decision.title.slice(0, 256),
-        body: decision.body.slice(0, 4000) || decision.title,
+        title: plainText(decision.title, 256, model),
+        body: plainText(decision.body, 4000, plainText(decision.title, 4000, model)),
       });
     case "ignore":
     case "record-dataset":

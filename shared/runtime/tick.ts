@@ -2,7 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import type { Ports } from "../ports/ports.js";
-import type { Timer } from "../ports/state.js";
+import type { JournalEntry, Timer } from "../ports/state.js";
 import { finish, handleEvent } from "./handle.js";
 import { log } from "./log.js";
 
@@ -30,6 +30,16 @@ const forEach = async <Item>(
     }
   };
   await Promise.all(Array.from({ length: concurrency }, lane));
+};
+
+/** Entries by model, in their order: a later effect of a model must not overtake an earlier one. */
+const byModel = (entries: readonly JournalEntry[]): readonly (readonly JournalEntry[])[] => {
+  const groups = new Map<ModelName | null, JournalEntry[]>();
+  for (const entry of entries) {
+    const group = groups.get(entry.model) ?? [];
+    groups.set(entry.model, [...group, entry]);
+  }
+  return [...groups.values()];
 };
 
 const timerEvent = ({ model, kind, dueAtMs }: Timer): ContinuoEvent => ({
@@ -64,7 +74,9 @@ export const tick = async (visit: string, ports: Ports): Promise<void> => {
     ports.state.models({ by: "open-work" }),
   ]);
   const options = { function: "tick", ports };
-  await forEach(pending, "finish", (entry) => finish(entry, options));
+  await forEach(byModel(pending), "finish", async (entries) => {
+    for (const entry of entries) await finish(entry, options);
+  });
   await forEach(timers, "timer", (timer) =>
     handleEvent(timerEvent(timer), { ...options, models: [timer.model] }),
   );

@@ -32,6 +32,14 @@ const resourcesOf = (machine: Manifest["training"]["machine"]): Resources => {
   }
 };
 
+const jsonOf = (uri: string, body: Buffer): unknown => {
+  try {
+    return JSON.parse(body.toString("utf8"));
+  } catch (error) {
+    throw new RejectedError(`${uri} is not JSON: provision this project again`, { cause: error });
+  }
+};
+
 /** Reads the template and sets the training image and machine; throws RejectedError when it is missing or broken. */
 export const trainingSpec = async (manifest: Manifest, objects: Objects): Promise<unknown> => {
   const uri = templateUri(config().bucket);
@@ -41,7 +49,7 @@ export const trainingSpec = async (manifest: Manifest, objects: Objects): Promis
       `the pipeline template ${uri} is missing: provision this project again`,
     );
   }
-  const parsed = templateSchema.safeParse(JSON.parse(body.toString("utf8")));
+  const parsed = templateSchema.safeParse(jsonOf(uri, body));
   if (!parsed.success)
     throw new RejectedError(`${uri} is not a pipeline template: ${parsed.error.message}`);
   const { executors } = parsed.data.deploymentSpec;

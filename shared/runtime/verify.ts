@@ -26,6 +26,7 @@ const keysAt = (url: string): JWTVerifyGetKey => {
 /** Whether the failure is the key server's and not the token's. */
 const isUnreachable = (error: unknown): boolean =>
   error instanceof errors.JWKSTimeout ||
+  error instanceof errors.JWKSInvalid ||
   error instanceof TypeError ||
   (error instanceof errors.JOSEError && error.code === "ERR_JOSE_GENERIC");
 
