@@ -1,0 +1,94 @@
+/** Cloud Monitoring in memory: counts that follow from the traffic that really flowed, window by window. */
+import type { DeployedModelId } from "../../../events/ids.js";
+import type { ArmCounts } from "../../../shared/domain/state.js";
+import type { Metrics } from "../../../shared/ports/metrics.js";
+import type { CloudContext } from "./context.js";
+import type { Endpoint, EndpointWorld } from "./endpoints.js";
+import type { Quality } from "./quality.js";
+
+const windowMs = 60_000;
+const windowsMax = 40;
+const bounds = [10, 20, 50, 100, 200] as const;
+
+/** Percent of traffic in a window, by deployed model, weighted by time. */
+const sharesIn = (endpoint: Endpoint, fromMs: number, untilMs: number): Map<string, number> => {
+  const shares = new Map<string, number>();
+  const { history } = endpoint;
+  for (let index = history.length - 1; index >= 0; index -= 1) {
+    const piece = history[index];
+    if (piece === undefined) break;
+    const end = Math.min(untilMs, history[index + 1]?.sinceMs ?? Infinity);
+    const start = Math.max(fromMs, piece.sinceMs);
+    if (end > start) {
+      for (const [id, weight] of Object.entries<number>(piece.split)) {
+        shares.set(id, (shares.get(id) ?? 0) + (weight * (end - start)) / windowMs);
+      }
+    }
+    if (piece.sinceMs <= fromMs) break;
+  }
+  return shares;
+};
+
+const errorShare = (quality: Quality): number => {
+  switch (quality) {
+    case "good":
+    case "slow":
+    case "silent":
+      return 0.002;
+    case "bad":
+      return 0.2;
+    case "broken":
+      return 1;
+  }
+};
+
+/** All latencies of a version lie in one bucket. */
+const latenciesOf = (quality: Quality, requests: number): readonly number[] => {
+  const bucket = quality === "slow" ? 3 : 0;
+  return Array.from({ length: bounds.length + 1 }, (_, index) => (index === bucket ? requests : 0));
+};
+
+const add = (a: ArmCounts | undefined, b: ArmCounts): ArmCounts =>
+  a === undefined
+    ? b
+    : {
+        requests: a.requests + b.requests,
+        errors: a.errors + b.errors,
+        latencies: a.latencies.map((count, index) => count + (b.latencies[index] ?? 0)),
+      };
+
+/** The Metrics port; each endpoint gets `requestsPerSecond`. */
+export const trafficMetrics = (
+  { scheduler }: CloudContext,
+  { endpoints }: EndpointWorld,
+  requestsPerSecond: (endpoint: string) => number,
+): Metrics => ({
+  counts: async ({ endpoint: name, sinceMs, untilMs }) => {
+    const endpoint = endpoints.get(name);
+    const rate = requestsPerSecond(name);
+    const lastMs = Math.min(untilMs, scheduler.nowMs());
+    if (endpoint === undefined || rate === 0) return null;
+    const arms: Record<DeployedModelId, ArmCounts> = {};
+    const windows: Record<DeployedModelId, readonly number[]>[] = [];
+    const firstMs = Math.max(
+      Math.ceil(sinceMs / windowMs) * windowMs,
+      Math.floor(lastMs / windowMs) * windowMs - windowsMax * windowMs,
+    );
+    let endMs = 0;
+    for (let startMs = firstMs; startMs + windowMs <= lastMs; startMs += windowMs) {
+      const shares = sharesIn(endpoint, startMs, startMs + windowMs);
+      const window: Record<DeployedModelId, readonly number[]> = {};
+      for (const { id, quality } of endpoint.deployed) {
+        const requests = Math.round(((shares.get(id) ?? 0) / 100) * rate * (windowMs / 1000));
+        if (requests === 0 || quality === "silent") continue;
+        const latencies = latenciesOf(quality, requests);
+        const errors = Math.round(requests * errorShare(quality));
+        arms[id] = add(arms[id], { requests, errors, latencies });
+        window[id] = latencies;
+        endMs = startMs + windowMs;
+      }
+      windows.push(window);
+    }
+    return endMs === 0 ? null : { endMs, bounds, arms, windows };
+  },
+});

@@ -1,0 +1,219 @@
+/** The ports as one invocation sees them: every call is a suspension point that may be slow, fail, lie or kill. */
+import { ConflictError, RejectedError, UnavailableError } from "../../shared/domain/errors.js";
+import type { Ports } from "../../shared/ports/ports.js";
+import type { Fleet, Invocation } from "./processes.js";
+import type { Profile, Service } from "./profile.js";
+import type { Scheduler } from "./scheduler.js";
+import type { Trace } from "./trace.js";
+
+/** What the calls of every invocation share. */
+export interface FaultyWorld {
+  readonly base: Ports;
+  readonly scheduler: Scheduler;
+  readonly fleet: Fleet;
+  readonly trace: Trace;
+  /** The profile of this moment: faults stop before the end. */
+  readonly profile: () => Profile;
+  /** Told, before a call takes effect, since when it was under way. */
+  readonly issued: (atMs: number) => void;
+}
+
+interface Traits {
+  readonly service: Service;
+  /** A refusal for good is plausible: a quota, a machine type that a region lacks. */
+  readonly isRefusable?: boolean;
+  readonly isDecision?: boolean;
+}
+
+type Fate =
+  | "done"
+  | "unavailable"
+  | "reply lost"
+  | "refused"
+  | "conflict"
+  | "outage"
+  | "crash before"
+  | "crash after";
+
+const latencyMsMax = 30;
+/** The adapters give up on a call after this long; the request may still be done later. */
+const deadlineMs = 20_000;
+const lostReplyMsMax = 20_000;
+
+const fateOf = (
+  { random }: Invocation,
+  profile: Profile,
+  { service, isRefusable = false, isDecision = false }: Traits,
+  nowMs: number,
+): Fate => {
+  const isDown = profile.outages.some(
+    (outage) => outage.service === service && outage.fromMs <= nowMs && nowMs < outage.untilMs,
+  );
+  if (isDown) return "outage";
+  let draw = random.next();
+  const falls = (probability: number): boolean => {
+    draw -= probability;
+    return draw < 0;
+  };
+  if (falls(profile.unavailable)) return "unavailable";
+  if (falls(profile.replyLost)) return "reply lost";
+  if (falls(profile.crash / 2)) return "crash before";
+  if (falls(profile.crash / 2)) return "crash after";
+  if (isRefusable && falls(profile.refused)) return "refused";
+  if (isDecision && falls(profile.conflict)) return "conflict";
+  return "done";
+};
+
+const errorOf = (fate: Fate, name: string): Error => {
+  switch (fate) {
+    case "refused":
+      return new RejectedError(`${name}: INVALID_ARGUMENT: refused by the simulation`);
+    case "conflict":
+      return new ConflictError(`${name}: ABORTED: too much contention`);
+    case "reply lost":
+      return new UnavailableError(`${name}: DEADLINE_EXCEEDED: no reply came`);
+    case "done":
+    case "unavailable":
+    case "outage":
+    case "crash before":
+    case "crash after":
+      return new UnavailableError(`${name}: UNAVAILABLE: the service does not answer`);
+  }
+};
+
+const textOf = (value: unknown): string =>
+  (typeof value === "string" ? value : (JSON.stringify(value) ?? "")).slice(0, 300);
+
+/** Wraps the ports for one invocation. */
+export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports => {
+  const { base, scheduler, fleet, trace, profile } = world;
+  const { process, random, label } = invocation;
+
+  const call = <Result>(
+    name: string,
+    traits: Traits,
+    args: readonly unknown[],
+    apply: () => Promise<Result>,
+  ): Promise<Result> =>
+    new Promise((resolve, reject) => {
+      const now = profile();
+      const issuedAtMs = scheduler.nowMs();
+      const fate = fateOf(invocation, now, traits, scheduler.nowMs());
+      const isSlow = random.chance(now.slow);
+      const latencyMs = isSlow
+        ? random.between(latencyMsMax, now.slowMsMax)
+        : random.between(0, latencyMsMax);
+      const isSent = random.chance(0.5);
+      if (fate !== "done") trace.count(fate);
+      if (isSlow) trace.count("slow call");
+      const note = (what: string): void =>
+        trace.line(
+          () => `${process.name} ${label} ${name}(${args.map(textOf).join(", ")}) ${what}`,
+        );
+      const reply = (settle: () => void): void => {
+        if (!process.isDead) settle();
+      };
+      if (latencyMs > deadlineMs) {
+        scheduler.after(deadlineMs, () => reply(() => reject(errorOf("reply lost", name))));
+      }
+      scheduler.after(latencyMs, () => {
+        if (process.isDead && !isSent) return;
+        switch (fate) {
+          case "unavailable":
+          case "outage":
+          case "refused":
+          case "conflict":
+            note(fate);
+            return reply(() => reject(errorOf(fate, name)));
+          case "crash before":
+            note(fate);
+            return fleet.crash(process);
+          case "done":
+          case "reply lost":
+          case "crash after": {
+            world.issued(issuedAtMs);
+            const outcome = apply();
+            note(fate);
+            // Nobody may be there to hear what came of it: the caller died, or gave up waiting.
+            outcome.catch(() => undefined);
+            if (fate === "done" && !process.isDead) return resolve(outcome);
+            if (fate === "crash after") fleet.crash(process);
+            else if (fate === "reply lost") {
+              scheduler.after(random.between(0, lostReplyMsMax), () =>
+                reply(() => reject(errorOf(fate, name))),
+              );
+            }
+            return undefined;
+          }
+        }
+      });
+    });
+
+  const wrap =
+    <Args extends readonly unknown[], Result>(
+      name: string,
+      traits: Traits,
+      method: (...args: Args) => Promise<Result>,
+    ) =>
+    (...args: Args): Promise<Result> =>
+      call(name, traits, args, () => method(...args));
+
+  const store = { service: "store" } as const;
+  const vertex = { service: "vertex" } as const;
+  const refusable = { service: "vertex", isRefusable: true } as const;
+  const bucket = { service: "bucket" } as const;
+  const { state, bus, pipelines, registry, endpoints, metrics, objects, schedules } = base;
+  return {
+    state: {
+      transact: (key, model, decide) =>
+        call("transact", { ...store, isDecision: true }, [key, model], () =>
+          state.transact(key, model, decide),
+        ),
+      record: wrap("record", store, state.record),
+      markDone: wrap("markDone", store, state.markDone),
+      entry: wrap("entry", store, state.entry),
+      pendingEntries: wrap("pendingEntries", store, state.pendingEntries),
+      timeline: wrap("timeline", store, state.timeline),
+      model: wrap("model", store, state.model),
+      models: wrap("models", store, state.models),
+      dueTimers: wrap("dueTimers", store, state.dueTimers),
+      run: wrap("run", store, state.run),
+      runs: wrap("runs", store, state.runs),
+      rollout: wrap("rollout", store, state.rollout),
+      rollouts: wrap("rollouts", store, state.rollouts),
+      addDeadLetter: wrap("addDeadLetter", store, state.addDeadLetter),
+      deadLetters: wrap("deadLetters", store, state.deadLetters),
+      deadLetter: wrap("deadLetter", store, state.deadLetter),
+      markRedriven: wrap("markRedriven", store, state.markRedriven),
+    },
+    bus: { publish: wrap("publish", { service: "bus" }, bus.publish) },
+    pipelines: {
+      submit: wrap("submit", refusable, pipelines.submit),
+      get: wrap("getJob", vertex, pipelines.get),
+      cancel: wrap("cancelJob", vertex, pipelines.cancel),
+    },
+    registry: {
+      upload: wrap("upload", refusable, registry.upload),
+      version: wrap("version", vertex, registry.version),
+      setAliases: wrap("setAliases", vertex, registry.setAliases),
+    },
+    endpoints: {
+      ensure: wrap("ensure", vertex, endpoints.ensure),
+      get: wrap("getEndpoint", vertex, endpoints.get),
+      deploy: wrap("deploy", refusable, endpoints.deploy),
+      undeploy: wrap("undeploy", vertex, endpoints.undeploy),
+      setTrafficSplit: wrap("setTrafficSplit", vertex, endpoints.setTrafficSplit),
+      predict: wrap("predict", vertex, endpoints.predict),
+    },
+    metrics: { counts: wrap("counts", { service: "metrics" }, metrics.counts) },
+    objects: {
+      read: wrap("readObject", bucket, objects.read),
+      write: wrap("writeObject", bucket, objects.write),
+      list: wrap("listObjects", bucket, objects.list),
+    },
+    schedules: { sync: wrap("syncSchedules", vertex, schedules.sync) },
+    logs: base.logs,
+    predictionLog: base.predictionLog,
+    clock: () => Math.floor(scheduler.nowMs() + process.skewMs),
+  };
+};

@@ -1,0 +1,179 @@
+/** What must hold once faults have stopped and nothing moves any more. */
+import { evolve, nextLink } from "../../../shared/domain/evolve.js";
+import { eventKey } from "../../../shared/domain/ids.js";
+import { sameSplit } from "../../../shared/domain/rollout.js";
+import type { ModelName } from "../../../events/ids.js";
+import type { ModelState } from "../../../shared/domain/state.js";
+import type { Finding, World } from "../world.js";
+import { ownPrincipal } from "../cloud/context.js";
+
+const first = <Item>(items: Iterable<Item>, check: (item: Item) => Finding): Finding => {
+  for (const item of items) {
+    const finding = check(item);
+    if (finding !== null) return finding;
+  }
+  return null;
+};
+
+/** Nothing is left to perform. */
+export const outboxIsDrained = ({ store }: World): Finding => {
+  const [key] = store.pending;
+  const entry = key === undefined ? undefined : store.journal.get(key);
+  return entry === undefined
+    ? null
+    : `effects of ${entry.event.type} ${entry.event.id} were never performed: ${entry.decisions.map(({ decision }) => decision.do).join(", ")}`;
+};
+
+const moving = (state: ModelState): Finding => {
+  const { model, run, rollout, waiting, trigger, isPaused, parkedReason } = state;
+  if (run !== null) return `run ${run.run} of ${model} is still ${run.phase}`;
+  if (rollout !== null && rollout.phase !== "parked" && rollout.phase !== "paused") {
+    return `rollout ${rollout.rollout} of ${model} is still ${rollout.phase}`;
+  }
+  if (rollout === null && waiting !== null) return `a challenger of ${model} still waits`;
+  return trigger !== null && !isPaused && parkedReason === null
+    ? `a ${trigger.kind} trigger of ${model} still waits`
+    : null;
+};
+
+/** Everything is over, or waits for a person. */
+export const everythingEndsOrWaitsForAPerson = ({ store }: World): Finding =>
+  first(store.models.values(), moving);
+
+/** Every event that was sent is in the journal, once for each model that it concerns. */
+export const everyEventIsDecided = ({ sent, store }: World): Finding => {
+  const decided = new Set([...store.journal.values()].map(({ event }) => eventKey(event)));
+  return first(sent, (event) =>
+    decided.has(eventKey(event)) ? null : `${event.type} ${event.id} was never decided`,
+  );
+};
+
+/** Messages that are invalid change nothing and are kept for a person. */
+export const invalidInputChangesNothing = ({ poison, store }: World): Finding => {
+  const acted = [...store.journal.values()].find(({ event }) => poison.includes(event.id));
+  return acted === undefined ? null : `invalid event ${acted.event.id} was acted on`;
+};
+
+/** No job runs for a run that is over. */
+export const noOrphanJobs = ({ jobs, store }: World): Finding =>
+  first(jobs.jobs.values(), ({ run, facts }) => {
+    if (facts.state !== "pending" && facts.state !== "running") return null;
+    const isLive = [...store.models.values()].some((state) => state.run?.run === run);
+    return isLive ? null : `PipelineJob ${run} is ${facts.state}, but its run is over`;
+  });
+
+/** Only who serves or is being rolled out is deployed. */
+export const noOrphanDeployedModels = ({ endpoints, store }: World): Finding => {
+  const wanted = new Set<string>();
+  for (const { champion, rollout } of store.models.values()) {
+    for (const id of Object.values(champion?.deployed ?? {})) wanted.add(id);
+    for (const id of Object.values(rollout?.deployed ?? {})) wanted.add(id);
+  }
+  return first(endpoints.endpoints.values(), ({ name, deployed }) => {
+    const orphan = deployed.find(
+      ({ id, by }) => !wanted.has(id) && store.models.has(by as ModelName),
+    );
+    return orphan === undefined ? null : `${orphan.id} is deployed to ${name} for nothing`;
+  });
+};
+
+/** The champion serves everything between rollouts, unless a person wanted otherwise. */
+export const championServesEverything = ({ endpoints, store }: World): Finding =>
+  first(store.models.values(), ({ champion, rollout, manifest }) => {
+    if (champion === null || rollout !== null) return null;
+    return first(manifest.promotion.environments, ({ name, endpoint }) => {
+      const id = champion.deployed[name];
+      const found = endpoints.endpoints.get(endpoint);
+      if (id === undefined || endpoints.handAtMs.has(endpoint)) return null;
+      return found !== undefined && sameSplit(found.split, { [id]: 100 })
+        ? null
+        : `${endpoint} serves ${JSON.stringify(found?.split)}, not champion ${id}`;
+    });
+  });
+
+/** The registry shows who serves, and nobody who is no longer a challenger, unless a person moved the aliases. */
+export const aliasesShowWhoServes = ({ registry, store }: World): Finding =>
+  first(store.models.values(), ({ model, champion, rollout }) => {
+    if (registry.byHand.some((change) => change.model === model)) return null;
+    const holders = registry
+      .versions(model)
+      .filter(({ aliases }) => aliases.includes("champion"))
+      .map(({ id }) => id);
+    const wanted = champion === null ? [] : [champion.versionId];
+    if (JSON.stringify(holders) !== JSON.stringify(wanted)) {
+      return `alias champion of ${model} is on ${holders.join(", ") || "nothing"}, not on ${wanted.join(", ") || "nothing"}`;
+    }
+    const challengers = registry
+      .versions(model)
+      .filter(({ aliases }) => aliases.includes("challenger"));
+    return challengers.every(({ id }) => id === rollout?.versionId)
+      ? null
+      : `version ${challengers[0]?.id} of ${model} still holds alias challenger`;
+  });
+
+/** A run makes at most one version. */
+export const oneVersionPerRun = ({ registry, store }: World): Finding =>
+  first(store.models.keys(), (model) => {
+    const ours = registry.versions(model).filter(({ by }) => by === ownPrincipal);
+    const uris = ours.map(({ artifactUri }) => artifactUri);
+    return new Set(uris).size === uris.length ? null : `a run of ${model} was registered twice`;
+  });
+
+/** Scheduler's jobs are those of the applied manifest. */
+export const schedulesFollowTheManifest = ({ schedules, store }: World): Finding =>
+  first(store.models.values(), ({ model, manifest }) =>
+    JSON.stringify(schedules.get(model)) === JSON.stringify(manifest.triggers.schedules)
+      ? null
+      : `the schedules of ${model} are not its manifest's`,
+  );
+
+/** Each notification and promotion that was decided reached its consumer, as one and the same event. */
+export const consumersSeeEachEffectOnce = ({ store, consumed }: World): Finding => {
+  const decided = { notification: 0, promotion: 0 };
+  for (const { decisions } of store.journal.values()) {
+    for (const { decision } of decisions) {
+      if (decision.do === "notify") decided.notification += 1;
+      if (decision.do === "promote" && decision.champion.run !== null) decided.promotion += 1;
+    }
+  }
+  return first(["notification", "promotion"] as const, (topic) => {
+    const got = consumed.get(topic)?.size ?? 0;
+    return got === decided[topic]
+      ? null
+      : `${decided[topic]} events were decided for topic ${topic}, ${got} arrived`;
+  });
+};
+
+/** Replaying the journal gives the stored state, along one unbroken chain. */
+export const replayGivesTheSameState = ({ store }: World): Finding => {
+  const states = new Map<ModelName, ModelState | null>();
+  for (const { model, chain, decisions, event, receivedAtMs } of store.journal.values()) {
+    if (model === null || chain === null) continue;
+    const before = states.get(model) ?? null;
+    const list = decisions.map(({ decision }) => decision);
+    const link = nextLink(before, eventKey(event), list);
+    if (link.hash !== chain.hash) return `the chain of ${model} breaks at ${chain.sequence}`;
+    let next = before;
+    for (const decision of list) next = evolve(next, decision, receivedAtMs);
+    states.set(
+      model,
+      next === null ? null : { ...next, sequence: chain.sequence, head: chain.hash },
+    );
+  }
+  return first(store.models, ([model, state]) =>
+    JSON.stringify(states.get(model)) === JSON.stringify(state)
+      ? null
+      : `replaying the journal of ${model} gives another state`,
+  );
+};
+
+/** No timer is due that nobody fires. */
+export const noTimerIsOverdue = ({ store, scheduler }: World): Finding => {
+  const graceMs = 15 * 60_000;
+  const overdue = [...store.timers.values()].find(
+    ({ dueAtMs }) => dueAtMs < scheduler.nowMs() - graceMs,
+  );
+  return overdue === undefined
+    ? null
+    : `timer ${overdue.kind} of ${overdue.model} is overdue by ${Math.round((scheduler.nowMs() - overdue.dueAtMs) / 60_000)} minutes`;
+};

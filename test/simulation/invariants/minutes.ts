@@ -1,0 +1,27 @@
+/** What must hold at every minute, with bounds that outlast the longest outage. */
+import type { Finding, World } from "../world.js";
+
+/** Outages last minutes, and a message's back-off up to ten more. */
+const rollBackMsMax = 60 * 60_000;
+
+/** A challenger that was rolled back gets no traffic within a bound. */
+export const failedChallengersLoseTheirTraffic = (world: World): Finding => {
+  const nowMs = world.scheduler.nowMs();
+  for (const { atMs, commit } of world.transitions) {
+    if (nowMs - atMs < rollBackMsMax) continue;
+    for (const { decision } of commit.entry.decisions) {
+      if (decision.do !== "roll-back") continue;
+      for (const { environment, endpoint, deployedModelId } of decision.to.phase === "cleaning"
+        ? decision.to.retired
+        : []) {
+        const found = world.endpoints.endpoints.get(endpoint);
+        const weight = found?.split[deployedModelId] ?? 0;
+        const isTouched = (world.endpoints.handAtMs.get(endpoint) ?? -Infinity) > atMs;
+        if (weight > 0 && !isTouched) {
+          return `${deployedModelId} still has ${weight} % of ${environment}, ${Math.round((nowMs - atMs) / 60_000)} minutes after its roll-back`;
+        }
+      }
+    }
+  }
+  return null;
+};

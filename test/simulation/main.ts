@@ -1,0 +1,69 @@
+/** `npm run simulate -- --seeds 1000` plays seeds; `--seed N --trace` replays one, byte for byte. */
+import { parseArgs } from "node:util";
+import { emptyTally, count, failure, figures } from "./report.js";
+import { quietly } from "./quietly.js";
+import { runSeed } from "./run-seed.js";
+import { shrink } from "./shrink.js";
+
+const { values } = parseArgs({
+  options: {
+    seeds: { type: "string", default: "1000" },
+    from: { type: "string", default: "1" },
+    seed: { type: "string" },
+    trace: { type: "boolean", default: false },
+    shrink: { type: "boolean", default: true },
+    failures: { type: "string", default: "5" },
+  },
+  allowNegative: true,
+});
+
+const number = (name: string, text: string): number => {
+  const value = Number(text);
+  if (Number.isSafeInteger(value) && value >= 0) return value;
+  throw new RangeError(`--${name} ${text} is not a whole number`);
+};
+
+const replay = async (seed: number): Promise<boolean> => {
+  const result = await quietly(() => runSeed({ seed, isTraced: values.trace }));
+  for (const line of result.trace) console.log(line);
+  if (result.violation !== null) {
+    console.log(failure({ result, withoutActs: new Set(), withoutFaults: new Set() }));
+  }
+  return result.violation === null;
+};
+
+const playAll = async (from: number, seeds: number): Promise<boolean> => {
+  const failuresMax = number("failures", values.failures);
+  const tally = emptyTally();
+  const failing: number[] = [];
+  let shown = 0;
+  const startMs = performance.now();
+  let shrinkingMs = 0;
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const result = await quietly(() => runSeed({ seed }));
+    count(tally, result);
+    if (result.violation === null) continue;
+    failing.push(seed);
+    shown += 1;
+    if (shown > failuresMax) continue;
+    const sinceMs = performance.now();
+    const shrunk = values.shrink
+      ? await quietly(() => shrink(seed, result))
+      : { result, withoutActs: new Set<number>(), withoutFaults: new Set<string>() };
+    shrinkingMs += performance.now() - sinceMs;
+    console.log(failure(shrunk));
+  }
+  console.log(figures(tally, (performance.now() - startMs - shrinkingMs) / 1000));
+  console.log(
+    failing.length === 0
+      ? "no violation"
+      : `${failing.length} seeds break an invariant: ${failing.slice(0, 50).join(", ")}`,
+  );
+  return failing.length === 0;
+};
+
+const isWhole =
+  values.seed === undefined
+    ? await playAll(number("from", values.from), number("seeds", values.seeds))
+    : await replay(number("seed", values.seed));
+process.exitCode = isWhole ? 0 : 1;

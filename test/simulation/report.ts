@@ -1,0 +1,52 @@
+/** What a run of many seeds says in the end. */
+import type { SeedResult } from "./run-seed.js";
+import type { Shrunk } from "./shrink.js";
+
+/** Sums over seeds. */
+export interface Tally {
+  seeds: number;
+  events: number;
+  steps: number;
+  readonly faults: Map<string, number>;
+}
+
+/** A tally of nothing. */
+export const emptyTally = (): Tally => ({ seeds: 0, events: 0, steps: 0, faults: new Map() });
+
+/** Adds one seed to a tally. */
+export const count = (tally: Tally, result: SeedResult): void => {
+  tally.seeds += 1;
+  tally.events += result.events;
+  tally.steps += result.steps;
+  for (const [kind, times] of result.faults) {
+    tally.faults.set(kind, (tally.faults.get(kind) ?? 0) + times);
+  }
+};
+
+const perSecond = (amount: number, seconds: number): string => (amount / seconds).toFixed(0);
+
+/** The figures of a run, line by line. */
+export const figures = (tally: Tally, seconds: number): string =>
+  [
+    `${tally.seeds} seeds in ${seconds.toFixed(1)} s: ${(tally.seeds / seconds).toFixed(1)} seeds/s, ${perSecond(tally.events, seconds)} events/s, ${perSecond(tally.steps, seconds)} steps/s`,
+    `${tally.events} events, faults injected:`,
+    ...[...tally.faults]
+      .toSorted(([, a], [, b]) => b - a)
+      .map(([kind, times]) => `  ${String(times).padStart(8)} ${kind}`),
+  ].join("\n");
+
+const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
+
+/** One failing seed with its thinned history. */
+export const failure = ({ result, withoutActs, withoutFaults }: Shrunk): string => {
+  const { seed, violation, items } = result;
+  return [
+    `seed ${seed}: ${violation?.invariant ?? "nothing"} at ${minutes(violation?.sinceStartMs ?? 0)}: ${violation?.finding ?? ""}`,
+    `  history (${withoutActs.size} acts left out, faults off: ${[...withoutFaults].join(", ") || "none"}):`,
+    ...items.map(
+      ({ index, atMs, act }) =>
+        `  ${minutes(atMs).padStart(10)} act ${index} ${act.do === "apply" ? `apply ${act.manifest.name}` : JSON.stringify(act)}`,
+    ),
+    `  replay: npm run simulate -- --seed ${seed} --trace`,
+  ].join("\n");
+};

@@ -1,0 +1,377 @@
+/** Plays one seed: builds its world, lets everything go wrong, then lets it come to rest and looks at what is left. */
+import type { ContinuoEvent } from "../../events/index.js";
+import type { ModelName } from "../../events/ids.js";
+import { settle, usdPerHour } from "../../shared/domain/budget.js";
+import type { Manifest } from "../../shared/manifest/schema.js";
+import type { Ports } from "../../shared/ports/ports.js";
+import { redrive } from "../../shared/runtime/dead-letter.js";
+import { handleEvent } from "../../shared/runtime/handle.js";
+import { templateUri } from "../../shared/runtime/training-spec.js";
+import { memoryState, type Transition } from "../fixtures/memory-state.js";
+import type { CloudContext } from "./cloud/context.js";
+import { endpointWorld, type EndpointChange } from "./cloud/endpoints.js";
+import { trafficMetrics } from "./cloud/metrics.js";
+import { pipelineJobs } from "./cloud/pipeline-jobs.js";
+import { modelRegistry } from "./cloud/registry.js";
+import { simulatedFunctions, type EdgeOptions } from "./edge.js";
+import { faultyPorts } from "./faulty-ports.js";
+import { everythingEndsOrWaitsForAPerson } from "./invariants/at-rest.js";
+import { invariants } from "./invariants/all.js";
+import { perform, type Hands } from "./people.js";
+import { fleetOf, type Invocation } from "./processes.js";
+import { calm, drawProfile, type Profile } from "./profile.js";
+import { pubSub } from "./pub-sub.js";
+import { randomOf } from "./random.js";
+import { schedulerAt } from "./scheduler.js";
+import { traceOf } from "./trace.js";
+import { drawWorkload, type Item } from "./workload.js";
+import type { Finding, SeenChange, SeenTransition, World } from "./world.js";
+
+/** A planted bug: changes what the product gets to see or what its edge does, never the product itself. */
+export interface Plant extends EdgeOptions {
+  readonly wrap?: (ports: Ports, invocation: Invocation) => Ports;
+}
+
+/** What to play. */
+export interface SeedOptions {
+  readonly seed: number;
+  readonly isTraced?: boolean;
+  readonly plant?: Plant;
+  /** Acts and faults to leave out, when a history is thinned out. */
+  readonly withoutActs?: ReadonlySet<number>;
+  readonly withoutFaults?: ReadonlySet<string>;
+}
+
+/** An invariant that did not hold. */
+export interface Violation {
+  readonly invariant: string;
+  readonly finding: string;
+  readonly sinceStartMs: number;
+}
+
+/** What came of one seed. */
+export interface SeedResult {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  /** Events decided for a model, repeated deliveries included. */
+  readonly events: number;
+  readonly steps: number;
+  readonly faults: ReadonlyMap<string, number>;
+  readonly profile: Profile;
+  readonly items: readonly Item[];
+  readonly trace: readonly string[];
+  readonly transitions: readonly SeenTransition[];
+}
+
+const minute = 60_000;
+const hour = 60 * minute;
+/** Acts and faults happen in this span, faults a little longer. */
+const workMs = 3 * hour;
+const faultsMs = workMs + 30 * minute;
+/** When faults stop, everything must be over or wait for a person within this time. */
+const restMsMax = 14 * hour;
+/** Looked at once more after this: nothing may move by itself any more. */
+const restMs = 75 * minute;
+
+const bucket = "demo-bucket";
+
+/** The settings that the runtime reads once per process. */
+export const simulatedEnvironment = {
+  CONTINUO_PROJECT: "demo-project",
+  CONTINUO_BUCKET: bucket,
+  CONTINUO_IDENTITY: "continuo@demo-project.iam.gserviceaccount.com",
+  CONTINUO_PUSH_AUDIENCE: "http://127.0.0.1:8800",
+  CONTINUO_PUSH_IDENTITY: "push@demo-project.iam.gserviceaccount.com",
+} as const;
+
+const template = Buffer.from(
+  JSON.stringify({
+    deploymentSpec: { executors: { "exec-train": { container: { image: "x" } } } },
+  }),
+);
+const report = Buffer.from(JSON.stringify({ sample: [{ age: 40 }] }));
+
+/** Most months begin in the middle of nowhere; some seeds cross the end of one. */
+const startOf = (seed: number): number =>
+  randomOf(seed, "start").chance(0.2) ? Date.UTC(2026, 0, 31, 22) : Date.UTC(2026, 0, 5, 12);
+
+/** Plays one seed. */
+export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
+  Object.assign(process.env, simulatedEnvironment);
+  const { seed, plant = {}, withoutActs = new Set(), withoutFaults = new Set() } = options;
+  const startMs = startOf(seed);
+  const scheduler = schedulerAt(startMs);
+  const trace = traceOf({
+    isOn: options.isTraced ?? false,
+    sinceStartMs: () => scheduler.nowMs() - startMs,
+  });
+  const drawn = drawProfile(randomOf(seed, "profile"), {
+    fromMs: startMs,
+    untilMs: startMs + faultsMs,
+  });
+  const profile: Profile = {
+    ...drawn,
+    ...Object.fromEntries(
+      [...withoutFaults].map((kind) => [kind, kind === "outages" ? [] : 0] as const),
+    ),
+  };
+  const activeProfile = (): Profile => (scheduler.nowMs() - startMs < faultsMs ? profile : calm);
+
+  let violation: Violation | null = null;
+  const claim = (invariant: string, finding: Finding): void => {
+    if (finding === null || violation !== null) return;
+    violation = { invariant, finding, sinceStartMs: scheduler.nowMs() - startMs };
+    trace.line(() => `VIOLATION ${invariant}: ${finding}`);
+  };
+  const isBroken = (): boolean => violation !== null;
+
+  let issuedAtMs = startMs;
+  const transitions: SeenTransition[] = [];
+  const changes: SeenChange[] = [];
+  const forgotten = new Map<ModelName, number>();
+  const watchTransition = (transition: Transition): void => {
+    const seen = { ...transition, atMs: scheduler.nowMs() };
+    transitions.push(seen);
+    if (seen.after === null && seen.before !== null) forgotten.set(seen.model, seen.atMs);
+    const { entry } = transition.commit;
+    trace.line(
+      () =>
+        `commit ${seen.model} ${entry.event.type} ${entry.event.id}: ${entry.decisions.map(({ decision }) => `${decision.do} (${decision.reason.slice(0, 160)})`).join("; ")}`,
+    );
+    for (const [name, holds] of Object.entries(invariants.transition))
+      claim(name, holds(seen, world));
+  };
+  const watchChange = (change: EndpointChange): void => {
+    const seen = { ...change, issuedAtMs };
+    changes.push(seen);
+    for (const [name, holds] of Object.entries(invariants.change)) claim(name, holds(seen, world));
+  };
+
+  const store = memoryState(watchTransition);
+  const topics = pubSub({ seed, scheduler, trace, profile: activeProfile });
+  const cloud: CloudContext = { seed, scheduler, trace, profile: activeProfile, pubSub: topics };
+  const jobs = pipelineJobs(cloud);
+  const registry = modelRegistry(cloud);
+  const endpoints = endpointWorld(cloud, registry, watchChange);
+  const schedules = new Map<ModelName, Manifest["triggers"]["schedules"]>();
+  const consumed = new Map<string, Set<string>>();
+  const sent: ContinuoEvent[] = [];
+  const poison: string[] = [];
+
+  const world: World = {
+    seed,
+    scheduler,
+    trace,
+    profile: activeProfile,
+    skewMsMax: profile.skewMsMax,
+    store,
+    pubSub: topics,
+    jobs,
+    registry,
+    endpoints,
+    schedules,
+    transitions,
+    changes,
+    sent,
+    poison,
+    consumed,
+    forgottenSince: (model, atMs) => (forgotten.get(model) ?? -Infinity) > atMs,
+    spentUsd: (model, atMs) => {
+      const month = new Date(atMs).toISOString().slice(0, 7);
+      const state = store.models.get(model);
+      if (state === undefined) return 0;
+      const since = forgotten.get(model) ?? -Infinity;
+      const ended = transitions.flatMap((seen) =>
+        seen.model === model && seen.atMs > since
+          ? seen.commit.runs.map((run) => ({ run, seen }))
+          : [],
+      );
+      return ended.reduce((total, { run, seen }) => {
+        const manifest = seen.before?.manifest;
+        if (new Date(run.endedAtMs).toISOString().slice(0, 7) !== month) return total;
+        if (manifest === undefined || run.reservedUsd === 0 || usdPerHour(manifest) === null) {
+          return total;
+        }
+        const seconds = jobs.jobs.get(run.run)?.facts.machineSeconds ?? 0;
+        return total + settle(manifest, seconds, run.reservedUsd);
+      }, 0);
+    },
+  };
+
+  const requestsPerSecond = (endpoint: string): number =>
+    randomOf(seed, `traffic/${endpoint}`).pick([0, 5, 20, 20, 100]);
+  let events = 0;
+  const base: Ports = {
+    state: {
+      ...store.state,
+      transact: (...decision) => {
+        events += 1;
+        return store.state.transact(...decision);
+      },
+    },
+    bus: {
+      publish: async (topic, message) => {
+        topics.publish(topic, message);
+      },
+    },
+    pipelines: jobs.port,
+    registry: registry.port,
+    endpoints: endpoints.port,
+    metrics: trafficMetrics(cloud, endpoints, requestsPerSecond),
+    objects: {
+      read: async (uri) => (uri === templateUri(bucket) ? template : report),
+      write: async () => undefined,
+      list: async () => [],
+    },
+    schedules: {
+      sync: async (model, wanted) => {
+        schedules.set(model, [...wanted]);
+      },
+    },
+    logs: { write: async () => undefined },
+    predictionLog: { read: async () => [] },
+    clock: scheduler.nowMs,
+  };
+
+  const fleet = fleetOf(randomOf(seed, "fleet"), () => activeProfile().skewMsMax);
+  const invoke = (
+    label: string,
+    task: (ports: Ports, invocation: Invocation) => Promise<unknown>,
+    answer: (answer: "ack" | "nack") => void = () => undefined,
+  ): void => {
+    const invocation = fleet.invoke(label, randomOf(seed, label));
+    const faulty = faultyPorts(
+      {
+        base,
+        scheduler,
+        fleet,
+        trace,
+        profile: activeProfile,
+        issued: (atMs) => {
+          issuedAtMs = atMs;
+        },
+      },
+      invocation,
+    );
+    const ports = plant.wrap?.(faulty, invocation) ?? faulty;
+    task(ports, invocation).then(
+      () => answer("ack"),
+      (error: unknown) => {
+        trace.line(() => `${invocation.process.name} ${label} failed: ${String(error)}`);
+        answer("nack");
+      },
+    );
+  };
+
+  for (const { name, topic, handle } of simulatedFunctions(plant)) {
+    topics.subscribe(name, topic, (delivery, answer) =>
+      invoke(
+        `${name}/${delivery.id}/${delivery.deliveryAttempt}`,
+        (ports, invocation) => handle(delivery, ports, invocation),
+        answer,
+      ),
+    );
+  }
+  for (const topic of ["notification", "promotion"]) {
+    const ids = new Set<string>();
+    consumed.set(topic, ids);
+    topics.subscribe(`consumer-of-${topic}`, topic, ({ data }, answer) => {
+      const { id } = JSON.parse(data.toString("utf8")) as { readonly id: string };
+      ids.add(id);
+      answer("ack");
+    });
+  }
+
+  const redriveAll = (): void => {
+    for (const letter of store.letters.values()) {
+      const isOurs = letter.attributes["continuo-reason"] === undefined;
+      if (letter.redrivenAtMs !== null || !isOurs) continue;
+      trace.count("redriven dead letter");
+      invoke(`redrive/${letter.id}/${Math.floor(scheduler.nowMs())}`, (ports) =>
+        redrive(letter, ports),
+      );
+    }
+  };
+
+  const hands: Hands = {
+    world,
+    ask: (event, model) => {
+      // Whoever gets an error asks again; a process that dies leaves them without an answer.
+      const attempt = (count: number): void =>
+        invoke(
+          `api/${event.id}/${count}`,
+          (ports) => handleEvent(event, { function: "api", ports, models: [model] }),
+          (answer) => {
+            const isWorthwhile =
+              answer === "nack" && (count < 3 || event.type === "manifest.applied");
+            if (isWorthwhile) scheduler.after(minute, () => attempt(count + 1));
+          },
+        );
+      attempt(1);
+    },
+    redriveAll,
+    sent: (event) => {
+      sent.push(event);
+    },
+    poisoned: (id) => {
+      poison.push(id);
+    },
+  };
+
+  const items = drawWorkload(seed, {
+    spanMs: workMs,
+    meddlesPerHour: profile.meddlesPerHour,
+  }).filter(({ index }) => !withoutActs.has(index));
+  for (const item of items) scheduler.after(item.atMs, () => perform(hands, item));
+
+  let minutes = 0;
+  const everyMinute = (): void => {
+    minutes += 1;
+    const { tickMissed, tickDoubled } = activeProfile();
+    const random = randomOf(seed, `minute/${minutes}`);
+    const isMissed = random.chance(tickMissed);
+    const copies = isMissed ? 0 : 1 + Number(random.chance(tickDoubled));
+    if (isMissed) trace.count("missed tick");
+    if (copies === 2) trace.count("doubled tick");
+    for (let copy = 0; copy < copies; copy += 1) {
+      topics.publish("tick", { data: Buffer.from(`{"n":${minutes}}`), attributes: {} });
+    }
+    if (minutes % 60 === 0) {
+      topics.publish("reconcile", { data: Buffer.from(`{"n":${minutes}}`), attributes: {} });
+    }
+    if (minutes % 20 === 0 && activeProfile() === calm) redriveAll();
+    for (const [name, holds] of Object.entries(invariants.minute)) claim(name, holds(world));
+    scheduler.after(minute, everyMinute);
+  };
+  scheduler.after(minute, everyMinute);
+
+  const isAtRest = (): boolean =>
+    store.pending.size === 0 &&
+    endpoints.operationsRunning() === 0 &&
+    registry.uploadsRunning() === 0 &&
+    everythingEndsOrWaitsForAPerson(world) === null;
+
+  await scheduler.run(startMs + faultsMs, isBroken);
+  let lookedAt = minutes;
+  await scheduler.run(startMs + faultsMs + restMsMax, () => {
+    if (isBroken()) return true;
+    // Once a minute is often enough to see that nothing moves.
+    if (minutes === lookedAt) return false;
+    lookedAt = minutes;
+    return isAtRest();
+  });
+  if (!isBroken()) await scheduler.run(scheduler.nowMs() + restMs, isBroken);
+  for (const [name, holds] of Object.entries(invariants.rest)) claim(name, holds(world));
+
+  return {
+    seed,
+    violation,
+    events,
+    steps: scheduler.steps(),
+    faults: trace.counts,
+    profile,
+    items,
+    trace: trace.lines,
+    transitions,
+  };
+};
