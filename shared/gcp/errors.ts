@@ -212,14 +212,16 @@ export const translated = (
   if (isOurs(error)) return error;
   const cloud = asCloudError(error);
   const { status } = cloud;
-  const hint = advice[status];
+  const isWaiting =
+    // A transaction that took too long: the same work in a new one may succeed.
+    (status === "INVALID_ARGUMENT" && /transaction has expired/.test(cloud.message)) ||
+    (status === "FAILED_PRECONDITION" && namesRunningOperation(cloud.message)) ||
+    (isRecent && (status === "NOT_FOUND" || status === "PERMISSION_DENIED"));
+  const hint = isWaiting ? undefined : advice[status];
   const message = withoutTokens(
     `Could not ${what}: ${status}: ${cloud.message}${hint === undefined ? "" : ` ${hint}`}`,
   );
   if (status === "ABORTED" && isDecision) return new ConflictError(message, { cause: cloud });
-  const isWaiting =
-    (status === "FAILED_PRECONDITION" && namesRunningOperation(cloud.message)) ||
-    (isRecent && (status === "NOT_FOUND" || status === "PERMISSION_DENIED"));
   if (rejected.has(status) && !isWaiting) return new RejectedError(message, { cause: cloud });
   const retryAfterMs = cloud.retryAfterMs ?? (status === "RESOURCE_EXHAUSTED" ? 10_000 : undefined);
   return new UnavailableError(message, {

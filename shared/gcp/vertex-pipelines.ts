@@ -91,11 +91,11 @@ const errorOf = (job: Job): string | null => {
   const failures = job.jobDetail.taskDetails.flatMap((task) =>
     isGroup(task) || task.error === undefined || task.error.message === ""
       ? []
-      : [`${task.taskName}: ${task.error.message}`],
+      : [`task ${task.taskName} failed: ${task.error.message}`],
   );
-  const own = job.error?.message ?? "";
-  const all = [...new Set(own === "" ? failures : [own, ...failures])];
-  return all.length === 0 ? null : all.join("; ");
+  // The job's own error says which tasks failed; what they said themselves is the reason.
+  if (failures.length > 0) return [...new Set(failures)].join("; ");
+  return job.error === undefined || job.error.message === "" ? null : job.error.message;
 };
 
 const outputOf = (task: Task | undefined, name: string) => task?.outputs[name]?.artifacts[0];

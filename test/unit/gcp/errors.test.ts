@@ -53,6 +53,13 @@ describe("what the cloud says becomes what the edges understand", () => {
     );
   });
 
+  it("tries again when a transaction took too long", () => {
+    const expired = grpcError(3, "The referenced transaction has expired or is no longer valid.");
+    const error = translated("decide", expired, { isDecision: true });
+    expect(error).toBeInstanceOf(UnavailableError);
+    expect(error.message).not.toContain("will be refused again");
+  });
+
   it("asks to decide again when a decision's transaction was aborted", () => {
     const error = translated("decide", grpcError(10, "too much contention"), { isDecision: true });
     expect(error).toBeInstanceOf(ConflictError);

@@ -189,7 +189,7 @@ const runContainer = async (
 ): Promise<void> => {
   const scope = scopeOf(run, places);
   const { container: spec } = run;
-  log.line(`${resolveText(spec.image, scope)}: ${acceleratorLine(spec)}`, "stdout");
+  log.note(`${resolveText(spec.image, scope)}: ${acceleratorLine(spec)}`);
   const container = await run.containers.startContainer({
     image: resolveText(spec.image, scope),
     command: resolveWords(spec.command ?? [], scope),

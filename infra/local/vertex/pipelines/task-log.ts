@@ -17,6 +17,8 @@ export interface LogSource {
 /** The log of one container. */
 export interface TaskLog {
   readonly line: (text: string, stream: "stdout" | "stderr") => void;
+  /** A line of the platform's, which is no part of what the container printed. */
+  readonly note: (text: string) => void;
   /** The end of what was printed, for error messages. */
   readonly tail: () => string;
   /** Writes out what is held; nothing may be added afterwards. */
@@ -74,15 +76,22 @@ export const taskLog = (context: CloudContext, source: LogSource): TaskLog => {
     else timer ??= setTimeout(flush, batchDelayMs);
   };
 
+  const keep = (text: string, severity: string): void => {
+    count += 1;
+    if (fileChars < fileCharsMax) file.write(`${text}\n`);
+    fileChars += text.length + 1;
+    if (count <= entriesMax) send(text, severity);
+  };
+
   return {
     line: (text, stream) => {
-      count += 1;
       left = [...left, text].slice(-tailLinesMax);
-      if (fileChars < fileCharsMax) file.write(`${text}\n`);
-      fileChars += text.length + 1;
-      if (count <= entriesMax) send(text, stream === "stderr" ? "ERROR" : "INFO");
+      keep(text, stream === "stderr" ? "ERROR" : "INFO");
     },
-    tail: () => left.join("\n").slice(-tailCharsMax),
+    note: (text) => {
+      keep(text, "INFO");
+    },
+    tail: () => (left.length === 0 ? "(it printed nothing)" : left.join("\n").slice(-tailCharsMax)),
     close: async () => {
       if (count > entriesMax) {
         send(`${count - entriesMax} more lines are not in this log; see ${source.file}`, "WARNING");
