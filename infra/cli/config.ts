@@ -18,6 +18,9 @@ export const settings = {
   columns: Math.max(60, Math.min(process.stdout.columns ?? 100, 100)),
 } as const;
 
+/** The environment of the demo's process: with a local cloud nobody asks the network for Google's credentials. */
+export const demoEnvironment = { ...env, METADATA_SERVER_DETECTION: "none" } as const;
+
 /** The person at the keyboard, for the journal. */
 export const userName = (): string => {
   try {

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import process from "node:process";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import { root } from "./config.js";
+import { demoEnvironment, root } from "./config.js";
 import { failed } from "./errors.js";
 import { playReport, type ActResults, type PlayOptions } from "./play-report.js";
 
@@ -22,6 +22,7 @@ export const startPlayer = (): Player => {
   const program = fileURLToPath(new URL("play-demo.ts", import.meta.url));
   const child = spawn(process.execPath, ["--import", import.meta.resolve("tsx"), program], {
     cwd: root,
+    env: demoEnvironment,
     detached: true,
     stdio: ["pipe", "pipe", "inherit"],
   });

@@ -55,7 +55,8 @@ const slice = (): void => {
 const timers = [
   setInterval(slice, sliceMs),
   setInterval(() => {
-    process.send?.({ ...counts, seconds: (performance.now() - startedAt) / 1000 });
+    if (process.connected)
+      process.send?.({ ...counts, seconds: (performance.now() - startedAt) / 1000 });
   }, 250),
 ];
 

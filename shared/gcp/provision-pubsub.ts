@@ -77,7 +77,7 @@ const comparable = (subscription: Subscription): string =>
     subscription.pushConfig?.pushEndpoint,
     subscription.pushConfig?.oidcToken?.serviceAccountEmail,
     subscription.pushConfig?.oidcToken?.audience,
-    Number(subscription.ackDeadlineSeconds),
+    subscription.ackDeadlineSeconds ?? 0,
     Number(subscription.retryPolicy?.minimumBackoff?.seconds ?? 0),
     Number(subscription.retryPolicy?.maximumBackoff?.seconds ?? 0),
     subscription.deadLetterPolicy?.deadLetterTopic ?? "",

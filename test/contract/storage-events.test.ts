@@ -138,7 +138,7 @@ const spawnCloud = async (folder: string) => {
   };
 };
 
-const post = async (url: string, body: object, method = "POST") => {
+const post = async (url: string, body: object, method: "POST" | "PATCH" | "PUT" = "POST") => {
   const headers = { "content-type": "application/json" };
   const answer = await fetch(url, { method, headers, body: JSON.stringify(body) });
   expect([url, answer.status]).toEqual([url, 200]);
