@@ -59,15 +59,19 @@ const entriesAbout = async (
     readonly model: ModelName;
     readonly correlationId: string;
     readonly sinceMs: number;
+    /** Null while it lives; what names it later, as the champion or a baseline, is another story. */
+    readonly endedAt: string | null;
     readonly ids: readonly string[];
   },
 ): Promise<readonly JournalEntry[]> => {
-  const { model, correlationId, sinceMs, ids } = query;
+  const { model, correlationId, sinceMs, endedAt, ids } = query;
+  const untilMs = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt);
   const [chain, later] = await Promise.all([
     ports.state.timeline({ correlationId, limit: entriesMax }),
     ports.state.timeline({ model, afterMs: sinceMs - 1, limit: entriesMax }),
   ]);
   const named = later.filter((entry) => {
+    if (entry.receivedAtMs > untilMs) return false;
     const text = JSON.stringify([entry.event, entry.decisions]);
     return ids.some((id) => text.includes(id));
   });
@@ -147,6 +151,7 @@ const explainRun = async (context: ApiContext, run: RunView): Promise<Explanatio
     model: modelName.parse(run.model),
     correlationId: run.correlationId,
     sinceMs: Date.parse(run.requestedAt),
+    endedAt: rollout === null ? run.endedAt : rollout.endedAt,
     ids: [run.run, ...(rollout === null ? [] : [rollout.rollout])],
   });
   return {
@@ -167,6 +172,7 @@ const explainRollout = async (context: ApiContext, rollout: RolloutView): Promis
     model: modelName.parse(rollout.model),
     correlationId: rollout.correlationId,
     sinceMs: Date.parse(rollout.startedAt),
+    endedAt: rollout.endedAt,
     ids: [rollout.rollout],
   });
   return {
