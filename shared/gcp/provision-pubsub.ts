@@ -81,7 +81,7 @@ const comparable = (subscription: Subscription): string =>
     Number(subscription.retryPolicy?.minimumBackoff?.seconds ?? 0),
     Number(subscription.retryPolicy?.maximumBackoff?.seconds ?? 0),
     subscription.deadLetterPolicy?.deadLetterTopic ?? "",
-    Number(subscription.deadLetterPolicy?.maxDeliveryAttempts ?? 0),
+    subscription.deadLetterPolicy?.maxDeliveryAttempts ?? 0,
     subscription.expirationPolicy?.ttl ?? null,
     isOurs(subscription),
   ]);

@@ -166,10 +166,13 @@ describe("the order of values", () => {
   });
 });
 
+/** Firestore keeps names between double underscores for itself: no document has such a field. */
+const fieldName = fc.string({ minLength: 1 }).filter((name) => !/^__.*__$/s.test(name));
+
 describe("stored fields", () => {
   test("come back exactly as they were written", () => {
     fc.assert(
-      fc.property(fc.dictionary(fc.string({ minLength: 1 }), value), (fields) => {
+      fc.property(fc.dictionary(fieldName, value), (fields) => {
         expect(isSameFields(parseFields(writeFields(fields)), fields)).toBe(true);
       }),
     );
