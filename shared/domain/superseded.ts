@@ -1,6 +1,7 @@
 /** Effects that are performed late, by a redelivery or a tick: whether the state still wants them. */
 import type { DeployedModelId } from "../../events/ids.js";
 import type { Decision } from "./decision.js";
+import { sameSplit } from "./rollout.js";
 import type { ModelState, RolloutState } from "./state.js";
 
 type Split = Extract<Decision, { readonly do: "set-traffic-split" }>;
@@ -13,20 +14,34 @@ const isIn = (id: string, deployed: Readonly<Record<string, DeployedModelId>>): 
 const moving = ({ rollout }: ModelState): RolloutState | null =>
   rollout === null || rollout.phase === "cleaning" ? null : rollout;
 
-/** Every share must be the champion's, or what the rollout believes in now. */
-const supersededSplit = (state: ModelState, { endpoint, split }: Split): string | null => {
+/** Who should have an endpoint's traffic by now; undefined when nobody is known to be there. */
+const wantedSplit = (state: ModelState, endpoint: string): Split["split"] | undefined => {
+  const { environments } = state.manifest.promotion;
+  const index = environments.findIndex((environment) => environment.endpoint === endpoint);
+  const name = environments[index]?.name;
+  if (name === undefined) return undefined;
+  const champion = state.champion?.deployed[name];
   const rollout = moving(state);
-  const production = state.manifest.promotion.environments.at(-1)?.endpoint;
-  for (const [id, weight] of Object.entries<number>(split)) {
-    if (weight === 0 || isIn(id, state.champion?.deployed ?? {})) continue;
-    if (rollout === null || !isIn(id, rollout.deployed)) {
-      return `${id} is not rolled out any more`;
-    }
-    if (endpoint === production && (!("weight" in rollout) || rollout.weight !== weight)) {
-      return `the rollout is not at ${weight} % any more`;
-    }
+  const challenger = rollout?.deployed[name];
+  const served = champion === undefined ? undefined : { [champion]: 100 };
+  if (rollout === null || challenger === undefined) return served;
+  if (index === environments.length - 1) {
+    if (!("weight" in rollout)) return served;
+    return champion === undefined || rollout.weight === 100
+      ? { [challenger]: 100 }
+      : { [champion]: 100 - rollout.weight, [challenger]: rollout.weight };
   }
-  return null;
+  // Before production, the challenger has everything from its smoke test on.
+  return rollout.environment === index && rollout.phase === "deploying"
+    ? served
+    : { [challenger]: 100 };
+};
+
+const supersededSplit = (state: ModelState, { endpoint, split }: Split): string | null => {
+  const wanted = wantedSplit(state, endpoint);
+  return wanted === undefined || sameSplit(wanted, split)
+    ? null
+    : `${endpoint} should have ${JSON.stringify(wanted)} by now`;
 };
 
 const supersededAliases = (state: ModelState, { versionId, aliases }: Aliases): string | null => {

@@ -158,7 +158,6 @@ const tellRejection = async (
   options: HandleOptions,
 ): Promise<void> => {
   log("WARNING", error.message, { model, decision: decision.do, key: entry.key });
-  const state = await options.ports.state.model(model);
   await handleEvent(
     {
       specversion: "1.0",
@@ -171,7 +170,7 @@ const tellRejection = async (
       data: {
         model,
         decision: decision.do,
-        about: aboutOf(decision, state),
+        about: aboutOf(decision, entry),
         message: plainText(error.message, 4000, "the cloud gave no reason"),
       },
     },

@@ -227,10 +227,18 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
   }
 };
 
+/** The rollout that an entry's decisions are about; the state may know another one by the time they are performed. */
+const rolloutOf = ({ decisions }: JournalEntry): string | undefined =>
+  decisions
+    .map(({ decision }) =>
+      "to" in decision && "rollout" in decision.to ? decision.to.rollout : undefined,
+    )
+    .find((rollout) => rollout !== undefined);
+
 /** What a refused decision was about: the id that the state knows it by. */
-export const aboutOf = (decision: Decision, state: ModelState | null): string => {
+export const aboutOf = (decision: Decision, entry: JournalEntry): string => {
   if (decision.do === "deploy-model" || decision.do === "set-traffic-split") {
-    return state?.rollout?.rollout ?? "nothing in progress";
+    return rolloutOf(entry) ?? "nothing in progress";
   }
   if (decision.do === "cancel-pipeline-job") return decision.run;
   return "to" in decision && "run" in decision.to && decision.to.run !== null

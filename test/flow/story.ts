@@ -3,6 +3,7 @@ import { anyEvent, type ContinuoEvent } from "../../events/index.js";
 import { modelName } from "../../events/ids.js";
 import type { PipelineJobFacts } from "../../shared/domain/facts.js";
 import type { EvaluationSummary, ModelState } from "../../shared/domain/state.js";
+import type { Ports } from "../../shared/ports/ports.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import { handleEvent } from "../../shared/runtime/handle.js";
 import { tick } from "../../shared/runtime/tick.js";
@@ -52,8 +53,16 @@ const envelope = (world: MemoryWorld, id: string) => ({
   time: new Date(world.nowMs).toISOString(),
 });
 
+/** What a story may do otherwise. */
+export interface StoryOptions {
+  /** The ports that the functions see, made from those of the world. */
+  readonly through?: (ports: Ports) => Ports;
+  /** Called when handling an event throws; `again` delivers it once more. Without it the story fails. */
+  readonly onFailure?: (error: unknown, again: () => Promise<void>) => Promise<void>;
+}
+
 /** Starts a story with the manifest applied. */
-export const storyOf = async (manifest: Manifest): Promise<Story> => {
+export const storyOf = async (manifest: Manifest, options: StoryOptions = {}): Promise<Story> => {
   Object.assign(process.env, testEnvironment);
   const world = memoryWorld();
   await world.ports.objects.write(
@@ -71,8 +80,17 @@ export const storyOf = async (manifest: Manifest): Promise<Story> => {
     "application/json",
   );
   let visits = 0;
+  const ports = options.through?.(world.ports) ?? world.ports;
+  const handleOnce = async (event: ContinuoEvent): Promise<void> => {
+    await handleEvent(event, { function: "test", ports });
+  };
   const handle = async (event: ContinuoEvent): Promise<void> => {
-    await handleEvent(event, { function: "test", ports: world.ports });
+    try {
+      await handleOnce(event);
+    } catch (error) {
+      if (options.onFailure === undefined) throw error;
+      await options.onFailure(error, () => handleOnce(event));
+    }
   };
   const deliver = async (): Promise<void> => {
     for (let next = world.published.shift(); next !== undefined; next = world.published.shift()) {
@@ -94,7 +112,7 @@ export const storyOf = async (manifest: Manifest): Promise<Story> => {
   const pass = async (seconds: number): Promise<void> => {
     world.nowMs += seconds * 1000;
     visits += 1;
-    await tick(`visit-${visits}`, world.ports);
+    await tick(`visit-${visits}`, ports);
     await deliver();
   };
   const endJob = async (end: Partial<PipelineJobFacts>): Promise<void> => {

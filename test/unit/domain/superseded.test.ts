@@ -7,6 +7,7 @@ import { manifestOf } from "../../fixtures/manifest.js";
 import {
   champion,
   championInProduction,
+  championInQa,
   churn,
   cleaning,
   inProduction,
@@ -112,7 +113,34 @@ const table: readonly (readonly [string, Decision, ModelState | null, boolean])[
     withChampion({ rollout: cleaning }),
     true,
   ],
-  ["no traffic at all", split({}), withChampion({ rollout: cleaning }), true],
+  ["no traffic at all, where no champion is", split({}), stateOf({ rollout: cleaning }), true],
+  [
+    "all traffic of QA to the champion, while a challenger is tested there",
+    split({ [championInQa]: 100 }, qa),
+    withChampion({ rollout: rollouts["smoke-testing"] }),
+    false,
+  ],
+  [
+    "all traffic of QA to the champion, once a challenger has passed its test there",
+    split({ [championInQa]: 100 }, qa),
+    withChampion({ rollout: progressing }),
+    false,
+  ],
+  [
+    "all traffic to the champion, while a canary has begun",
+    split({ [championInProduction]: 100 }),
+    withChampion({ rollout: progressing }),
+    false,
+  ],
+  [
+    "all traffic to the first champion of a rollout",
+    split({ [inProduction]: 100 }),
+    stateOf({
+      champion: { ...champion, deployed: { qa: inQa, production: inProduction } },
+      rollout: { ...cleaning, outcome: "promoted" },
+    }),
+    true,
+  ],
   [
     "all traffic to a former champion",
     split({ [deployedModelId.parse("77")]: 100 }),
