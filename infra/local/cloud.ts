@@ -67,8 +67,15 @@ export interface CloudServices {
   readonly storage: {
     /** Reads an object; throws RpcError NOT_FOUND. */
     read(bucket: string, name: string): Promise<Buffer>;
+    /** Opens an object of any size; throws RpcError NOT_FOUND. */
+    open(bucket: string, name: string): Promise<AsyncIterable<Buffer>>;
     /** Creates or overwrites an object and sends its notifications. */
-    write(bucket: string, name: string, body: Buffer, contentType?: string): Promise<void>;
+    write(
+      bucket: string,
+      name: string,
+      body: Buffer | AsyncIterable<Buffer>,
+      contentType?: string,
+    ): Promise<void>;
     /** Names under a prefix, sorted. */
     list(bucket: string, prefix: string): Promise<readonly string[]>;
   };

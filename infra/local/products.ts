@@ -33,6 +33,7 @@ export function facesOf(faces: Faces): CloudServices {
     pubsub: { publish: async (topic, messages) => get("pubsub").publish(topic, messages) },
     storage: {
       read: async (bucket, name) => get("storage").read(bucket, name),
+      open: async (bucket, name) => get("storage").open(bucket, name),
       write: async (bucket, name, body, contentType) => {
         await get("storage").write(bucket, name, body, contentType);
       },

@@ -1,3 +1,5 @@
+import { Readable } from "node:stream";
+import { buffer } from "node:stream/consumers";
 import Database from "libsql";
 import type { CloudContext, LogEntryJson } from "../../infra/local/cloud.js";
 import { RpcError } from "../../infra/local/protocol/service.js";
@@ -6,6 +8,11 @@ import { RpcError } from "../../infra/local/protocol/service.js";
 export const memoryCloud = (folder: string, imagesFile: string, now: () => number = Date.now) => {
   const objects = new Map<string, Buffer>();
   const entries: LogEntryJson[] = [];
+  const bodyOf = (bucket: string, name: string): Buffer => {
+    const body = objects.get(`${bucket}/${name}`);
+    if (body === undefined) throw new RpcError("NOT_FOUND", `No object gs://${bucket}/${name}.`);
+    return body;
+  };
   const context: CloudContext = {
     settings: {
       projectId: "demo",
@@ -30,14 +37,11 @@ export const memoryCloud = (folder: string, imagesFile: string, now: () => numbe
         },
       },
       storage: {
-        read: async (bucket, name) => {
-          const body = objects.get(`${bucket}/${name}`);
-          if (body === undefined)
-            throw new RpcError("NOT_FOUND", `No object gs://${bucket}/${name}.`);
-          return body;
-        },
+        read: async (bucket, name) => bodyOf(bucket, name),
+        open: async (bucket, name) => Readable.from([bodyOf(bucket, name)]),
         write: async (bucket, name, body) => {
-          objects.set(`${bucket}/${name}`, body);
+          const content = Buffer.isBuffer(body) ? body : await buffer(body);
+          objects.set(`${bucket}/${name}`, content);
         },
         list: async (bucket, prefix) =>
           [...objects.keys()]

@@ -74,21 +74,25 @@ const faceOf = (
       throw asRpcError(asStorageError(error, folder.path));
     }
   };
+  const open = async (bucket: string, name: string): Promise<AsyncIterable<Buffer>> => {
+    const { body } = await translated(() => objects.read({ bucket, name, preconditions: {} }));
+    return body;
+  };
   return {
-    read: (bucket, name) =>
-      translated(async () => {
-        const { body } = await objects.read({ bucket, name, preconditions: {} });
-        const chunks: Buffer[] = [];
-        for await (const chunk of body) {
-          if (Buffer.isBuffer(chunk)) chunks.push(chunk);
-        }
-        return Buffer.concat(chunks);
-      }),
+    open,
+    read: async (bucket, name) => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of await open(bucket, name)) chunks.push(chunk);
+      return Buffer.concat(chunks);
+    },
     write: (bucket, name, content, contentType = "application/octet-stream") =>
       translated(async () => {
         const plan = { bucket, name, fields: { contentType }, preconditions: {}, expected: {} };
         objects.requireWritable(plan);
-        await objects.write(plan, await folder.receive(Readable.from([content])));
+        await objects.write(
+          plan,
+          await folder.receive(Buffer.isBuffer(content) ? Readable.from([content]) : content),
+        );
       }),
     list: (bucket, prefix) =>
       translated(async () => {

@@ -67,7 +67,7 @@ export const standUp = async <Product extends CloudProduct>(
         return Promise.resolve(messages.map((_, index) => String(index + 1)));
       },
     },
-    storage: { read: refuseUse, write: refuseUse, list: refuseUse },
+    storage: { read: refuseUse, open: refuseUse, write: refuseUse, list: refuseUse },
     logging: { write: refuseUse },
     monitoring: { write: refuseUse },
   };

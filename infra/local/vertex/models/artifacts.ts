@@ -79,17 +79,20 @@ export const copyArtifacts = async (
   const names = await artifactNames(context, uri);
   const bucket = managedBucket(context);
   const { storage } = context.services;
+  // Opened when the first byte is wanted, so that a refused copy leaves no file open.
+  async function* bytesOf(name: string): AsyncGenerator<Buffer> {
+    yield* await storage.open(from.bucket, name);
+  }
   for (const name of names) {
     signal.throwIfAborted();
-    const body = await storage.read(from.bucket, name);
     const relative = from.path === "" ? name : name.slice(from.path.length + 1);
     const target = `${folder}/artifacts/${relative}`;
     try {
-      await storage.write(bucket, target, body);
+      await storage.write(bucket, target, bytesOf(name));
     } catch (error) {
       if (!(error instanceof RpcError) || error.status !== "NOT_FOUND") throw error;
       await makeBucket(context, bucket);
-      await storage.write(bucket, target, body);
+      await storage.write(bucket, target, bytesOf(name));
     }
   }
   return `gs://${bucket}/${folder}/artifacts`;

@@ -1,6 +1,7 @@
 /** Moves artifacts between Cloud Storage and a task's folder on this machine. */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { createReadStream } from "node:fs";
+import { mkdir, readdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { CloudServices } from "../../cloud.js";
 import { RpcError } from "../../protocol/service.js";
@@ -73,7 +74,7 @@ export const download = async (storage: Storage, folder: string, uri: string): P
   for (const name of names) {
     const target = name === place.name ? path : localPathOf(folder, `gs://${place.bucket}/${name}`);
     await mkdir(dirname(target), { recursive: true });
-    await writeFile(target, await storage.read(place.bucket, name));
+    await writeFile(target, await storage.open(place.bucket, name));
   }
 };
 
@@ -96,7 +97,11 @@ export const upload = async (storage: Storage, folder: string, uri: string): Pro
   const files = await filesBelow(path);
   for (const file of files) {
     const name = file === "" ? place.name : `${place.name.replace(/\/$/, "")}/${file}`;
-    await storage.write(place.bucket, name, await readFile(file === "" ? path : join(path, file)));
+    await storage.write(
+      place.bucket,
+      name,
+      createReadStream(file === "" ? path : join(path, file)),
+    );
   }
   return files.length > 0;
 };
@@ -109,9 +114,9 @@ export const digestOf = async (storage: Storage, uri: string): Promise<string | 
   if (names.length === 0) return undefined;
   const hash = createHash("sha256");
   for (const name of names) {
-    const body = await storage.read(place.bucket, name);
-    hash.update(`${name.slice(place.name.length)}\0${body.length}\0`);
-    hash.update(body);
+    const content = createHash("sha256");
+    for await (const chunk of await storage.open(place.bucket, name)) content.update(chunk);
+    hash.update(`${name.slice(place.name.length)}\0${content.digest("hex")}\0`);
   }
   return hash.digest("hex");
 };

@@ -30,7 +30,8 @@ const batchMax = 100;
 const batchDelayMs = 200;
 const fileCharsMax = 1_048_576;
 const tailLinesMax = 8;
-const tailCharsMax = 600;
+const tailCharsMax = 1_000;
+const tailLineCharsMax = 400;
 
 /** Opens a log; a log that cannot be written is reported once and never fails the task. */
 export const taskLog = (context: CloudContext, source: LogSource): TaskLog => {
@@ -85,7 +86,9 @@ export const taskLog = (context: CloudContext, source: LogSource): TaskLog => {
 
   return {
     line: (text, stream) => {
-      left = [...left, text].slice(-tailLinesMax);
+      const short =
+        text.length > tailLineCharsMax ? `${text.slice(0, tailLineCharsMax)} ...` : text;
+      left = [...left, short].slice(-tailLinesMax);
       keep(text, stream === "stderr" ? "ERROR" : "INFO");
     },
     note: (text) => {
