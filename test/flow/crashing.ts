@@ -122,6 +122,7 @@ export const endState = async (story: Story): Promise<unknown> => {
       deployed.toSorted(),
       Object.entries<number>(split)
         .filter(([, weight]) => weight > 0)
+        .map(([id, weight]) => `${id} ${weight} %`)
         .toSorted(),
     ]),
     jobs: [...world.jobs].map(([run, { state: jobState }]) => [run, jobState]),
