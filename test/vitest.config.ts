@@ -1,11 +1,15 @@
 import { defineConfig } from "vitest/config";
 
-const project = (name: string, options: { readonly timeoutMs: number }) => ({
+const project = (
+  name: string,
+  options: { readonly timeoutMs: number; readonly fileParallelism?: boolean },
+) => ({
   test: {
     name,
     include: [`test/${name}/**/*.test.ts`],
     testTimeout: options.timeoutMs,
     hookTimeout: options.timeoutMs,
+    fileParallelism: options.fileParallelism ?? true,
   },
 });
 
@@ -17,7 +21,8 @@ const config = defineConfig({
       project("unit", { timeoutMs: 10_000 }),
       project("contract", { timeoutMs: 60_000 }),
       project("flow", { timeoutMs: 30_000 }),
-      project("e2e", { timeoutMs: 300_000 }),
+      // Each instance wants the machine for itself: its analysis looks at latencies.
+      project("e2e", { timeoutMs: 300_000, fileParallelism: false }),
     ],
   },
 });
