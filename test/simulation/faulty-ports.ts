@@ -3,11 +3,13 @@ import { ConflictError, RejectedError, UnavailableError } from "../../shared/dom
 import type { Ports } from "../../shared/ports/ports.js";
 import type { Fleet, Invocation } from "./processes.js";
 import type { Profile, Service } from "./profile.js";
+import { randomOf } from "./random.js";
 import type { Scheduler } from "./scheduler.js";
 import type { Trace } from "./trace.js";
 
 /** What the calls of every invocation share. */
 export interface FaultyWorld {
+  readonly seed: number;
   readonly base: Ports;
   readonly scheduler: Scheduler;
   readonly fleet: Fleet;
@@ -20,8 +22,8 @@ export interface FaultyWorld {
 
 interface Traits {
   readonly service: Service;
-  /** A refusal for good is plausible: a quota, a machine type that a region lacks. */
-  readonly isRefusable?: boolean;
+  /** A quota, or a region that lacks a machine, refuses this for good. */
+  readonly isRefused?: boolean;
   readonly isDecision?: boolean;
 }
 
@@ -43,13 +45,14 @@ const lostReplyMsMax = 20_000;
 const fateOf = (
   { random }: Invocation,
   profile: Profile,
-  { service, isRefusable = false, isDecision = false }: Traits,
+  { service, isRefused = false, isDecision = false }: Traits,
   nowMs: number,
 ): Fate => {
   const isDown = profile.outages.some(
     (outage) => outage.service === service && outage.fromMs <= nowMs && nowMs < outage.untilMs,
   );
   if (isDown) return "outage";
+  if (isRefused) return "refused";
   let draw = random.next();
   const falls = (probability: number): boolean => {
     draw -= probability;
@@ -59,7 +62,6 @@ const fateOf = (
   if (falls(profile.replyLost)) return "reply lost";
   if (falls(profile.crash / 2)) return "crash before";
   if (falls(profile.crash / 2)) return "crash after";
-  if (isRefusable && falls(profile.refused)) return "refused";
   if (isDecision && falls(profile.conflict)) return "conflict";
   return "done";
 };
@@ -160,7 +162,18 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
 
   const store = { service: "store" } as const;
   const vertex = { service: "vertex" } as const;
-  const refusable = { service: "vertex", isRefusable: true } as const;
+  const isRefused = (what: string): boolean =>
+    randomOf(world.seed, `refused/${what}`).chance(profile().refused);
+  const refusable =
+    <Request>(
+      name: string,
+      idOf: (request: Request) => string,
+      method: (request: Request, ...rest: readonly unknown[]) => Promise<void>,
+    ) =>
+    (request: Request, ...rest: readonly unknown[]): Promise<void> =>
+      call(name, { ...vertex, isRefused: isRefused(`${name}/${idOf(request)}`) }, [request], () =>
+        method(request, ...rest),
+      );
   const bucket = { service: "bucket" } as const;
   const { state, bus, pipelines, registry, endpoints, metrics, objects, schedules } = base;
   return {
@@ -188,19 +201,19 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     },
     bus: { publish: wrap("publish", { service: "bus" }, bus.publish) },
     pipelines: {
-      submit: wrap("submit", refusable, pipelines.submit),
+      submit: refusable("submit", ({ run }) => run, pipelines.submit),
       get: wrap("getJob", vertex, pipelines.get),
       cancel: wrap("cancelJob", vertex, pipelines.cancel),
     },
     registry: {
-      upload: wrap("upload", refusable, registry.upload),
+      upload: refusable("upload", ({ alias }) => alias, registry.upload),
       version: wrap("version", vertex, registry.version),
       setAliases: wrap("setAliases", vertex, registry.setAliases),
     },
     endpoints: {
       ensure: wrap("ensure", vertex, endpoints.ensure),
       get: wrap("getEndpoint", vertex, endpoints.get),
-      deploy: wrap("deploy", refusable, endpoints.deploy),
+      deploy: refusable("deploy", (deployment) => deployment.deployedModelId, endpoints.deploy),
       undeploy: wrap("undeploy", vertex, endpoints.undeploy),
       setTrafficSplit: wrap("setTrafficSplit", vertex, endpoints.setTrafficSplit),
       predict: wrap("predict", vertex, endpoints.predict),

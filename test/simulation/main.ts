@@ -13,6 +13,8 @@ const { values } = parseArgs({
     trace: { type: "boolean", default: false },
     shrink: { type: "boolean", default: true },
     failures: { type: "string", default: "5" },
+    "without-acts": { type: "string", default: "" },
+    "without-faults": { type: "string", default: "" },
   },
   allowNegative: true,
 });
@@ -23,11 +25,19 @@ const number = (name: string, text: string): number => {
   throw new RangeError(`--${name} ${text} is not a whole number`);
 };
 
+const listOf = (text: string): readonly string[] => text.split(",").filter((item) => item !== "");
+
 const replay = async (seed: number): Promise<boolean> => {
-  const result = await quietly(() => runSeed({ seed, isTraced: values.trace }));
+  const withoutActs = new Set(
+    listOf(values["without-acts"]).map((item) => number("without-acts", item)),
+  );
+  const withoutFaults = new Set(listOf(values["without-faults"]));
+  const result = await quietly(() =>
+    runSeed({ seed, isTraced: values.trace, withoutActs, withoutFaults }),
+  );
   for (const line of result.trace) console.log(line);
   if (result.violation !== null) {
-    console.log(failure({ result, withoutActs: new Set(), withoutFaults: new Set() }));
+    console.log(failure({ result, withoutActs, withoutFaults }));
   }
   return result.violation === null;
 };

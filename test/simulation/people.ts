@@ -194,6 +194,11 @@ export const perform = (hands: Hands, { index, act }: Item): void => {
       hands.poisoned(id);
       return world.pubSub.publish(act.topic, { data: poisonBody(act.which, id), attributes: {} });
     }
+    case "run the tick by hand":
+      return world.pubSub.publish("tick", {
+        data: Buffer.from(`{"by hand":${index}}`),
+        attributes: {},
+      });
     case "redrive dead letters":
       return hands.redriveAll();
   }

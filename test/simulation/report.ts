@@ -1,6 +1,7 @@
 /** What a run of many seeds says in the end. */
 import type { SeedResult } from "./run-seed.js";
 import type { Shrunk } from "./shrink.js";
+import type { Item } from "./workload.js";
 
 /** Sums over seeds. */
 export interface Tally {
@@ -37,6 +38,14 @@ export const figures = (tally: Tally, seconds: number): string =>
 
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
 
+const timeOf = (atMs: Item["atMs"]): string =>
+  typeof atMs === "number"
+    ? minutes(atMs)
+    : `${(atMs.delayMs / 1000).toFixed(1)} s after ${atMs.decision} ${atMs.nth} of ${atMs.model}:`;
+
+const list = (option: string, items: ReadonlySet<number | string>): string =>
+  items.size === 0 ? "" : ` ${option} ${[...items].join(",")}`;
+
 /** One failing seed with its thinned history. */
 export const failure = ({ result, withoutActs, withoutFaults }: Shrunk): string => {
   const { seed, violation, items } = result;
@@ -45,8 +54,8 @@ export const failure = ({ result, withoutActs, withoutFaults }: Shrunk): string 
     `  history (${withoutActs.size} acts left out, faults off: ${[...withoutFaults].join(", ") || "none"}):`,
     ...items.map(
       ({ index, atMs, act }) =>
-        `  ${minutes(atMs).padStart(10)} act ${index} ${act.do === "apply" ? `apply ${act.manifest.name}` : JSON.stringify(act)}`,
+        `  ${timeOf(atMs).padStart(10)} act ${index} ${act.do === "apply" ? `apply ${act.manifest.name}` : JSON.stringify(act)}`,
     ),
-    `  replay: npm run simulate -- --seed ${seed} --trace`,
+    `  replay: npm run simulate -- --seed ${seed} --trace${list("--without-acts", withoutActs)}${list("--without-faults", withoutFaults)}`,
   ].join("\n");
 };

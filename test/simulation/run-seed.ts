@@ -1,6 +1,7 @@
 /** Plays one seed: builds its world, lets everything go wrong, then lets it come to rest and looks at what is left. */
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
+import type { Decision } from "../../shared/domain/decision.js";
 import { settle, usdPerHour } from "../../shared/domain/budget.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
@@ -22,9 +23,9 @@ import { fleetOf, type Invocation } from "./processes.js";
 import { calm, drawProfile, type Profile } from "./profile.js";
 import { pubSub } from "./pub-sub.js";
 import { randomOf } from "./random.js";
-import { schedulerAt } from "./scheduler.js";
+import { schedulerAt, type Scheduler } from "./scheduler.js";
 import { traceOf } from "./trace.js";
-import { drawWorkload, type Item } from "./workload.js";
+import { drawWorkload, type Item, type Moment } from "./workload.js";
 import type { Finding, SeenChange, SeenTransition, World } from "./world.js";
 
 /** A planted bug: changes what the product gets to see or what its edge does, never the product itself. */
@@ -95,6 +96,25 @@ const report = Buffer.from(JSON.stringify({ sample: [{ age: 40 }] }));
 const startOf = (seed: number): number =>
   randomOf(seed, "start").chance(0.2) ? Date.UTC(2026, 0, 31, 22) : Date.UTC(2026, 0, 5, 12);
 
+/** Lets acts wait for the nth time that something is decided for a model. */
+const momentsOf = (scheduler: Scheduler) => {
+  const counts = new Map<string, number>();
+  const waiting = new Map<string, { readonly delayMs: number; readonly act: () => void }[]>();
+  return {
+    wait: ({ model, decision, nth, delayMs }: Moment, act: () => void): void => {
+      const key = `${model}/${decision}/${nth}`;
+      waiting.set(key, [...(waiting.get(key) ?? []), { delayMs, act }]);
+    },
+    reached: (model: ModelName, decision: Decision["do"]): void => {
+      const nth = (counts.get(`${model}/${decision}`) ?? 0) + 1;
+      counts.set(`${model}/${decision}`, nth);
+      for (const { delayMs, act } of waiting.get(`${model}/${decision}/${nth}`) ?? []) {
+        scheduler.after(delayMs, act);
+      }
+    },
+  };
+};
+
 /** Plays one seed. */
 export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   Object.assign(process.env, simulatedEnvironment);
@@ -125,6 +145,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   };
   const isBroken = (): boolean => violation !== null;
 
+  const moments = momentsOf(scheduler);
   let issuedAtMs = startMs;
   const transitions: SeenTransition[] = [];
   const changes: SeenChange[] = [];
@@ -140,6 +161,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     );
     for (const [name, holds] of Object.entries(invariants.transition))
       claim(name, holds(seen, world));
+    for (const { decision } of entry.decisions) moments.reached(seen.model, decision.do);
   };
   const watchChange = (change: EndpointChange): void => {
     const seen = { ...change, issuedAtMs };
@@ -242,6 +264,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     const invocation = fleet.invoke(label, randomOf(seed, label));
     const faulty = faultyPorts(
       {
+        seed,
         base,
         scheduler,
         fleet,
@@ -322,7 +345,14 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     spanMs: workMs,
     meddlesPerHour: profile.meddlesPerHour,
   }).filter(({ index }) => !withoutActs.has(index));
-  for (const item of items) scheduler.after(item.atMs, () => perform(hands, item));
+  for (const item of items) {
+    const act = (): void => {
+      // People go home with the faults, so that the rest is the control plane's own.
+      if (scheduler.nowMs() - startMs < faultsMs) perform(hands, item);
+    };
+    if (typeof item.atMs === "number") scheduler.after(item.atMs, act);
+    else moments.wait(item.atMs, act);
+  }
 
   let minutes = 0;
   const everyMinute = (): void => {

@@ -1,4 +1,5 @@
 /** What happens to a project from outside: a plain list, so that it can be printed and thinned out. */
+import type { Decision } from "../../shared/domain/decision.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import { drawManifest, drawPolicy } from "./manifests.js";
 import { randomOf, type Random } from "./random.js";
@@ -43,12 +44,21 @@ export type Act =
       readonly draw: number;
     }
   | { readonly do: "send poison"; readonly topic: string; readonly which: number }
-  | { readonly do: "redrive dead letters" };
+  | { readonly do: "redrive dead letters" }
+  | { readonly do: "run the tick by hand" };
 
-/** One act at its time since the start; the index names it when the list is thinned out. */
+/** A moment that the control plane itself brings about: the nth time that it decides something for a model. */
+export interface Moment {
+  readonly model: string;
+  readonly decision: Decision["do"];
+  readonly nth: number;
+  readonly delayMs: number;
+}
+
+/** One act, at its time since the start or at a moment; the index names it when the list is thinned out. */
 export interface Item {
   readonly index: number;
-  readonly atMs: number;
+  readonly atMs: number | Moment;
   readonly act: Act;
 }
 
@@ -159,6 +169,45 @@ const drawAnswers = (
   return answers;
 };
 
+const interesting = [
+  "request-training-run",
+  "submit-pipeline-job",
+  "publish-evaluation",
+  "register-model-version",
+  "cancel-pipeline-job",
+  "end-run",
+  "start-rollout",
+  "deploy-model",
+  "advance-rollout",
+  "set-traffic-split",
+  "roll-back",
+  "promote",
+  "undeploy-model",
+  "end-rollout",
+  "hold-trigger",
+  "park-model",
+] as const;
+
+/** People and schedules that act just when something was decided: races come from bad timing. */
+const drawInterruption = (
+  random: Random,
+  model: string,
+): { readonly atMs: Moment; readonly act: Act } => ({
+  atMs: {
+    model,
+    decision: random.pick(interesting),
+    nth: random.whole(1, 3),
+    delayMs: random.pick([0, 0, 100, 2000, 30_000]) * random.next(),
+  },
+  act: random.chance(0.4)
+    ? { do: "run the tick by hand" }
+    : {
+        do: "command",
+        model,
+        command: random.pick(["pause", "resume", "abort", "roll-back", "cancel-run"]),
+      },
+});
+
 /** Draws everything that happens to the models of one seed within a span of time. */
 export const drawWorkload = (
   seed: number,
@@ -169,6 +218,7 @@ export const drawWorkload = (
     drawManifest(random, index + 1),
   );
   const acts: { readonly atMs: number; readonly act: Act }[] = [];
+  const interruptions: { readonly atMs: Moment; readonly act: Act }[] = [];
   for (const [index, manifest] of manifests.entries()) {
     const model = manifest.name;
     acts.push({ atMs: index, act: { do: "apply", manifest } });
@@ -194,6 +244,13 @@ export const drawWorkload = (
       });
     }
     acts.push(...drawAnswers(random, model, options.spanMs));
+    const interruptionsMax = random.pick([0, 2, 8]);
+    for (let count = 0; count < interruptionsMax; count += 1) {
+      interruptions.push(drawInterruption(random, model));
+    }
   }
-  return acts.toSorted((a, b) => a.atMs - b.atMs).map((item, index) => ({ index, ...item }));
+  return [...acts.toSorted((a, b) => a.atMs - b.atMs), ...interruptions].map((item, index) => ({
+    index,
+    ...item,
+  }));
 };

@@ -2,7 +2,7 @@
 import { evolve, nextLink } from "../../../shared/domain/evolve.js";
 import { eventKey } from "../../../shared/domain/ids.js";
 import { sameSplit } from "../../../shared/domain/rollout.js";
-import type { ModelName } from "../../../events/ids.js";
+import type { DeployedModelId, ModelName } from "../../../events/ids.js";
 import type { ModelState } from "../../../shared/domain/state.js";
 import type { Finding, World } from "../world.js";
 import { ownPrincipal } from "../cloud/context.js";
@@ -27,7 +27,8 @@ export const outboxIsDrained = ({ store }: World): Finding => {
 const moving = (state: ModelState): Finding => {
   const { model, run, rollout, waiting, trigger, isPaused, parkedReason } = state;
   if (run !== null) return `run ${run.run} of ${model} is still ${run.phase}`;
-  if (rollout !== null && rollout.phase !== "parked" && rollout.phase !== "paused") {
+  const isHeld = isPaused && rollout?.phase !== "cleaning";
+  if (rollout !== null && !isHeld && rollout.phase !== "parked" && rollout.phase !== "paused") {
     return `rollout ${rollout.rollout} of ${model} is still ${rollout.phase}`;
   }
   if (rollout === null && waiting !== null) return `a challenger of ${model} still waits`;
@@ -63,16 +64,22 @@ export const noOrphanJobs = ({ jobs, store }: World): Finding =>
   });
 
 /** Only who serves or is being rolled out is deployed. */
-export const noOrphanDeployedModels = ({ endpoints, store }: World): Finding => {
+export const noOrphanDeployedModels = ({ endpoints, store, forgottenSince }: World): Finding => {
   const wanted = new Set<string>();
   for (const { champion, rollout } of store.models.values()) {
     for (const id of Object.values(champion?.deployed ?? {})) wanted.add(id);
     for (const id of Object.values(rollout?.deployed ?? {})) wanted.add(id);
   }
-  return first(endpoints.endpoints.values(), ({ name, deployed }) => {
-    const orphan = deployed.find(
-      ({ id, by }) => !wanted.has(id) && store.models.has(by as ModelName),
-    );
+  return first(endpoints.endpoints.values(), ({ name, deployed, split }) => {
+    // Forgetting a model leaves what is deployed to people, as its command says.
+    const isKnown = (model: string): boolean =>
+      [...store.models.keys()].some(
+        (known) => known === model && !forgottenSince(known, -Infinity),
+      );
+    // What a person left without a successor goes on serving, and people are told.
+    const isLeft = (id: DeployedModelId): boolean =>
+      endpoints.handAtMs.has(name) && (split[id] ?? 0) > 0;
+    const orphan = deployed.find(({ id, by }) => !wanted.has(id) && !isLeft(id) && isKnown(by));
     return orphan === undefined ? null : `${orphan.id} is deployed to ${name} for nothing`;
   });
 };
@@ -92,9 +99,11 @@ export const championServesEverything = ({ endpoints, store }: World): Finding =
   });
 
 /** The registry shows who serves, and nobody who is no longer a challenger, unless a person moved the aliases. */
-export const aliasesShowWhoServes = ({ registry, store }: World): Finding =>
+export const aliasesShowWhoServes = ({ registry, store, forgottenSince }: World): Finding =>
   first(store.models.values(), ({ model, champion, rollout }) => {
-    if (registry.byHand.some((change) => change.model === model)) return null;
+    const isOthers =
+      forgottenSince(model, -Infinity) || registry.byHand.some((change) => change.model === model);
+    if (isOthers) return null;
     const holders = registry
       .versions(model)
       .filter(({ aliases }) => aliases.includes("champion"))

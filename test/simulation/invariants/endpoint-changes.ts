@@ -84,11 +84,18 @@ export const whoServesStaysDeployed = (seen: SeenChange, world: World): Finding 
     : null;
 };
 
-/** Nothing that has traffic is undeployed. */
+/** A read may be a minute old, and the call that follows it may be slow. */
+const staleMs = 300_000;
+
+const changedLately = ({ endpoint, atMs }: SeenChange, world: World): boolean =>
+  atMs - (world.endpoints.endpoints.get(endpoint)?.history.at(-1)?.sinceMs ?? 0) < staleMs;
+
+/** Nobody asks to undeploy what is known to have traffic. */
 export const noUndeployUnderTraffic = (seen: SeenChange, world: World): Finding =>
   seen.what === "undeploy asked" &&
   seen.about !== undefined &&
   (seen.before[seen.about] ?? 0) > 0 &&
-  !wasTouched(seen, world)
+  !wasTouched(seen, world) &&
+  !changedLately(seen, world)
     ? `${seen.about} was to be undeployed from ${seen.endpoint} at ${seen.before[seen.about]} %`
     : null;

@@ -146,6 +146,20 @@ export const championWasEvaluated = (seen: SeenTransition, world: World): Findin
     : `champion ${promoted.versionId} is not the artifact that was evaluated`;
 };
 
+/** A run ends with what its own job found, and not before its job. */
+export const runsEndAsTheirJobsDid = (seen: SeenTransition, world: World): Finding => {
+  const record = find(seen, "end-run")?.record;
+  const job = record === undefined ? undefined : world.jobs.jobs.get(record.run);
+  if (record === undefined || job === undefined) return null;
+  if (job.facts.state === "pending" || job.facts.state === "running") {
+    return `run ${record.run} ended ${record.outcome} while its job is ${job.facts.state}`;
+  }
+  const digest = record.evaluation?.artifactDigest;
+  return digest === undefined || digest === job.facts.evaluation?.artifactDigest
+    ? null
+    : `run ${record.run} ended with the evaluation of another job`;
+};
+
 const cools = new Set(["drift", "skew", "decay", "schedule"]);
 /** A decision is made with the time at which its handler began; retries of the store may last this much longer. */
 const handlerMsMax = 300_000;
@@ -158,7 +172,11 @@ export const cooldownHolds = (seen: SeenTransition, world: World): Finding => {
     (other) => find(other, "request-training-run") !== undefined,
   );
   if (last === undefined || world.forgottenSince(seen.model, last.atMs)) return null;
-  const leastMs = seen.before.manifest.triggers.cooldownSeconds * 1000;
+  // A trigger keeps the time that was due under the policy of the moment at which it was held.
+  const policies = earlier(seen, world)
+    .filter(({ atMs }) => atMs >= last.atMs)
+    .flatMap(({ after }) => after?.manifest.triggers.cooldownSeconds ?? []);
+  const leastMs = 1000 * Math.min(...policies, seen.before.manifest.triggers.cooldownSeconds);
   const distanceMs = seen.atMs - last.atMs;
   return distanceMs >= leastMs - 2 * world.skewMsMax - handlerMsMax
     ? null
