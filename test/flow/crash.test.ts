@@ -1,19 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { manifestOf } from "../fixtures/manifest.js";
 import { play, serve, until, type Crash, type Scenario } from "./crashing.js";
-import { churn, type Story } from "./story.js";
-
-const command = async (story: Story, name: "abort" | "pause" | "resume" | "cancel-run") => {
-  await story.handle({
-    specversion: "1.0",
-    id: `command/${name}`,
-    source: "api",
-    time: new Date(story.world.nowMs).toISOString(),
-    type: "command.issued",
-    data: { model: churn, command: name, by: "on-call" },
-  });
-  await story.deliver();
-};
+import { answer, command } from "./people.js";
+import type { Story } from "./story.js";
 
 const championOf = (story: Story) => story.model().champion?.versionId ?? null;
 const isIdle = (story: Story) => story.model().run === null && story.model().rollout === null;
@@ -69,9 +58,33 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   },
 };
 
-const manifest = manifestOf();
+const automatic = manifestOf();
 
-describe.each(Object.entries(scenarios))("%s", (_name, scenario) => {
+const withPeople = manifestOf({
+  promotion: {
+    environments: [
+      { name: "qa", endpoint: "churn-qa" },
+      { name: "production", endpoint: "churn-production", approval: { by: "people", quorum: 2 } },
+    ],
+  },
+});
+
+/** Approval and a pause on the way into production. */
+const approved: Scenario = async (story) => {
+  await story.train("january");
+  await until(story, () => story.model().rollout?.phase === "awaiting-approval");
+  await answer(story, "approve", "ada");
+  await answer(story, "approve", "bob");
+  await command(story, "pause");
+  await story.pass(60);
+  await command(story, "resume");
+  await until(story, () => championOf(story) === "1" && isIdle(story));
+};
+
+describe.each([
+  ...Object.entries(scenarios).map(([name, scenario]) => [name, automatic, scenario] as const),
+  ["an approval by people", withPeople, approved] as const,
+])("%s", (_name, manifest, scenario) => {
   for (const recovery of ["redelivery", "tick"] as const) {
     it(`ends the same wherever it crashes, with ${recovery}`, async () => {
       const { end, effects } = await play(manifest, scenario, null);
