@@ -17,6 +17,7 @@ import {
   startRollout,
 } from "./rollout.js";
 import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
+import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
 import { decideDueTrigger, decideTrigger, type Trigger } from "./trigger.js";
 
@@ -480,7 +481,7 @@ const decideVisit = (state: ModelState, facts: Facts, nowMs: number): readonly D
       ? ignore("no trigger is due")
       : decideDueTrigger(state, nowMs),
     state.rollout === null && facts.endpoints !== undefined
-      ? decideServing(state, facts)
+      ? decideServing(state, facts, nowMs)
       : ignore("no reconciliation is due"),
   ];
   const change = looks.find((decisions) => decisions.some((decision) => decision.do !== "ignore"));
@@ -554,31 +555,6 @@ const decideRejection = (
       reason: "nothing in progress moves on by it, so a person is told",
     },
   ];
-};
-
-/** Between rollouts the champion serves everything; anything else was done by hand. */
-const decideServing = (state: ModelState, facts: Facts): readonly Decision[] => {
-  const production = state.manifest.promotion.environments.at(-1);
-  const champion = production && state.champion?.deployed[production.name];
-  const found = production && facts.endpoints?.[production.endpoint];
-  if (!production || !champion || !found)
-    return ignore("the champion's endpoint was not looked at");
-  if (sameSplit(found.trafficSplit, { [champion]: 100 }))
-    return ignore("the champion serves 100 %");
-  const seen = JSON.stringify(found.trafficSplit);
-  const content = `split:${production.endpoint}:${seen}`;
-  return state.seen.includes(content)
-    ? ignore("people were told that the traffic was changed by hand")
-    : [
-        { do: "remember", content, reason: "people are told once" },
-        {
-          do: "notify",
-          severity: "page",
-          title: `${state.model}: traffic of ${production.endpoint} was changed by hand`,
-          body: `It is ${seen}; champion ${champion} should serve 100 %. Nothing was overwritten.`,
-          reason: "traffic that a person changed is never overwritten blindly",
-        },
-      ];
 };
 
 const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;

@@ -7,6 +7,7 @@ import type { DatasetVersion, ModelState } from "./state.js";
 /** Bounds of what a state document remembers. */
 const datasetsMax = 48;
 const seenMax = 200;
+const retiredMax = 20;
 
 const newState = (decision: Decision & { readonly do: "adopt-manifest" }): ModelState => ({
   model: decision.model,
@@ -38,6 +39,19 @@ export const addDataset = (
   return known === undefined || (known.isStopped === true && dataset.isStopped !== true)
     ? [...datasets.filter((other) => other !== known), dataset].slice(-datasetsMax)
     : datasets.map((other) => (other === known ? dataset : other));
+};
+
+const withRetired = (state: ModelState, atMs: number): NonNullable<ModelState["retired"]> => {
+  const retired = state.rollout?.phase === "cleaning" ? state.rollout.retired : [];
+  return [
+    ...(state.retired ?? []),
+    ...retired.map(({ environment, endpoint, deployedModelId }) => ({
+      environment,
+      endpoint,
+      deployedModelId,
+      atMs,
+    })),
+  ].slice(-retiredMax);
 };
 
 /** The state after one decision; null once the model is forgotten. */
@@ -118,7 +132,7 @@ export const evolve = (
     case "record-measurement":
       return { ...state, rollout: decision.to };
     case "end-rollout":
-      return { ...state, rollout: null };
+      return { ...state, rollout: null, retired: withRetired(state, nowMs) };
     case "promote":
       return { ...state, champion: decision.champion };
     case "pause-model":

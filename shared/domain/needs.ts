@@ -2,6 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Need } from "./facts.js";
 import { deployedModelIdFor } from "./ids.js";
+import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 
 const runNeeds = (run: RunState | null): readonly Need[] => {
@@ -43,7 +44,7 @@ const rolloutNeeds = (
           fact: "smoke-test",
           endpoint,
           report: rollout.report,
-          requests: state.manifest.promotion.smokeTest.requests,
+          ...state.manifest.promotion.smokeTest,
         },
       ];
     case "progressing":
@@ -68,14 +69,6 @@ const rolloutNeeds = (
         }),
       );
   }
-};
-
-/** Where the champion serves its users. */
-const servingNeeds = (state: ModelState): readonly Need[] => {
-  const production = state.manifest.promotion.environments.at(-1);
-  return state.champion === null || production === undefined
-    ? []
-    : [{ fact: "endpoint", endpoint: production.endpoint }];
 };
 
 /** Whether any state could make this event need facts; when not, the state is read only once, in the transaction. */
@@ -130,7 +123,9 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
       return [
         ...runNeeds(state.run),
         ...rolloutNeeds(state, state.rollout, nowMs),
-        ...(event.data.by === "reconcile" && state.rollout === null ? servingNeeds(state) : []),
+        ...(event.data.by === "reconcile" && state.rollout === null
+          ? servingNeeds(state, nowMs)
+          : []),
       ];
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];

@@ -308,6 +308,26 @@ const decideNextEnvironment = (
   return [{ do: "advance-rollout", to, reason }, deploy];
 };
 
+/** Traffic that somebody else sets is waited for as long as a deployment is, and no longer. */
+const awaitTraffic = (
+  state: ModelState,
+  rollout: InPhase<"deploying" | "smoke-testing">,
+  what: string,
+  nowMs: number,
+): readonly Decision[] =>
+  nowMs - rollout.sinceMs < deployMsMax
+    ? ignore(`the rollout waits ${what}`)
+    : rollBack(
+        state,
+        rollout,
+        {
+          outcome: "rolled-back",
+          reason: `the rollout waited ${deployMsMax / 60_000} minutes ${what}: somebody else sets this traffic`,
+          severity: "warning",
+        },
+        nowMs,
+      );
+
 const decideDeploying = (
   state: ModelState,
   rollout: InPhase<"deploying">,
@@ -371,8 +391,11 @@ const decideDeploying = (
     ];
   }
   if (!sameSplit(current, only(champion))) {
-    return ignore(
-      `the canary waits until the champion serves 100 % of ${name}; now ${JSON.stringify(current)}`,
+    return awaitTraffic(
+      state,
+      rollout,
+      `until the champion serves 100 % of ${name}; now ${JSON.stringify(current)}`,
+      nowMs,
     );
   }
   const weight = state.manifest.rollout.steps[0] ?? 100;
@@ -410,7 +433,7 @@ const decideSmokeTest = (
   const { name } = environmentAt(state, rollout.environment);
   const id = deployedIn(rollout, name);
   if (!endpointFacts || !sameSplit(endpointFacts.trafficSplit, only(id)) || result === undefined) {
-    return ignore(`the smoke test waits for the challenger to get all traffic of ${name}`);
+    return awaitTraffic(state, rollout, `until the challenger gets all traffic of ${name}`, nowMs);
   }
   const { errorsMax, latencyP95MsMax } = state.manifest.promotion.smokeTest;
   const numbers = `${result.requests} requests, ${result.errors} errors, p95 ${result.latencyP95Ms.toFixed(1)} ms`;
@@ -593,45 +616,93 @@ export const resume = (
   lastVerdict: null,
 });
 
+/** The deployed model that serves an environment once the rollout has ended; undefined when it is not there. */
+const keeperOf = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  { environment, endpoint }: Retired,
+  facts: Facts,
+): DeployedModelId | undefined => {
+  const keeper = (rollout.outcome === "promoted" ? rollout : state.champion)?.deployed[environment];
+  const isThere = keeper !== undefined && facts.endpoints?.[endpoint]?.deployed.includes(keeper);
+  return isThere ? keeper : undefined;
+};
+
+/** Users must be served by something: the last model with production traffic stays when nobody can take it over. */
+const mustStay = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  retired: Retired,
+  facts: Facts,
+): boolean => {
+  const found = facts.endpoints?.[retired.endpoint];
+  return (
+    state.champion !== null &&
+    retired.environment === environmentsOf(state).at(-1)?.name &&
+    (found?.trafficSplit[retired.deployedModelId] ?? 0) > 0 &&
+    keeperOf(state, rollout, retired, facts) === undefined
+  );
+};
+
+const endRollout = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  staying: readonly Retired[],
+  nowMs: number,
+): readonly Decision[] => {
+  const { outcome, reasons } = rollout;
+  const decisions: Decision[] = [
+    {
+      do: "end-rollout",
+      record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
+      reason: reasons.join("; "),
+    },
+    // A call that gave the alias may have been answered late and come last: aliases know no compare-and-set.
+    {
+      do: "set-aliases",
+      versionId: rollout.versionId,
+      aliases: ["-challenger"],
+      reason: "nobody is challenger when a rollout has ended",
+    },
+    ...staying.map(({ endpoint, deployedModelId }) => ({
+      do: "notify" as const,
+      severity: "page" as const,
+      title: `${state.model}: ${deployedModelId} still serves ${endpoint}`,
+      body: `It should go, but the champion is not deployed there any more, so nothing else could serve. Deploy the champion and give it the traffic, or set alias challenger on the version that should serve.`,
+      reason: "traffic is never taken away without somebody to serve it",
+    })),
+  ];
+  return state.waiting === null
+    ? decisions
+    : [
+        ...decisions,
+        { do: "queue-challenger", waiting: null, reason: "its turn has come" },
+        ...startRollout(state, state.waiting, nowMs),
+      ];
+};
+
 const decideCleaning = (
   state: ModelState,
   rollout: InPhase<"cleaning">,
   facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
-  const left = rollout.retired.filter(({ endpoint, deployedModelId }) => {
+  const present = rollout.retired.filter(({ endpoint, deployedModelId }) => {
     const found = facts.endpoints?.[endpoint];
     if (found === undefined) return true;
     return found !== null && (found.deployed.includes(deployedModelId) || found.operation !== null);
   });
-  if (left.length === 0) {
-    const { outcome, reasons } = rollout;
-    const decisions: Decision[] = [
-      {
-        do: "end-rollout",
-        record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
-        reason: reasons.join("; "),
-      },
-    ];
-    return state.waiting === null
-      ? decisions
-      : [
-          ...decisions,
-          { do: "queue-challenger", waiting: null, reason: "its turn has come" },
-          ...startRollout(state, state.waiting, nowMs),
-        ];
-  }
+  const left = present.filter((retired) => !mustStay(state, rollout, retired, facts));
+  if (left.length === 0) return endRollout(state, rollout, present, nowMs);
   const isStalled = nowMs - rollout.sinceMs >= undeployMsMax;
   const decisions: Decision[] = [];
   const requested: DeployedModelId[] = [];
-  for (const { endpoint, environment, deployedModelId } of left) {
+  for (const retired of left) {
+    const { endpoint, deployedModelId } = retired;
     const found = facts.endpoints?.[endpoint];
     if (!found?.deployed.includes(deployedModelId)) continue;
     if ((found.trafficSplit[deployedModelId] ?? 0) > 0) {
-      const keeper =
-        rollout.outcome === "promoted"
-          ? rollout.deployed[environment]
-          : state.champion?.deployed[environment];
+      const keeper = keeperOf(state, rollout, retired, facts);
       decisions.push({
         do: "set-traffic-split",
         endpoint,

@@ -250,6 +250,8 @@ export interface ModelState {
   readonly champion: Champion | null;
   readonly rollout: RolloutState | null;
   readonly waiting: WaitingChallenger | null;
+  /** What ended rollouts took away, newest last, bounded: reconciling looks for leftovers. */
+  readonly retired?: readonly (Retired & { readonly atMs: number })[];
   readonly budget: {
     readonly month: string;
     readonly spentUsd: number;

@@ -14,7 +14,7 @@ const isIn = (id: string, deployed: Readonly<Record<string, DeployedModelId>>): 
 const moving = ({ rollout }: ModelState): RolloutState | null =>
   rollout === null || rollout.phase === "cleaning" ? null : rollout;
 
-/** Who should have an endpoint's traffic by now; undefined when nobody is known to be there. */
+/** Who should have an endpoint's traffic by now, perhaps nobody; undefined for an endpoint of no environment. */
 const wantedSplit = (state: ModelState, endpoint: string): Split["split"] | undefined => {
   const { environments } = state.manifest.promotion;
   const index = environments.findIndex((environment) => environment.endpoint === endpoint);
@@ -23,7 +23,7 @@ const wantedSplit = (state: ModelState, endpoint: string): Split["split"] | unde
   const champion = state.champion?.deployed[name];
   const rollout = moving(state);
   const challenger = rollout?.deployed[name];
-  const served = champion === undefined ? undefined : { [champion]: 100 };
+  const served: Split["split"] = champion === undefined ? {} : { [champion]: 100 };
   if (rollout === null || challenger === undefined) return served;
   if (index === environments.length - 1) {
     if (!("weight" in rollout)) return served;

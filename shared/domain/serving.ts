@@ -1,0 +1,93 @@
+/** Between rollouts: the champion serves everything, and what rollouts took away is gone. */
+import type { Decision } from "./decision.js";
+import type { Facts, Need } from "./facts.js";
+import { sameSplit } from "./rollout.js";
+import type { ModelState, Retired } from "./state.js";
+
+/** A call that nobody waits for any more has landed after this long, or never will. */
+const retiredMsMax = 24 * 60 * 60 * 1000;
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+/** What rollouts took away not long ago: a late call or an old read may have left some of it deployed. */
+const retiredLately = (state: ModelState, nowMs: number): readonly Retired[] =>
+  (state.retired ?? []).filter(({ atMs }) => nowMs - atMs < retiredMsMax);
+
+/** The endpoints to look at between rollouts: the champion's, and those that something was taken from. */
+export const servingNeeds = (state: ModelState, nowMs: number): readonly Need[] => {
+  const production = state.manifest.promotion.environments.at(-1);
+  const endpoints = new Set(retiredLately(state, nowMs).map(({ endpoint }) => endpoint));
+  if (state.champion !== null && production !== undefined) endpoints.add(production.endpoint);
+  return [...endpoints].map((endpoint) => ({ fact: "endpoint", endpoint }));
+};
+
+/** Undeploys one leftover; users' traffic is never taken away, that of an environment without users is. */
+const removeLeftover = (
+  state: ModelState,
+  { environment, endpoint, deployedModelId }: Retired,
+  facts: Facts,
+): readonly Decision[] => {
+  const found = facts.endpoints?.[endpoint];
+  const champion = state.champion?.deployed[environment];
+  const isLeft = found?.deployed.includes(deployedModelId) === true && found.operation === null;
+  if (!isLeft || champion === deployedModelId) return [];
+  const hasTraffic = (found.trafficSplit[deployedModelId] ?? 0) > 0;
+  if (hasTraffic && environment === state.manifest.promotion.environments.at(-1)?.name) return [];
+  const isServed = champion !== undefined && found.deployed.includes(champion);
+  return [
+    ...(hasTraffic
+      ? [
+          {
+            do: "set-traffic-split" as const,
+            endpoint,
+            split: isServed ? { [champion]: 100 } : {},
+            expected: found.trafficSplit,
+            reason: "a model that goes must have no traffic",
+          },
+        ]
+      : []),
+    {
+      do: "undeploy-model",
+      endpoint,
+      deployedModelId,
+      reason: `${deployedModelId} was left behind by a rollout that has ended`,
+    },
+  ];
+};
+
+/** The champion serves everything; anything else was done by hand. */
+const decideTraffic = (state: ModelState, facts: Facts): readonly Decision[] => {
+  const production = state.manifest.promotion.environments.at(-1);
+  const champion = production && state.champion?.deployed[production.name];
+  const found = production && facts.endpoints?.[production.endpoint];
+  if (!production || !champion || !found)
+    return ignore("the champion's endpoint was not looked at");
+  if (sameSplit(found.trafficSplit, { [champion]: 100 }))
+    return ignore("the champion serves 100 %");
+  const seen = JSON.stringify(found.trafficSplit);
+  const content = `split:${production.endpoint}:${seen}`;
+  return state.seen.includes(content)
+    ? ignore("people were told that the traffic was changed by hand")
+    : [
+        { do: "remember", content, reason: "people are told once" },
+        {
+          do: "notify",
+          severity: "page",
+          title: `${state.model}: traffic of ${production.endpoint} was changed by hand`,
+          body: `It is ${seen}; champion ${champion} should serve 100 %. Nothing was overwritten.`,
+          reason: "traffic that a person changed is never overwritten blindly",
+        },
+      ];
+};
+
+/** What a look at the endpoints between rollouts means. */
+export const decideServing = (
+  state: ModelState,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const leftovers = retiredLately(state, nowMs).flatMap((retired) =>
+    removeLeftover(state, retired, facts),
+  );
+  return leftovers.length > 0 ? leftovers : decideTraffic(state, facts);
+};
