@@ -207,7 +207,7 @@ const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
 };
 
 /** A submission that a cancellation overtook has reached Vertex AI after this long, or never will. */
-const submissionMsMax = 60_000;
+const submissionMsMax = 5 * 60_000;
 
 /** A run without a job: it is still being created, or it is gone for good. */
 const decideMissingJob = (

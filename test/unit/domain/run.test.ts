@@ -164,7 +164,7 @@ describe("a training run", () => {
       name: "is cancelled for good when its job was never created",
       phase: "cancelling",
       job: null,
-      atMs: nowMs + 120_000,
+      atMs: nowMs + 600_000,
       does: ["end-run", "clear-timer", "notify"],
       outcome: "cancelled",
     },
