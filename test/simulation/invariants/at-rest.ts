@@ -66,7 +66,11 @@ export const noOrphanJobs = ({ jobs, store }: World): Finding =>
 /** Only who serves or is being rolled out is deployed. */
 export const noOrphanDeployedModels = ({ endpoints, store, forgottenSince }: World): Finding => {
   const wanted = new Set<string>();
-  for (const { champion, rollout } of store.models.values()) {
+  for (const { champion, rollout, retired } of store.models.values()) {
+    // Leftovers are removed between rollouts: while one waits for a person, so do they.
+    if (rollout !== null) {
+      for (const { deployedModelId } of retired ?? []) wanted.add(deployedModelId);
+    }
     for (const id of Object.values(champion?.deployed ?? {})) wanted.add(id);
     for (const id of Object.values(rollout?.deployed ?? {})) wanted.add(id);
   }

@@ -4,16 +4,18 @@ import type { Finding, World } from "../world.js";
 /** Outages last minutes, and a message's back-off up to ten more. */
 const rollBackMsMax = 60 * 60_000;
 
-/** A challenger that was rolled back gets no traffic within a bound. */
+/** A challenger that was rolled back gets no users' traffic any more within a bound. */
 export const failedChallengersLoseTheirTraffic = (world: World): Finding => {
   const nowMs = world.scheduler.nowMs();
-  for (const { atMs, commit } of world.transitions) {
+  for (const { atMs, commit, before } of world.transitions) {
     if (nowMs - atMs < rollBackMsMax) continue;
+    const production = before?.manifest.promotion.environments.at(-1)?.name;
     for (const { decision } of commit.entry.decisions) {
       if (decision.do !== "roll-back") continue;
       for (const { environment, endpoint, deployedModelId } of decision.to.phase === "cleaning"
         ? decision.to.retired
         : []) {
+        if (environment !== production) continue;
         const found = world.endpoints.endpoints.get(endpoint);
         const weight = found?.split[deployedModelId] ?? 0;
         const isTouched = (world.endpoints.handAtMs.get(endpoint) ?? -Infinity) > atMs;
