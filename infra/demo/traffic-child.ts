@@ -71,10 +71,13 @@ process.on("message", (message) => {
   });
 });
 
-process.on("disconnect", () => {
+const stop = (): void => {
   for (const timer of timers) clearInterval(timer);
   agent.destroy();
-});
+};
+process.on("disconnect", stop);
+// A parent that was quicker than this start has disconnected before anybody listened.
+if (!process.connected) stop();
 process.on("SIGINT", () => {
   // The terminal sends it to the whole group; the parent decides when this process ends.
 });
