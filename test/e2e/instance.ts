@@ -81,7 +81,7 @@ export const play = (folder: string, verb: "demo" | "up", ...flags: readonly str
   };
 };
 
-const askEveryMs = 100;
+const askEveryMs = 50;
 
 /** Asks until there is an answer; null or a failed request means not yet. Throws when the limit is over. */
 export const until = async <Answer>(
