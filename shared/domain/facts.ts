@@ -23,6 +23,10 @@ export type Need =
       readonly endpoint: string;
       readonly report: string | null;
       readonly requests: number;
+      /** With more errors than this it has failed and may end early. */
+      readonly errorsMax: number;
+      /** What the requests' p95 may be; one that takes many times as long counts as an error. */
+      readonly latencyP95MsMax: number;
     };
 
 /** The state of one of Continuo's tasks inside a PipelineJob. */

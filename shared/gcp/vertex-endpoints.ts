@@ -29,7 +29,6 @@ interface DeployModelRequest {
 const creationMsMax = 30_000;
 const creationPollMs = 200;
 const splitAttemptsMax = 5;
-const predictMsMax = 60_000;
 /** Names and permissions may need this long after a creation until every part of Vertex AI knows them. */
 const recentMs = 600_000;
 
@@ -219,14 +218,14 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
         }
       }),
 
-    predict: async (endpoint, instances) => {
+    predict: async (endpoint, instances, deadlineMs) => {
       const startedAt = performance.now();
       try {
         const { code, body } = await rest.send({
           method: "POST",
           url: api.url(`endpoints/${endpoint}:predict`),
           body: { instances },
-          deadlineMs: predictMsMax,
+          deadlineMs,
         });
         const latencyMs = performance.now() - startedAt;
         const text = body.toString("utf8");

@@ -78,9 +78,10 @@ export interface Endpoints {
     split: Readonly<Record<string, number>>,
     expected: Readonly<Record<string, number>>,
   ) => Promise<void>;
-  /** One online prediction; reports the HTTP status and never throws for a refused or failed request. */
+  /** One online prediction; reports the HTTP status and never throws for a refused, failed or late request. */
   readonly predict: (
     endpoint: string,
     instances: readonly unknown[],
+    deadlineMs: number,
   ) => Promise<{ readonly status: number; readonly latencyMs: number; readonly body: unknown }>;
 }

@@ -13,6 +13,9 @@ import { compareLatencyWindows } from "../statistics/latency-windows.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
 const smokeTestConcurrency = 4;
+/** A tick waits for it, so it must end soon whatever the predictor does. */
+const smokeTestMsMax = 30_000;
+const requestMsMin = 1000;
 
 const noRequests = (buckets: number): ArmCounts => ({
   requests: 0,
@@ -70,6 +73,16 @@ const exampleInstances = async (
 const quantile = (sorted: readonly number[], q: number): number =>
   sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? 0;
 
+/** What is wrong with a reply to one instance; null when nothing is. */
+const faultOf = ({ status, body }: Awaited<ReturnType<Ports["endpoints"]["predict"]>>) => {
+  if (status !== 200) return `HTTP ${status} ${JSON.stringify(body).slice(0, 300)}`;
+  const predictions =
+    typeof body === "object" && body !== null && "predictions" in body ? body.predictions : [0];
+  return Array.isArray(predictions) && predictions.length === 1
+    ? null
+    : `one instance was answered with ${Array.isArray(predictions) ? predictions.length : "no list of"} predictions`;
+};
+
 const smokeTest = async (
   need: Need & { readonly fact: "smoke-test" },
   ports: Ports,
@@ -78,22 +91,28 @@ const smokeTest = async (
   if (instances.length === 0) {
     return { requests: 0, errors: 1, latencyP95Ms: 0, firstError: "no example requests are known" };
   }
+  const endMs = ports.clock() + smokeTestMsMax;
+  const deadlineMs = Math.min(Math.max(10 * need.latencyP95MsMax, requestMsMin), smokeTestMsMax);
   const latencies: number[] = [];
   const failures: string[] = [];
   const lane = async (first: number): Promise<void> => {
     for (let index = first; index < need.requests; index += smokeTestConcurrency) {
-      const reply = await ports.endpoints.predict(need.endpoint, [
-        instances[index % instances.length],
-      ]);
+      if (failures.length > need.errorsMax || ports.clock() >= endMs) return;
+      const instance = instances[index % instances.length];
+      const reply = await ports.endpoints.predict(need.endpoint, [instance], deadlineMs);
       latencies.push(reply.latencyMs);
-      if (reply.status !== 200) {
-        failures.push(`HTTP ${reply.status} ${JSON.stringify(reply.body).slice(0, 300)}`);
-      }
+      const fault = faultOf(reply);
+      if (fault !== null) failures.push(fault);
     }
   };
   await Promise.all(Array.from({ length: smokeTestConcurrency }, (_, index) => lane(index)));
+  if (failures.length <= need.errorsMax) {
+    // Only time can have cut it short: what was not asked any more was not answered.
+    const late = `not asked: the test took longer than ${smokeTestMsMax / 1000} s`;
+    failures.push(...Array.from({ length: need.requests - latencies.length }, () => late));
+  }
   return {
-    requests: need.requests,
+    requests: latencies.length,
     errors: failures.length,
     latencyP95Ms: quantile(
       latencies.toSorted((a, b) => a - b),

@@ -420,11 +420,11 @@ describe("endpoints", () => {
   });
 
   it("predicts, and reports a refused request instead of throwing", async () => {
-    const good = await ports.endpoints.predict(endpoint, [{ distance: 1 }]);
+    const good = await ports.endpoints.predict(endpoint, [{ distance: 1 }], 10_000);
     expect(good).toMatchObject({ status: 200, body: { deployedModelId: championId } });
     expect(good.latencyMs).toBeGreaterThan(0);
-    expect((await ports.endpoints.predict(endpoint, [{ status: 500 }])).status).toBe(500);
-    expect((await ports.endpoints.predict("no-such-endpoint", [{}])).status).toBe(404);
+    expect((await ports.endpoints.predict(endpoint, [{ status: 500 }], 10_000)).status).toBe(500);
+    expect((await ports.endpoints.predict("no-such-endpoint", [{}], 10_000)).status).toBe(404);
   });
 
   it("counts requests, errors and latencies per deployed model in whole windows", async () => {

@@ -38,6 +38,9 @@ export const getModel: Handler = async (context, _request, { model }) => {
   return ok({ ...detail, endpoints });
 };
 
+/** A person waits for the answer. */
+const predictMsMax = 30_000;
+
 const predictBody = z.strictObject({
   instances: z.array(z.unknown()).min(1).max(1000),
   /** Another environment than production. */
@@ -60,7 +63,7 @@ export const predict: Handler = async (context, request, { model }) => {
       `${state.model} has no environment "${environment}"; it has ${environments.map(({ name }) => name).join(", ")}`,
     );
   }
-  const answer = await context.ports.endpoints.predict(target.endpoint, instances);
+  const answer = await context.ports.endpoints.predict(target.endpoint, instances, predictMsMax);
   return ok({ endpoint: target.endpoint, environment: target.name, ...answer });
 };
 
