@@ -67,6 +67,12 @@ function localPath(address: string): string | undefined {
 export async function readBytes(address: string): Promise<Uint8Array<ArrayBuffer>> {
   const path = localPath(address);
   const parsed = parseAddress(address);
+  const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(address)?.[1];
+  if (parsed === undefined && scheme !== undefined) {
+    throw new ImageError(
+      `cannot read ${address}: ${scheme}:// is not read here, only gs://; copy the data to a bucket`,
+    );
+  }
   try {
     if (path !== undefined) return new Uint8Array(await readFile(path));
     const { url, headers } = await storageApi();
@@ -75,6 +81,7 @@ export async function readBytes(address: string): Promise<Uint8Array<ArrayBuffer
       `${url}/storage/v1/b/${parsed?.bucket}/o/${object}?alt=media`,
       headers,
     );
+    if (response.status === 404) throw new ImageError("HTTP 404: there is no such object");
     if (!response.ok) throw new ImageError(`HTTP ${response.status} ${response.statusText}`);
     return new Uint8Array(await response.arrayBuffer());
   } catch (cause) {

@@ -232,10 +232,12 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
         return { status: code, latencyMs, body: parsed(text) };
       } catch (error) {
         const { status, message } = asCloudError(error);
+        const isLate = status === "DEADLINE_EXCEEDED";
+        const said = isLate ? `no answer within ${String(deadlineMs / 1000)} s` : message;
         return {
-          status: status === "DEADLINE_EXCEEDED" ? 504 : 503,
+          status: isLate ? 504 : 503,
           latencyMs: performance.now() - startedAt,
-          body: { error: { status, message } },
+          body: { error: { status, message: said } },
         };
       }
     },

@@ -258,10 +258,15 @@ export function findAnomalies(
     ...empty,
     ...missingColumns(table, rules),
     ...unexpectedColumns(table, rules, configuration),
-    ...[...rules].flatMap(([name, rule]) => columnAnomalies(table, profile, name, rule)),
-    ...featureTypes(table, configuration),
-    ...unusableLabel(table, configuration),
-    ...(table.rows > 0 ? drifts : []),
+    // Columns without values have no type and break every rule: the missing rows are the one reason.
+    ...(table.rows === 0
+      ? []
+      : [
+          ...[...rules].flatMap(([name, rule]) => columnAnomalies(table, profile, name, rule)),
+          ...featureTypes(table, configuration),
+          ...unusableLabel(table, configuration),
+          ...drifts,
+        ]),
   ];
   const severities = new Set(found.map(({ severity }) => severity));
   const verdict = severities.has("stop") ? "stop" : severities.has("ask") ? "ask" : "go";

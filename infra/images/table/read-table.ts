@@ -87,8 +87,11 @@ function readCsv(text: string): Table {
 }
 
 /** The first and last four bytes of every complete Parquet file. */
+const parquetMark = "PAR1";
 const isParquet = (bytes: Uint8Array): boolean =>
-  bytes[0] === 0x50 && bytes[1] === 0x41 && bytes[2] === 0x52 && bytes[3] === 0x31;
+  Buffer.from(bytes.subarray(0, 4)).toString("latin1") === parquetMark;
+const hasParquetEnd = (bytes: Uint8Array): boolean =>
+  Buffer.from(bytes.subarray(-4)).toString("latin1") === parquetMark;
 
 async function parse(
   name: string,
@@ -98,7 +101,18 @@ async function parse(
   const isGzip = raw[0] === 0x1f && raw[1] === 0x8b;
   const bytes = isGzip ? new Uint8Array(gunzipSync(raw)) : raw;
   if (bytes.length === 0) throw new ImageError("the file is empty");
-  if (isParquet(bytes) || /\.parquet$/i.test(name)) return readParquet(bytes, wanted);
+  if (isParquet(bytes) && !hasParquetEnd(bytes)) {
+    throw new ImageError(
+      "it begins as Parquet and has no end: it was cut off, or is still being written",
+    );
+  }
+  if (isParquet(bytes)) return readParquet(bytes, wanted);
+  if (/\.parquet$/i.test(name)) {
+    const begin = Buffer.from(bytes.subarray(0, 16)).toString("latin1");
+    throw new ImageError(
+      `a Parquet file begins with ${parquetMark}, this one with ${JSON.stringify(begin)}`,
+    );
+  }
   const text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   const isCsv = /\.csv(?:\.gz)?$/i.test(name) || !/^\s*\{/.test(text);
   return isCsv ? readCsv(text) : readJsonLines(text);

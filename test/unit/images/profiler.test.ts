@@ -6,6 +6,7 @@ import {
 import { configurationSchema } from "../../../infra/images/configuration.js";
 import { findAnomalies } from "../../../infra/images/profiler/anomalies.js";
 import { profileTable } from "../../../infra/images/profiler/profile.js";
+import { buildColumn } from "../../../infra/images/table/column-builder.js";
 import { tableOfObjects } from "../../../infra/images/table/read-table.js";
 import type { Table } from "../../../infra/images/table/table.js";
 import { normalDraw, seededRandom } from "../../../shared/statistics/random.js";
@@ -105,6 +106,12 @@ describe("the data gate", () => {
     const { verdict, anomalies } = gate(table);
     expect(verdict).toBe("stop");
     expect(anomalies.find((anomaly) => anomaly.kind === kind)?.message).toMatch(message);
+  });
+
+  it("tells of an empty table that it is empty, and nothing about its columns", () => {
+    const names = [...tableOfObjects(goodRows(1, 1)).columns.keys()];
+    const empty = { rows: 0, columns: new Map(names.map((name) => [name, buildColumn([])])) };
+    expect(gate(empty).anomalies.map(({ kind }) => kind)).toEqual(["no-rows"]);
   });
 
   it("asks when a column has moved, with threshold and null quantile", () => {

@@ -66,15 +66,19 @@ describe("reading tables", () => {
     [
       "cut.parquet",
       parquetBytes(tableOfObjects(rows)).slice(0, 40),
-      /cut\.parquet \(40 bytes\) is not a readable/,
+      /cut\.parquet \(40 bytes\) is not a readable.*it was cut off/,
     ],
     ["empty.parquet", "", /the file is empty/],
-    ["text.parquet", "PAR0 nothing", /not a readable/],
+    ["text.parquet", "PAR0 nothing", /begins with PAR1, this one with "PAR0 nothing"/],
     ["bad.jsonl", '{"a":1}\n{"a":\n', /line 2/],
     ["array.jsonl", '{"a":1}\n[1]\n', /line 2 is not a JSON object/],
     ["short.csv", "a,b\n1\n", /record 1 has 1 cells, the header has 2/],
   ])("refuses %s with a reason", async (name, content, message) => {
     await expect(readTable(await write(name, content))).rejects.toThrow(message);
+  });
+
+  it("says that an address of another cloud is not read", async () => {
+    await expect(readTable("s3://bucket/file.parquet")).rejects.toThrow(/s3:\/\/ is not read here/);
   });
 
   it("keeps hostile column names", async () => {
