@@ -3,7 +3,7 @@ import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import { decide } from "../domain/decide.js";
 import type { Decision } from "../domain/decision.js";
-import { RejectedError } from "../domain/errors.js";
+import { ConflictError, RejectedError } from "../domain/errors.js";
 import { evolve, isChange, nextLink } from "../domain/evolve.js";
 import type { Facts } from "../domain/facts.js";
 import { eventKey, shortHash } from "../domain/ids.js";
@@ -178,31 +178,60 @@ const tellRejection = async (
   );
 };
 
+/** Facts with the head of the state that they were looked up for; undefined when the event needs none. */
 const lookUp = async (
   event: ContinuoEvent,
   model: ModelName,
   ports: Ports,
   nowMs: number,
-): Promise<Facts> => {
-  if (!mayNeedFacts(event)) return {};
+): Promise<{ readonly facts: Facts; readonly head: string | null } | undefined> => {
+  if (!mayNeedFacts(event)) return undefined;
   const state = await ports.state.model(model);
-  return state === null ? {} : observe(model, needs(state, event, nowMs), ports);
+  return state === null
+    ? { facts: {}, head: null }
+    : { facts: await observe(model, needs(state, event, nowMs), ports), head: state.head };
 };
+
+type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>>;
+
+/** Decides and commits; "outdated" when the state has moved on since the facts were looked up. */
+const decideOnce = async (
+  event: ContinuoEvent,
+  model: ModelName,
+  options: HandleOptions,
+): Promise<Transacted | { readonly outcome: "outdated" }> => {
+  const { ports } = options;
+  const nowMs = ports.clock();
+  const found = await lookUp(event, model, ports, nowMs);
+  let isOutdated = false;
+  const result = await ports.state.transact(journalKey(event, model), model, (state) => {
+    // What was true of one run or one step says nothing about the next.
+    isOutdated = found !== undefined && found.head !== (state?.head ?? null);
+    if (isOutdated) return null;
+    const decisions = decide(state, { event, facts: found?.facts ?? {} }, nowMs);
+    return leavesNoTrace(event) && !decisions.some(isChange)
+      ? null
+      : commitOf(event, model, state, decisions, { function: options.function, nowMs });
+  });
+  return isOutdated && result.outcome === "nothing" ? { outcome: "outdated" } : result;
+};
+
+const decideAttemptsMax = 3;
 
 const handleForModel = async (
   event: ContinuoEvent,
   model: ModelName,
   options: HandleOptions,
 ): Promise<HandledEntry> => {
-  const { ports } = options;
-  const nowMs = ports.clock();
-  const facts = await lookUp(event, model, ports, nowMs);
-  const result = await ports.state.transact(journalKey(event, model), model, (state) => {
-    const decisions = decide(state, { event, facts }, nowMs);
-    return leavesNoTrace(event) && !decisions.some(isChange)
-      ? null
-      : commitOf(event, model, state, decisions, { function: options.function, nowMs });
-  });
+  let result = await decideOnce(event, model, options);
+  for (let attempt = 2; result.outcome === "outdated"; attempt += 1) {
+    if (attempt > decideAttemptsMax) {
+      throw new ConflictError(
+        `model ${model} changed ${decideAttemptsMax} times while facts for event ${event.id} were looked up; it is decided again later`,
+      );
+    }
+    result = await decideOnce(event, model, options);
+  }
   switch (result.outcome) {
     case "nothing":
       return { model, outcome: "nothing", entry: null };
