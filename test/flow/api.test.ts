@@ -251,11 +251,23 @@ describe("dead letters", () => {
     expect((await api.call("GET", "/status")).body).toMatchObject({ deadLetters: 0 });
   });
 
-  it("whose body was cut are not sent again", async () => {
+  it("whose body lies in the bucket are sent again whole, and refused when it is gone", async () => {
     const { api, story } = await started();
-    const data = Buffer.alloc(64 * 1024).toString("base64");
-    await story.world.ports.state.addDeadLetter({ ...letter, data });
-    expect((await api.call("POST", "/dead-letters/m1/redrive")).status).toBe(409);
+    const uri = "gs://demo-continuo/continuo/dead-letters/x";
+    const large = { ...letter, data: Buffer.from(uri).toString("base64") };
+    await story.world.ports.state.addDeadLetter({
+      ...large,
+      attributes: { ...letter.attributes, "continuo-body": uri },
+    });
+    expect((await api.call("POST", "/dead-letters/m1/redrive")).status).toBe(422);
+    const body = Buffer.alloc(100_000, "x");
+    await story.world.ports.objects.write(uri, body, "application/octet-stream");
+    expect((await api.call("POST", "/dead-letters/m1/redrive")).status).toBe(200);
+    expect(story.world.published.at(-1)).toMatchObject({
+      topic: "dataset",
+      data: body,
+      attributes: { origin: "airflow" },
+    });
   });
 });
 

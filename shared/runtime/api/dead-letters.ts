@@ -1,7 +1,8 @@
 /** Messages that no function could take. */
+import { redrive } from "../dead-letter.js";
 import type { ApiContext, Handler } from "./context.js";
 import { ok } from "./context.js";
-import { ApiError, notFound } from "./errors.js";
+import { notFound } from "./errors.js";
 import { queryLimit } from "./read.js";
 import { deadLetterDetail, deadLetterView } from "./views.js";
 
@@ -23,21 +24,9 @@ const existingLetter = async ({ ports }: ApiContext, id: string) => {
 export const getDeadLetter: Handler = async (context, _request, { id = "" }) =>
   ok(deadLetterDetail(await existingLetter(context, id)));
 
-/** Bodies longer than this were cut when they were kept. */
-const keptBytesMax = 64 * 1024;
-
-/** POST /dead-letters/:id/redrive: publishes the message to its topic once more. */
+/** POST /dead-letters/:id/redrive: publishes the message to its topic once more, as it first came. */
 export const redriveDeadLetter: Handler = async (context, _request, { id = "" }) => {
   const letter = await existingLetter(context, id);
-  const data = Buffer.from(letter.data, "base64");
-  if (data.byteLength >= keptBytesMax) {
-    throw new ApiError(
-      409,
-      "body-cut",
-      `the body was cut at ${keptBytesMax / 1024} kB when it was kept; publish the original again from where it came`,
-    );
-  }
-  await context.ports.bus.publish(letter.topic, { data, attributes: letter.attributes });
-  await context.ports.state.markRedriven(id, context.ports.clock());
+  await redrive(letter, context.ports);
   return ok({ id, topic: letter.topic, isRedriven: true });
 };
