@@ -45,10 +45,10 @@ export const usdPerHour = (manifest: Manifest): number | null => {
 /** The month of an instant, for example `2026-11`. */
 const monthOf = (nowMs: number): string => new Date(nowMs).toISOString().slice(0, 7);
 
-/** The budget with its month rolled over. */
+/** The budget with its month rolled over; a clock that is behind does not bring the last month back. */
 export const currentBudget = (state: ModelState, nowMs: number): ModelState["budget"] => {
   const month = monthOf(nowMs);
-  return state.budget.month === month
+  return state.budget.month >= month
     ? state.budget
     : { month, spentUsd: 0, reservedUsd: state.budget.reservedUsd };
 };

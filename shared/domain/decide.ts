@@ -13,7 +13,6 @@ import {
   park,
   resume,
   rollBack,
-  sameSplit,
   startRollout,
 } from "./rollout.js";
 import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
@@ -529,7 +528,11 @@ const decideRejection = (
     return endRun(
       state,
       state.run,
-      { outcome: "failed", reasons: [reason], machineSeconds: 0 },
+      {
+        outcome: "failed",
+        reasons: [reason],
+        machineSeconds: "machineSeconds" in state.run ? state.run.machineSeconds : 0,
+      },
       nowMs,
     );
   }

@@ -367,7 +367,7 @@ export const decideEvaluation = (
       return endRun(
         state,
         run,
-        { outcome: "rejected", reasons, machineSeconds: 0, evaluation },
+        { outcome: "rejected", reasons, machineSeconds: run.machineSeconds, evaluation },
         nowMs,
       );
     }
