@@ -2,7 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import type { Decision } from "../../shared/domain/decision.js";
-import { settle, usdPerHour } from "../../shared/domain/budget.js";
+import { settle } from "../../shared/domain/budget.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { redrive } from "../../shared/runtime/dead-letter.js";
@@ -198,26 +198,27 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     poison,
     consumed,
     forgottenSince: (model, atMs) => (forgotten.get(model) ?? -Infinity) > atMs,
-    spentUsd: (model, atMs) => {
-      const month = new Date(atMs).toISOString().slice(0, 7);
-      const state = store.models.get(model);
-      if (state === undefined) return 0;
-      const since = forgotten.get(model) ?? -Infinity;
-      const ended = transitions.flatMap((seen) =>
-        seen.model === model && seen.atMs > since
-          ? seen.commit.runs.map((run) => ({ run, seen }))
-          : [],
-      );
-      return ended.reduce((total, { run, seen }) => {
-        const manifest = seen.before?.manifest;
-        if (new Date(run.endedAtMs).toISOString().slice(0, 7) !== month) return total;
-        if (manifest === undefined || run.reservedUsd === 0 || usdPerHour(manifest) === null) {
-          return total;
-        }
-        const seconds = jobs.jobs.get(run.run)?.facts.machineSeconds ?? 0;
-        return total + settle(manifest, seconds, run.reservedUsd);
-      }, 0);
-    },
+    spentUsd: (model) => spentUsd(model),
+  };
+
+  /** A month begins when the first clock says so, and does not come back. */
+  const spentUsd = (model: ModelName): number => {
+    const since = forgotten.get(model) ?? -Infinity;
+    let month = "";
+    let total = 0;
+    for (const seen of transitions) {
+      if (seen.model !== model || seen.atMs <= since) continue;
+      const now = new Date(seen.commit.entry.receivedAtMs).toISOString().slice(0, 7);
+      if (now > month) total = 0;
+      month = now > month ? now : month;
+      const manifest = seen.before?.manifest;
+      for (const { run, reservedUsd } of seen.commit.runs) {
+        if (manifest === undefined || reservedUsd === 0) continue;
+        const seconds = jobs.jobs.get(run)?.facts.machineSeconds ?? 0;
+        total += settle(manifest, seconds, reservedUsd);
+      }
+    }
+    return total;
   };
 
   const requestsPerSecond = (endpoint: string): number =>

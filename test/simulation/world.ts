@@ -43,8 +43,8 @@ export interface World {
   readonly poison: readonly string[];
   /** Whether a model was forgotten after a time: its memory began anew. */
   readonly forgottenSince: (model: ModelName, atMs: number) => boolean;
-  /** What a model's runs really cost, or may still cost, in the month of an instant. */
-  readonly spentUsd: (model: ModelName, atMs: number) => number;
+  /** What a model's ended runs really cost in this month. */
+  readonly spentUsd: (model: ModelName) => number;
   /** Distinct ids of what consumers got, by topic. */
   readonly consumed: ReadonlyMap<string, ReadonlySet<string>>;
 }

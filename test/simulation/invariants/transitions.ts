@@ -189,7 +189,7 @@ export const budgetHolds = (seen: SeenTransition, world: World): Finding => {
   if (request === undefined || seen.before === null) return null;
   const { usdPerRunMax, usdPerMonthMax } = seen.before.manifest.budget;
   if (request.to.reservedUsd > usdPerRunMax) return `run ${request.to.run} may cost too much`;
-  const spent = world.spentUsd(seen.model, seen.commit.entry.receivedAtMs);
+  const spent = world.spentUsd(seen.model);
   const total = spent + request.to.reservedUsd;
   return total <= usdPerMonthMax + 0.01
     ? null
