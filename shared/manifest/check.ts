@@ -15,7 +15,9 @@ const cronError = (cron: string): string | null => {
   try {
     return new Cron(cron, { paused: true }).nextRun() === null ? "never comes due" : null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    // The library counts days and months from zero in its message, so its number is left out.
+    const text = error instanceof Error ? error.message : String(error);
+    return text.replace(/^CronPattern: /, "").replace(/: -?\d+$/, "");
   }
 };
 

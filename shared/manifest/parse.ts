@@ -111,17 +111,37 @@ const fail = (problems: readonly Problem[]): ParsedManifest => ({
 const refuse = (message: string): ParsedManifest =>
   fail([{ line: 1, column: 1, path: "", message }]);
 
-const readDocument = (document: Document.Parsed, lines: LineCounter): ParsedManifest => {
+/** One slip often breaks every line after it: the first few errors tell, and a tab tells everything. */
+const syntaxErrorsMax = 3;
+const tellingErrors = (errors: Document.Parsed["errors"]): Document.Parsed["errors"] => {
+  const tabs = errors.filter(({ code }) => code === "TAB_AS_INDENT");
+  return (tabs.length > 0 ? tabs : errors).slice(0, syntaxErrorsMax);
+};
+
+const syntaxText = (text: string, { code, message, pos }: Document.Parsed["errors"][number]) => {
+  if (code === "DUPLICATE_KEY") {
+    const key = /^[^:\s]+/.exec(text.slice(pos[0]))?.[0];
+    return `${key === undefined ? "a field" : `"${key}"`} is given twice here; keep one of them`;
+  }
+  if (code === "TAB_AS_INDENT") return "a tab cannot indent YAML; use spaces";
+  return (message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, "");
+};
+
+const readDocument = (
+  text: string,
+  document: Document.Parsed,
+  lines: LineCounter,
+): ParsedManifest => {
   const at = (offset: number) => {
     const { line, col } = lines.linePos(offset);
     return { line: Math.max(1, line), column: Math.max(1, col) };
   };
   if (document.errors.length > 0) {
     return fail(
-      document.errors.map((error) => ({
+      tellingErrors(document.errors).map((error) => ({
         ...at(error.pos[0]),
         path: "",
-        message: (error.message.split("\n")[0] ?? "").replace(/ at line \d+, column \d+:?$/, ""),
+        message: syntaxText(text, error),
       })),
     );
   }
@@ -131,6 +151,11 @@ const readDocument = (document: Document.Parsed, lines: LineCounter): ParsedMani
     content = document.toJS({ maxAliasCount: 100 });
   } catch (error) {
     return refuse(error instanceof Error ? error.message : String(error));
+  }
+  if (typeof content !== "object" || content === null || Array.isArray(content)) {
+    return refuse(
+      "is no manifest: it must be fields and values, and begin with apiVersion: continuo/v1",
+    );
   }
   const parsed = manifestSchema.safeParse(content);
   const found = parsed.success
@@ -164,7 +189,7 @@ export const parseManifests = (text: string): readonly ParsedManifest[] => {
   );
   if (filled.length === 0)
     return [refuse("is empty; a manifest begins with apiVersion: continuo/v1")];
-  return filled.map((document) => readDocument(document, lines));
+  return filled.map((document) => readDocument(text, document, lines));
 };
 
 /** Reads a text that must hold exactly one manifest. */

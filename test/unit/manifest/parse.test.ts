@@ -91,11 +91,15 @@ describe("a manifest that is wrong names the line and says what was meant", () =
       (text) => text.replace("{ name: origin", "{ name: is_late"),
       'm.yaml:12:15 dataset.features[1].name: "is_late" is the label; a model must not be given what it predicts',
     ],
-    ["a tab", (text) => text.replace("  label", "\tlabel"), "m.yaml:8:1"],
+    [
+      "a tab",
+      (text) => text.replace("  label", "\tlabel"),
+      "m.yaml:8:1 a tab cannot indent YAML; use spaces",
+    ],
     [
       "a key written twice",
       (text) => `${text}name: again\n`,
-      "m.yaml:23:1 Map keys must be unique",
+      'm.yaml:23:1 "name" is given twice here; keep one of them',
     ],
   ];
   test.each(cases)("%s", (_, spoil, expected) => {
@@ -107,7 +111,7 @@ describe("a manifest that is wrong names the line and says what was meant", () =
   });
 
   test("a file that is no mapping", () => {
-    expect(problems("- a\n- b\n")[0]).toContain("m.yaml:1:1 expected object, received array");
+    expect(problems("- a\n- b\n")[0]).toContain("m.yaml:1:1 is no manifest: it must be fields");
   });
 
   test("aliases that unfold without end", () => {
