@@ -286,7 +286,7 @@ describe("the same state with Monitoring emptied", () => {
       (await current()).phase === "progressing" ? true : null,
     );
     const looked = ticks.count();
-    await until("twelve ticks", 60, () => (ticks.count() >= looked + 12 ? true : null));
+    await until("ten ticks", 60, () => (ticks.count() >= looked + 10 ? true : null));
 
     const rollout = await current();
     expect(rollout).toMatchObject({ isLive: true, phase: "progressing", weight: 1 });
