@@ -18,9 +18,9 @@ const config = defineConfig({
   root: new URL("..", import.meta.url).pathname,
   test: {
     projects: [
-      project("unit", { timeoutMs: 10_000 }),
-      project("contract", { timeoutMs: 60_000 }),
-      project("flow", { timeoutMs: 30_000 }),
+      project("unit", { timeoutMs: 30_000 }),
+      project("contract", { timeoutMs: 120_000 }),
+      project("flow", { timeoutMs: 60_000 }),
       // Each instance wants the machine for itself: its analysis looks at latencies.
       project("e2e", { timeoutMs: 300_000, fileParallelism: false }),
     ],

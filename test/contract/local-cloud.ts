@@ -89,7 +89,7 @@ export async function withLocalCloud(
 export async function eventually<Value>(
   what: string,
   look: () => Value | undefined | false | Promise<Value | undefined | false>,
-  limitMs = 10_000,
+  limitMs = 30_000,
 ): Promise<Value> {
   const deadline = performance.now() + limitMs;
   for (;;) {

@@ -127,7 +127,7 @@ test("a killed cloud finishes its jobs after the next start, and no container is
       const [found] = await second.client.getPipelineJob({ name });
       return /SUCCEEDED|FAILED/.test(String(found.state)) && found;
     },
-    20_000,
+    60_000,
   );
   expect(job.error?.message).toBeUndefined();
   expect(statesOf(job)).toEqual({ one: "SUCCEEDED", two: "SUCCEEDED" });
