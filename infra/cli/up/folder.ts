@@ -88,7 +88,7 @@ const isAlive = (pid: number): boolean => {
 };
 
 /** The process that holds the folder; null when none does. */
-const holderOf = (folder: string): number | null => {
+export const holderOf = (folder: string): number | null => {
   try {
     const pid = Number(readFileSync(filesIn(folder).lock, "utf8"));
     return Number.isInteger(pid) && pid > 0 && isAlive(pid) ? pid : null;

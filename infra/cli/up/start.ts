@@ -5,7 +5,7 @@ import process from "node:process";
 import { stop as stopBundler } from "esbuild";
 import { functions } from "../../../functions/manifest.js";
 import { failed } from "../errors.js";
-import { buildFolder, buildProcesses } from "./build.js";
+import { buildFolder, buildProcesses, removeBuild } from "./build.js";
 import type { Processes } from "./build.js";
 import { keepRunning } from "./child.js";
 import type { Child } from "./child.js";
@@ -152,16 +152,19 @@ export const start = async (options: StartOptions): Promise<Running> => {
   const isContinued = existsSync(filesIn(folder).cloud);
   const giveBack = takeFolder(folder);
   const children: Child[] = [];
+  const bundles = buildFolder(options.root, folder);
+  let images: Promise<void> = Promise.resolve();
   const stop = async (): Promise<void> => {
     // The functions first: they must not meet a cloud that is going away.
     for (const child of children.toReversed()) await child.stop();
+    await images.catch(() => undefined);
+    removeBuild(bundles);
     giveBack();
   };
   try {
     const token = tokenIn(folder);
-    const bundles = buildFolder(options.root, folder);
-    const processes = await buildProcesses(options.root, bundles);
-    const images = writeImages(bundles, folder);
+    const processes = await buildProcesses(options.root, bundles, folder);
+    images = writeImages(bundles, folder);
     // A new cloud needs them for its first training run only; one that continues starts its predictors at once.
     if (isContinued) await images;
     images.catch(() => undefined);
