@@ -1,5 +1,5 @@
 /** Reads the artifacts by which a training run tells what it found. */
-import type { z } from "zod";
+import { z } from "zod";
 import { anomalies, evaluation } from "../../events/artifacts.js";
 import { RejectedError } from "../domain/errors.js";
 import type { PipelineJobFacts } from "../domain/facts.js";
@@ -8,6 +8,29 @@ import type { Objects } from "../ports/objects.js";
 import type { StorageObjects } from "./storage-objects.js";
 
 const artifactBytesMax = 32_000_000;
+/** What is kept of a report's reasons: a table can break a thousand rules, and a document has its limit. */
+const reasonsMax = 20;
+const reasonLengthMax = 1000;
+const issuesMax = 5;
+
+/** The first reasons, and how many more the report holds. */
+const foremost = (reasons: readonly string[], uri: string): readonly string[] => {
+  const kept = reasons.slice(0, reasonsMax).map((reason) => reason.slice(0, reasonLengthMax));
+  const left = reasons.length - kept.length;
+  return left === 0 ? kept : [...kept, `and ${String(left)} more; ${uri} lists them all`];
+};
+
+/** What is wrong with a file, in one line. */
+const problemOf = (error: unknown): string => {
+  if (!(error instanceof z.ZodError)) return error instanceof Error ? error.message : "unreadable";
+  const issues = error.issues.map(({ path, message }) =>
+    path.length === 0 ? message : `${path.join(".")}: ${message}`,
+  );
+  const left = issues.length - issuesMax;
+  return [...issues.slice(0, issuesMax), ...(left > 0 ? [`and ${String(left)} more`] : [])].join(
+    "; ",
+  );
+};
 
 /** What the control plane needs of an evaluation: a user's own evaluator may leave the details out. */
 const summarized = evaluation.pick({
@@ -39,7 +62,7 @@ const readArtifact = async <Schema extends z.ZodType>(
       return { uri: address, content: schema.parse(JSON.parse(body.toString("utf8"))) };
     } catch (error) {
       throw new RejectedError(
-        `${address} is not what a task of ours writes as ${fileName}. Check the image that wrote it. ${error instanceof Error ? error.message : ""}`,
+        `${address} is no ${fileName} as it should be. Check the image that wrote it. ${problemOf(error)}`,
         { cause: error },
       );
     }
@@ -57,9 +80,12 @@ export const readDataGate = async (
   const { verdict } = found.content;
   return {
     verdict,
-    reasons: found.content.anomalies
-      .filter(({ severity }) => severity === "stop" || severity === "ask")
-      .map(({ message }) => message),
+    reasons: foremost(
+      found.content.anomalies
+        .filter(({ severity }) => severity === "stop" || severity === "ask")
+        .map(({ message }) => message),
+      found.uri,
+    ),
     profileUri: uris.profile,
   };
 };
@@ -113,7 +139,7 @@ export const readEvaluation = async (
   return {
     report: found.uri,
     outcome: verdict.outcome,
-    reasons: verdict.reasons,
+    reasons: foremost(verdict.reasons, found.uri),
     numbers: numbersOf(found.content),
     artifact: uris.model,
     artifactDigest: digest,

@@ -22,6 +22,8 @@ type PipelineJob = Omit<PipelineJobMessage, "pipelineSpec" | "runtimeConfig"> & 
 };
 
 const templateBytesMax = 8_000_000;
+/** A run keeps its error in a document, beside much else. */
+const errorLengthMax = 4000;
 
 const artifactShape = z.object({
   uri: z.string().default(""),
@@ -94,7 +96,7 @@ const errorOf = (job: Job): string | null => {
       : [`task ${task.taskName} failed: ${task.error.message}`],
   );
   // The job's own error says which tasks failed; what they said themselves is the reason.
-  if (failures.length > 0) return [...new Set(failures)].join("; ");
+  if (failures.length > 0) return [...new Set(failures)].join("; ").slice(0, errorLengthMax);
   return job.error === undefined || job.error.message === "" ? null : job.error.message;
 };
 

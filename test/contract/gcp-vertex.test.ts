@@ -233,7 +233,28 @@ describe("pipelines", () => {
     await ports.pipelines.submit(request(run), spec);
     const job = await ended(run);
     expect(job).toMatchObject({ state: "failed", evaluation: null });
-    expect(job.error).toMatch(/evaluation.json. Check the image that wrote it/);
+    expect(job.error).toMatch(
+      /is no evaluation.json as it should be. Check the image that wrote it. rows: Invalid input: .*; verdict: /,
+    );
+  });
+
+  it("keeps the first of very many reasons, so that a run still fits into its document", async () => {
+    const run = runId.parse("late-flights-r0000000008");
+    const reasons = Array.from({ length: 60 }, (_, index) => `reason ${index} ${"x".repeat(1500)}`);
+    const verdict = { ...evaluation.verdict, reasons };
+    const spec = pipeline({
+      train: { command: `echo m > ${path("model")}`, outputs: ["model"] },
+      evaluate: {
+        command: write("evaluation", { ...evaluation, verdict }),
+        outputs: ["evaluation"],
+        after: ["train"],
+      },
+    });
+    await ports.pipelines.submit(request(run), spec);
+    const kept = (await ended(run)).evaluation?.reasons ?? [];
+    expect(kept).toHaveLength(21);
+    expect(kept.at(-1)).toMatch(/^and 40 more; gs:.* lists them all$/);
+    expect(JSON.stringify(kept).length).toBeLessThan(25_000);
   });
 
   it("cancels a run, and leaves a run that does not exist alone", async () => {
