@@ -648,7 +648,7 @@ const cancelRun = (
         {
           do: "cancel-pipeline-job",
           run: run.run,
-          to: { ...run, phase: "cancelling" },
+          to: { ...run, phase: "cancelling", askedAtMs: nowMs },
           reason: why,
         },
       ];

@@ -17,6 +17,8 @@ import type {
 
 /** A deployment that has not ended after this long counts as failed; the slowest known take under half of it. */
 const deployMsMax = 60 * 60 * 1000;
+/** A traffic change that has not shown after this long was undone by hand, or cannot be made. */
+const splitMsMax = 15 * 60 * 1000;
 /** An undeployment that has not shown after this long is asked for again. */
 const undeployMsMax = 10 * 60 * 1000;
 
@@ -481,18 +483,19 @@ const decideProgress = (
   const challenger = deployedIn(rollout, name);
   const champion = state.champion?.deployed[name];
   const believed = splitAt(champion, challenger, rollout.weight);
-  const previousWeight = state.manifest.rollout.steps[rollout.step - 1] ?? 0;
+  const previousWeight = rollout.history.at(-1)?.weight ?? 0;
   if (!sameSplit(endpointFacts.trafficSplit, believed)) {
     const before =
       previousWeight === 0 && champion !== undefined
         ? only(champion)
         : splitAt(champion, challenger, previousWeight);
-    return sameSplit(endpointFacts.trafficSplit, before)
+    const mayBePending = nowMs - rollout.stepStartedAtMs < splitMsMax;
+    return sameSplit(endpointFacts.trafficSplit, before) && mayBePending
       ? ignore("the traffic change of this step is still to be performed")
       : park(
           state,
           rollout,
-          `traffic of ${endpoint} was changed by hand to ${JSON.stringify(endpointFacts.trafficSplit)}`,
+          `traffic of ${endpoint} is ${JSON.stringify(endpointFacts.trafficSplit)}, not ${JSON.stringify(believed)}: it was changed by hand, or could not be set`,
         );
   }
   const { bakeSeconds, analysis } = state.manifest.rollout;
@@ -555,7 +558,10 @@ const decideAdvance = (
 ): readonly Decision[] => {
   const { name, endpoint } = environmentAt(state, rollout.environment);
   const history = remember(rollout, verdict, nowMs);
-  const next = state.manifest.rollout.steps[rollout.step + 1];
+  // The steps may have been changed since this one began: only a higher weight can be next.
+  const { steps } = state.manifest.rollout;
+  const step = steps.findIndex((weight) => weight > rollout.weight);
+  const next = steps[step];
   const because = `step ${rollout.weight} % successful: ${verdict.reasons.join("; ")}`;
   if (next === undefined) return promote(state, { ...rollout, history }, because, nowMs);
   const champion = state.champion?.deployed[name];
@@ -566,7 +572,7 @@ const decideAdvance = (
       to: {
         ...rollout,
         history,
-        step: rollout.step + 1,
+        step,
         weight: next,
         stepStartedAtMs: nowMs,
         segments: [...rollout.segments, ...counted],
@@ -579,7 +585,7 @@ const decideAdvance = (
       endpoint,
       split: splitAt(champion, challenger, next),
       expected: splitAt(champion, challenger, rollout.weight),
-      reason: `canary step ${rollout.step + 2}: ${next} %`,
+      reason: `canary step ${step + 1}: ${next} %`,
     },
   ];
 };

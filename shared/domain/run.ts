@@ -209,6 +209,9 @@ const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
 /** A submission that a cancellation overtook has reached Vertex AI after this long, or never will. */
 const submissionMsMax = 5 * 60_000;
 
+/** A job that still runs after this long is cancelled again. */
+const cancellationMsMax = 10 * 60_000;
+
 /** A run without a job: it is still being created, or it is gone for good. */
 const decideMissingJob = (
   state: ModelState,
@@ -282,8 +285,19 @@ export const decideJob = (
           {
             do: "cancel-pipeline-job",
             run: run.run,
-            to: { ...run, phase: "cancelling", timedOutIn: run.phase },
+            to: { ...run, phase: "cancelling", timedOutIn: run.phase, askedAtMs: nowMs },
             reason: `the run exceeded its timeout of ${state.manifest.training.timeoutSeconds} s`,
+          },
+        ];
+      }
+      // A cancellation that came before its job was created has cancelled nothing.
+      if (run.phase === "cancelling" && nowMs - run.askedAtMs >= cancellationMsMax) {
+        return [
+          {
+            do: "cancel-pipeline-job",
+            run: run.run,
+            to: { ...run, askedAtMs: nowMs },
+            reason: `its PipelineJob still runs ${cancellationMsMax / 60_000} minutes after its cancellation was asked for`,
           },
         ];
       }

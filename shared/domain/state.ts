@@ -100,6 +100,8 @@ export type RunState =
       readonly phase: "cancelling";
       /** The phase in which its time was over; absent when somebody asked for its end. */
       readonly timedOutIn?: "validating" | "training" | "evaluating";
+      /** When its job's cancellation was asked for last. */
+      readonly askedAtMs: number;
     })
   | (SubmittedRun & { readonly phase: "judging" } & JudgedFields)
   | (SubmittedRun & { readonly phase: "registering" } & JudgedFields);

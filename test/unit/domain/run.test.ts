@@ -78,11 +78,18 @@ describe("a training run", () => {
       reason: /timeout of 14400 s/,
     },
     {
-      name: "is not cancelled twice",
+      name: "is not cancelled twice at once",
+      phase: "cancelling",
+      job: {},
+      atMs: nowMs + 60_000,
+      does: ["ignore"],
+    },
+    {
+      name: "is cancelled again when its job was created after the first cancellation",
       phase: "cancelling",
       job: {},
       atMs: nowMs + hourMs,
-      does: ["ignore"],
+      does: ["cancel-pipeline-job"],
     },
     {
       name: "fails with its job, in Vertex AI's words",

@@ -117,7 +117,7 @@ export const runs: Readonly<Record<RunState["phase"], RunState>> = {
   validating: { ...submitted, phase: "validating" },
   training: { ...submitted, phase: "training" },
   evaluating: { ...submitted, phase: "evaluating" },
-  cancelling: { ...submitted, phase: "cancelling" },
+  cancelling: { ...submitted, phase: "cancelling", askedAtMs: submitted.submittedAtMs },
   judging: { ...submitted, phase: "judging", evaluation, machineSeconds: 60 },
   registering: { ...submitted, phase: "registering", evaluation, machineSeconds: 60 },
 };
