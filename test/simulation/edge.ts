@@ -7,12 +7,10 @@ import {
   registryAudit,
 } from "../../events/sources/cloud-logging.js";
 import type { Source } from "../../events/sources/message.js";
-import { InvalidEventError } from "../../shared/domain/errors.js";
 import type { Ports } from "../../shared/ports/ports.js";
-import { keepDeadLetter, sendToDeadLetters } from "../../shared/runtime/dead-letter.js";
-import { readWith } from "../../shared/runtime/edge.js";
-import { handleEvent } from "../../shared/runtime/handle.js";
-import { messageOf, type Delivery } from "../../shared/runtime/push.js";
+import { keepDeadLetter } from "../../shared/runtime/dead-letter.js";
+import { handlingEvents } from "../../shared/runtime/edge.js";
+import type { Delivery } from "../../shared/runtime/push.js";
 import { reconcile, tick } from "../../shared/runtime/tick.js";
 import type { Invocation } from "./processes.js";
 
@@ -23,56 +21,36 @@ export interface SimulatedFunction {
   readonly handle: (delivery: Delivery, ports: Ports, invocation: Invocation) => Promise<void>;
 }
 
-/** How a planted bug may change what the edge does; the product's own behaviour when absent. */
-export interface EdgeOptions {
-  readonly rename?: (eventId: string, messageId: string) => string;
-}
-
 const onEvents = (
   name: string,
   topic: string,
-  options: EdgeOptions,
   ...sources: readonly Source[]
-): SimulatedFunction => ({
-  name,
-  topic,
-  handle: async (delivery, ports) => {
-    try {
-      for (const event of readWith(sources, messageOf(delivery))) {
-        const id = options.rename?.(event.id, delivery.id) ?? event.id;
-        await handleEvent({ ...event, id }, { function: name, ports });
-      }
-    } catch (error) {
-      if (!(error instanceof InvalidEventError)) throw error;
-      await sendToDeadLetters(name, error.message, delivery, ports);
-    }
-  },
-});
+): SimulatedFunction => ({ name, topic, handle: handlingEvents(name, ...sources) });
 
 /** The functions that react to topics, with the sources that the deployed ones read. */
-export const simulatedFunctions = (options: EdgeOptions): readonly SimulatedFunction[] => {
+export const simulatedFunctions = (): readonly SimulatedFunction[] => {
   const functions = [
-    onEvents("on-dataset-arrived", "dataset", options, cloudEvent("dataset.arrived")),
-    onEvents("on-schedule-fired", "schedule", options, cloudEvent("schedule.fired")),
+    onEvents("on-dataset-arrived", "dataset", cloudEvent("dataset.arrived")),
+    onEvents("on-schedule-fired", "schedule", cloudEvent("schedule.fired")),
     onEvents(
       "on-alert-fired",
       "alert",
-      options,
+
       cloudEvent("drift.detected", "skew.detected", "performance.decayed"),
       monitoringAnomaly,
     ),
-    onEvents("on-pipeline-released", "pipeline", options, cloudEvent("pipeline.released")),
+    onEvents("on-pipeline-released", "pipeline", cloudEvent("pipeline.released")),
     onEvents(
       "on-training-run-requested",
       "training-run",
-      options,
+
       cloudEvent("training-run.requested"),
     ),
-    onEvents("on-pipeline-job-changed", "pipeline-job", options, pipelineJobState),
-    onEvents("on-evaluation-completed", "evaluation", options, cloudEvent("evaluation.completed")),
-    onEvents("on-model-version-registered", "model-version", options, registryAudit),
-    onEvents("on-operation-finished", "operation", options, operationAudit),
-    onEvents("on-approval-given", "approval", options, cloudEvent("approval.given")),
+    onEvents("on-pipeline-job-changed", "pipeline-job", pipelineJobState),
+    onEvents("on-evaluation-completed", "evaluation", cloudEvent("evaluation.completed")),
+    onEvents("on-model-version-registered", "model-version", registryAudit),
+    onEvents("on-operation-finished", "operation", operationAudit),
+    onEvents("on-approval-given", "approval", cloudEvent("approval.given")),
   ];
   const topicOf = (name: string): string =>
     functions.find((known) => known.name === name)?.topic ?? name;

@@ -1,5 +1,7 @@
-/** `npm run simulate -- --seeds 1000` plays seeds; `--seed N --trace` replays one, byte for byte. */
+/** `npm run simulate -- --seeds 1000` plays seeds; `--seed N --trace` replays one, byte for byte; `--plant` hunts planted bugs. */
 import { parseArgs } from "node:util";
+import { hunt, huntText } from "./hunt.js";
+import { plantedBugs } from "./planted-bugs.js";
 import { emptyTally, count, failure, figures } from "./report.js";
 import { quietly } from "./quietly.js";
 import { runSeed } from "./run-seed.js";
@@ -11,6 +13,7 @@ const { values } = parseArgs({
     from: { type: "string", default: "1" },
     seed: { type: "string" },
     trace: { type: "boolean", default: false },
+    plant: { type: "boolean", default: false },
     shrink: { type: "boolean", default: true },
     failures: { type: "string", default: "5" },
     "without-acts": { type: "string", default: "" },
@@ -72,8 +75,21 @@ const playAll = async (from: number, seeds: number): Promise<boolean> => {
   return failing.length === 0;
 };
 
-const isWhole =
-  values.seed === undefined
-    ? await playAll(number("from", values.from), number("seeds", values.seeds))
-    : await replay(number("seed", values.seed));
+const huntAll = async (seedsMax: number): Promise<boolean> => {
+  let isEachCaught = true;
+  for (const bug of Object.keys(plantedBugs)) {
+    const found = await quietly(() => hunt(bug, seedsMax));
+    isEachCaught &&= found.result !== null;
+    console.log(huntText(found));
+  }
+  return isEachCaught;
+};
+
+const main = (): Promise<boolean> => {
+  if (values.seed !== undefined) return replay(number("seed", values.seed));
+  const seeds = number("seeds", values.seeds);
+  return values.plant ? huntAll(seeds) : playAll(number("from", values.from), seeds);
+};
+
+const isWhole = await main();
 process.exitCode = isWhole ? 0 : 1;

@@ -38,7 +38,7 @@ export const drawPolicy = (random: Random) => ({
   budget: random.pick([
     { usdPerRunMax: 50, usdPerMonthMax: 500 },
     { usdPerRunMax: 50, usdPerMonthMax: 500 },
-    { usdPerRunMax: 2, usdPerMonthMax: 1.2 },
+    { usdPerRunMax: 2, usdPerMonthMax: 0.6 },
     { usdPerRunMax: 0.15, usdPerMonthMax: 500 },
   ]),
 });

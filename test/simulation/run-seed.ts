@@ -3,9 +3,10 @@ import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import type { Decision } from "../../shared/domain/decision.js";
 import { settle } from "../../shared/domain/budget.js";
+import { InvalidEventError } from "../../shared/domain/errors.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
-import { redrive } from "../../shared/runtime/dead-letter.js";
+import { redrive, sendToDeadLetters } from "../../shared/runtime/dead-letter.js";
 import { handleEvent } from "../../shared/runtime/handle.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
 import { memoryState, type Transition } from "../fixtures/memory-state.js";
@@ -14,7 +15,7 @@ import { endpointWorld, type EndpointChange } from "./cloud/endpoints.js";
 import { trafficMetrics } from "./cloud/metrics.js";
 import { pipelineJobs } from "./cloud/pipeline-jobs.js";
 import { modelRegistry } from "./cloud/registry.js";
-import { simulatedFunctions, type EdgeOptions } from "./edge.js";
+import { simulatedFunctions } from "./edge.js";
 import { faultyPorts } from "./faulty-ports.js";
 import { everythingEndsOrWaitsForAPerson } from "./invariants/at-rest.js";
 import { invariants } from "./invariants/all.js";
@@ -28,9 +29,11 @@ import { traceOf } from "./trace.js";
 import { drawWorkload, type Item, type Moment } from "./workload.js";
 import type { Finding, SeenChange, SeenTransition, World } from "./world.js";
 
-/** A planted bug: changes what the product gets to see or what its edge does, never the product itself. */
-export interface Plant extends EdgeOptions {
+/** A planted bug: changes what the product gets to see or when it is answered for, never the product itself. */
+export interface Plant {
   readonly wrap?: (ports: Ports, invocation: Invocation) => Ports;
+  /** Messages are acknowledged before they are handled. */
+  readonly isAcknowledgedFirst?: boolean;
 }
 
 /** What to play. */
@@ -287,14 +290,22 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     );
   };
 
-  for (const { name, topic, handle } of simulatedFunctions(plant)) {
-    topics.subscribe(name, topic, (delivery, answer) =>
+  for (const { name, topic, handle } of simulatedFunctions()) {
+    topics.subscribe(name, topic, (delivery, answer) => {
+      if (plant.isAcknowledgedFirst === true) answer("ack");
       invoke(
         `${name}/${delivery.id}/${delivery.deliveryAttempt}`,
-        (ports, invocation) => handle(delivery, ports, invocation),
+        async (ports, invocation) => {
+          try {
+            await handle(delivery, ports, invocation);
+          } catch (error) {
+            if (!(error instanceof InvalidEventError)) throw error;
+            await sendToDeadLetters(name, error.message, delivery, ports);
+          }
+        },
         answer,
-      ),
-    );
+      );
+    });
   }
   for (const topic of ["notification", "promotion"]) {
     const ids = new Set<string>();

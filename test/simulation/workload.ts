@@ -188,24 +188,37 @@ const interesting = [
   "park-model",
 ] as const;
 
+const drawInterrupter = (random: Random, model: string): Act => {
+  if (random.chance(0.4)) return { do: "run the tick by hand" };
+  const command = random.pick(["pause", "resume", "abort", "roll-back", "cancel-run"]);
+  return { do: "command", model, command };
+};
+
+interface Interruption {
+  readonly atMs: Moment;
+  readonly act: Act;
+}
+
 /** People and schedules that act just when something was decided: races come from bad timing. */
-const drawInterruption = (
-  random: Random,
-  model: string,
-): { readonly atMs: Moment; readonly act: Act } => ({
+const drawInterruption = (random: Random, model: string): Interruption => ({
   atMs: {
     model,
     decision: random.pick(interesting),
     nth: random.whole(1, 3),
     delayMs: random.pick([0, 0, 100, 2000, 30_000]) * random.next(),
   },
-  act: random.chance(0.4)
-    ? { do: "run the tick by hand" }
-    : {
-        do: "command",
-        model,
-        command: random.pick(["pause", "resume", "abort", "roll-back", "cancel-run"]),
-      },
+  act: drawInterrupter(random, model),
+});
+
+/** Somebody changes the traffic between a decision and its effect. */
+const drawTrafficRace = (random: Random, model: string): Interruption => ({
+  atMs: {
+    model,
+    decision: random.pick(["set-traffic-split", "roll-back"]),
+    nth: random.whole(1, 6),
+    delayMs: random.between(0, 60),
+  },
+  act: { do: "move traffic by hand", model, draw: random.next() },
 });
 
 /** Draws everything that happens to the models of one seed within a span of time. */
@@ -218,7 +231,7 @@ export const drawWorkload = (
     drawManifest(random, index + 1),
   );
   const acts: { readonly atMs: number; readonly act: Act }[] = [];
-  const interruptions: { readonly atMs: Moment; readonly act: Act }[] = [];
+  const interruptions: Interruption[] = [];
   for (const [index, manifest] of manifests.entries()) {
     const model = manifest.name;
     acts.push({ atMs: index, act: { do: "apply", manifest } });
@@ -247,6 +260,9 @@ export const drawWorkload = (
     const interruptionsMax = random.pick([0, 2, 8]);
     for (let count = 0; count < interruptionsMax; count += 1) {
       interruptions.push(drawInterruption(random, model));
+    }
+    for (let count = 0; count < options.meddlesPerHour; count += 1) {
+      interruptions.push(drawTrafficRace(random, model));
     }
   }
   return [...acts.toSorted((a, b) => a.atMs - b.atMs), ...interruptions].map((item, index) => ({

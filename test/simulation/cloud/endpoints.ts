@@ -21,8 +21,6 @@ export interface EndpointChange {
   readonly by: "us" | "a person";
   readonly before: Split;
   readonly after: Split;
-  /** For a split set by us: the split that it was to start from. */
-  readonly expected?: Split;
   readonly deployed: readonly DeployedModelId[];
   readonly about?: DeployedModelId;
 }
@@ -146,15 +144,10 @@ export const endpointWorld = (
     );
   };
 
-  const setSplit = (
-    endpoint: Endpoint,
-    split: Split,
-    by: EndpointChange["by"],
-    expected?: Split,
-  ): void => {
+  const setSplit = (endpoint: Endpoint, split: Split, by: EndpointChange["by"]): void => {
     const before = endpoint.split;
     endpoint.split = { ...split };
-    tell(endpoint, { what: "split", by, before, ...(expected === undefined ? {} : { expected }) });
+    tell(endpoint, { what: "split", by, before });
   };
 
   const remove = (endpoint: Endpoint, id: DeployedModelId, by: EndpointChange["by"]): void => {
@@ -250,7 +243,7 @@ export const endpointWorld = (
         if (!isAllowed(endpoint, wanted)) {
           throw new RejectedError(`${JSON.stringify(split)} names a model that is not deployed`);
         }
-        setSplit(endpoint, wanted, "us", parsedSplit(expected));
+        setSplit(endpoint, wanted, "us");
       },
       predict: async (name) => {
         const endpoint = existing(name);

@@ -37,11 +37,22 @@ export const trafficIsWhole = (seen: SeenChange): Finding => {
   return lost === undefined ? null : `${seen.endpoint} sends traffic to ${lost[0]}, which is gone`;
 };
 
-/** A split is set only from the split that the decision knew of. */
-export const trafficIsNeverOverwrittenBlindly = (seen: SeenChange): Finding =>
-  seen.what !== "split" || seen.by !== "us" || sameSplit(seen.before, seen.expected ?? {})
+/** A split is set only where the decision to set it knew the one before. */
+export const trafficIsNeverOverwrittenBlindly = (seen: SeenChange, world: World): Finding => {
+  if (seen.what !== "split" || seen.by !== "us") return null;
+  const isDecided = world.transitions.some(({ commit }) =>
+    commit.entry.decisions.some(
+      ({ decision }) =>
+        decision.do === "set-traffic-split" &&
+        decision.endpoint === seen.endpoint &&
+        sameSplit(decision.split, seen.after) &&
+        sameSplit(decision.expected, seen.before),
+    ),
+  );
+  return isDecided
     ? null
-    : `${seen.endpoint} had ${JSON.stringify(seen.before)}, not ${JSON.stringify(seen.expected)}, when it was set`;
+    : `nobody decided to change ${seen.endpoint} from ${JSON.stringify(seen.before)} to ${JSON.stringify(seen.after)}`;
+};
 
 /** Traffic rises only for the champion, or for a challenger up to the weight of its step. */
 export const weightsRiseOnlyForWhoMayServe = (seen: SeenChange, world: World): Finding => {

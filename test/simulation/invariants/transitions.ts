@@ -146,6 +146,18 @@ export const championWasEvaluated = (seen: SeenTransition, world: World): Findin
     : `champion ${promoted.versionId} is not the artifact that was evaluated`;
 };
 
+/** Within a rollout the weight only rises, and who becomes champion served everything before. */
+export const weightsOnlyRise = (seen: SeenTransition): Finding => {
+  const [was, is] = [seen.before?.rollout, seen.after?.rollout];
+  if (was?.phase !== "progressing" || was.rollout !== is?.rollout) return null;
+  if ("weight" in is && is.weight < was.weight) {
+    return `the weight of ${is.rollout} fell from ${was.weight} to ${is.weight} %`;
+  }
+  return find(seen, "promote") !== undefined && was.weight < 100
+    ? `${was.rollout} was promoted at ${was.weight} %`
+    : null;
+};
+
 /** A run ends with what its own job found, and not before its job. */
 export const runsEndAsTheirJobsDid = (seen: SeenTransition, world: World): Finding => {
   const record = find(seen, "end-run")?.record;
