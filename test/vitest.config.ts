@@ -21,6 +21,7 @@ const config = defineConfig({
       project("unit", { timeoutMs: 30_000 }),
       project("contract", { timeoutMs: 120_000 }),
       project("flow", { timeoutMs: 60_000 }),
+      project("simulation", { timeoutMs: 300_000 }),
       // Each instance wants the machine for itself: its analysis looks at latencies.
       project("e2e", { timeoutMs: 300_000, fileParallelism: false }),
     ],
