@@ -1,7 +1,19 @@
 /** What a run of many seeds says in the end. */
-import type { SeedResult } from "./run-seed.js";
+import type { SeedResult, Violation } from "./run-seed.js";
 import type { Shrunk } from "./shrink.js";
 import type { Item } from "./workload.js";
+
+/** What is kept of a seed once it is played. */
+export type SeedSummary = Pick<SeedResult, "seed" | "violation" | "events" | "steps" | "faults">;
+
+/** What to keep of a seed. */
+export const summaryOf = ({ seed, violation, events, steps, faults }: SeedResult): SeedSummary => ({
+  seed,
+  violation,
+  events,
+  steps,
+  faults,
+});
 
 /** Sums over seeds. */
 export interface Tally {
@@ -9,32 +21,49 @@ export interface Tally {
   events: number;
   steps: number;
   readonly faults: Map<string, number>;
+  readonly failing: { readonly seed: number; readonly violation: Violation }[];
 }
 
 /** A tally of nothing. */
-export const emptyTally = (): Tally => ({ seeds: 0, events: 0, steps: 0, faults: new Map() });
+export const emptyTally = (): Tally => ({
+  seeds: 0,
+  events: 0,
+  steps: 0,
+  faults: new Map(),
+  failing: [],
+});
 
 /** Adds one seed to a tally. */
-export const count = (tally: Tally, result: SeedResult): void => {
+export const count = (tally: Tally, result: SeedSummary): void => {
   tally.seeds += 1;
   tally.events += result.events;
   tally.steps += result.steps;
+  if (result.violation !== null) {
+    tally.failing.push({ seed: result.seed, violation: result.violation });
+  }
   for (const [kind, times] of result.faults) {
     tally.faults.set(kind, (tally.faults.get(kind) ?? 0) + times);
   }
 };
 
-const perSecond = (amount: number, seconds: number): string => (amount / seconds).toFixed(0);
+/** How fast a run was. */
+export const rates = ({ seeds, events, steps }: Tally, seconds: number) => ({
+  seedsPerSecond: Math.round((10 * seeds) / seconds) / 10,
+  eventsPerSecond: Math.round(events / seconds),
+  stepsPerSecond: Math.round(steps / seconds),
+});
 
 /** The figures of a run, line by line. */
-export const figures = (tally: Tally, seconds: number): string =>
-  [
-    `${tally.seeds} seeds in ${seconds.toFixed(1)} s: ${(tally.seeds / seconds).toFixed(1)} seeds/s, ${perSecond(tally.events, seconds)} events/s, ${perSecond(tally.steps, seconds)} steps/s`,
-    `${tally.events} events, faults injected:`,
+export const figures = (tally: Tally, seconds: number): string => {
+  const { seedsPerSecond, eventsPerSecond, stepsPerSecond } = rates(tally, seconds);
+  return [
+    `${tally.seeds} seeds in ${seconds.toFixed(1)} s: ${seedsPerSecond} seeds/s, ${eventsPerSecond} events/s, ${stepsPerSecond} steps/s`,
+    `${tally.events} events${tally.faults.size === 0 ? "" : ", faults injected:"}`,
     ...[...tally.faults]
       .toSorted(([, a], [, b]) => b - a)
       .map(([kind, times]) => `  ${String(times).padStart(8)} ${kind}`),
   ].join("\n");
+};
 
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
 

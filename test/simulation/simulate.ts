@@ -1,0 +1,148 @@
+/** The simulation as a command: plays seeds, replays one, or hunts planted bugs. */
+import { hunt, huntText } from "./hunt.js";
+import { readOptions, usage, UsageError, type Asked } from "./options.js";
+import { plantedBugs } from "./planted-bugs.js";
+import { play } from "./play.js";
+import { quietly } from "./quietly.js";
+import { count, emptyTally, failure, figures, rates } from "./report.js";
+import { runSeed } from "./run-seed.js";
+import { shrink } from "./shrink.js";
+
+/** Where a command writes: what it found, and how far it is. */
+export interface Output {
+  readonly line: (text: string) => void;
+  readonly progress: (text: string) => void;
+}
+
+const progressMs = 10_000;
+
+const replay = async (
+  { seed, isTraced, withoutActs, withoutFaults }: Asked & { readonly do: "replay" },
+  { line }: Output,
+): Promise<boolean> => {
+  const result = await quietly(() => runSeed({ seed, isTraced, withoutActs, withoutFaults }));
+  for (const text of result.trace) line(text);
+  const { violation, events, steps } = result;
+  if (violation !== null) line(failure({ result, withoutActs, withoutFaults }));
+  else if (!isTraced) line(`seed ${seed}: no violation in ${events} events and ${steps} steps`);
+  return violation === null;
+};
+
+/** The failing seed again, thinned out as far as the same invariant still breaks. */
+const explained = async (seed: number, isShrunk: boolean): Promise<string> => {
+  const result = await runSeed({ seed });
+  return failure(
+    isShrunk
+      ? await shrink(seed, result)
+      : { result, withoutActs: new Set<number>(), withoutFaults: new Set<string>() },
+  );
+};
+
+const playAll = async (
+  asked: Asked & { readonly do: "play" },
+  { line, progress }: Output,
+): Promise<boolean> => {
+  const { mode, from, seeds, workers, failuresMax, isShrunk, isJson } = asked;
+  const tally = emptyTally();
+  const startMs = performance.now();
+  const secondsSinceStart = (): number => (performance.now() - startMs) / 1000;
+  let toldMs = startMs;
+  await play({
+    mode,
+    from,
+    seeds,
+    workers,
+    played: (summary) => {
+      count(tally, summary);
+      const { seed, violation } = summary;
+      if (violation !== null) {
+        progress(`seed ${seed} breaks ${violation.invariant}: ${violation.finding}`);
+      }
+      if (performance.now() - toldMs < progressMs) return;
+      toldMs = performance.now();
+      const left = secondsSinceStart() * (seeds / tally.seeds - 1);
+      progress(
+        `${tally.seeds} of ${seeds} seeds, ${tally.failing.length} violations, ${left.toFixed(0)} s to go`,
+      );
+    },
+  });
+  const seconds = secondsSinceStart();
+  const failing = tally.failing.map(({ seed }) => seed);
+  if (isJson) {
+    const { seeds: played, events, steps, failing: violations } = tally;
+    const faults = Object.fromEntries(tally.faults);
+    line(
+      JSON.stringify(
+        {
+          mode,
+          from,
+          seeds: played,
+          events,
+          steps,
+          seconds,
+          ...rates(tally, seconds),
+          faults,
+          violations,
+        },
+        null,
+        2,
+      ),
+    );
+    return failing.length === 0;
+  }
+  if (mode === "runtime") {
+    await quietly(async () => {
+      for (const seed of failing.slice(0, failuresMax)) line(await explained(seed, isShrunk));
+    });
+  }
+  line(figures(tally, seconds));
+  line(
+    failing.length === 0
+      ? "no violation"
+      : `${failing.length} seeds break an invariant: ${failing.slice(0, 50).join(", ")}`,
+  );
+  return failing.length === 0;
+};
+
+const huntAll = async (
+  { seeds, isJson }: Asked & { readonly do: "plant" },
+  { line }: Output,
+): Promise<boolean> => {
+  const caught: Record<string, { readonly seeds: number; readonly by: string | null }> = {};
+  for (const bug of Object.keys(plantedBugs)) {
+    const found = await quietly(() => hunt(bug, seeds));
+    caught[bug] = { seeds: found.seeds, by: found.result?.violation?.invariant ?? null };
+    if (!isJson) line(huntText(found));
+  }
+  if (isJson) line(JSON.stringify(caught, null, 2));
+  const missed = Object.values(caught).filter(({ by }) => by === null).length;
+  if (!isJson) {
+    const bugs = Object.keys(caught).length;
+    line(
+      missed === 0 ? `all ${bugs} planted bugs were caught` : `${missed} of ${bugs} were missed`,
+    );
+  }
+  return missed === 0;
+};
+
+/** Does what a command line asks for; returns the exit code. */
+export const simulate = async (args: readonly string[], output: Output): Promise<number> => {
+  try {
+    const asked = readOptions(args);
+    switch (asked.do) {
+      case "help":
+        output.line(usage);
+        return 0;
+      case "replay":
+        return (await replay(asked, output)) ? 0 : 1;
+      case "play":
+        return (await playAll(asked, output)) ? 0 : 1;
+      case "plant":
+        return (await huntAll(asked, output)) ? 0 : 1;
+    }
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    output.progress(`${error.message}\nnpm run simulate -- --help shows what there is`);
+    return 2;
+  }
+};
