@@ -27,6 +27,24 @@ const flags = {
   "deploy-delay-ms": { check: ms, example: "2000", fallback: "2000" },
   "metric-delay-ms": { check: ms, example: "1000", fallback: "1000" },
   "metric-period-ms": { check: ms.min(1), example: "1000", fallback: "1000" },
+  "call-delays": {
+    check: z
+      .string()
+      .regex(
+        /^(?:[A-Z]\w*=\d{1,6}\+\d{1,6}(?:,|$))*$/,
+        "must name RPCs, each with milliseconds before it is done and before it is answered",
+      )
+      .transform((text) =>
+        [...text.matchAll(/(\w+)=(\d+)\+(\d+)/g)].map(([, method = "", before, after]) => ({
+          method,
+          beforeMs: Number(before),
+          afterMs: Number(after),
+        })),
+      ),
+    example: "CreatePipelineJob=200+200,Publish=50+50",
+    fallback: "",
+  },
+  "call-log": { check: z.string(), example: ".continuo/calls.jsonl", fallback: "" },
   products: {
     check: z
       .string()
@@ -77,6 +95,8 @@ export function readConfig(
     deployDelayMs: read("deploy-delay-ms"),
     metricDelayMs: read("metric-delay-ms"),
     metricPeriodMs: read("metric-period-ms"),
+    callDelays: read("call-delays"),
+    callLogFile: read("call-log"),
     products: read("products"),
   };
 }

@@ -6,6 +6,7 @@ import { makeIdentity } from "./identity.js";
 import { takeLock } from "./lock.js";
 import { facesOf, makeProducts, productNames, type ProductName } from "./products.js";
 import { makeDispatch } from "./protocol/dispatch.js";
+import { withCalls, type CallDelay } from "./protocol/calls.js";
 import { grpcServer } from "./protocol/grpc.js";
 import { openPort } from "./protocol/port.js";
 import { errorJson, restHandler } from "./protocol/rest.js";
@@ -17,6 +18,10 @@ export interface StartSettings extends CloudSettings {
   readonly port: number;
   /** Products to start; all of them unless said. */
   readonly products?: readonly ProductName[];
+  /** RPCs that take longer than they need to. */
+  readonly callDelays?: readonly CallDelay[];
+  /** A file that takes a JSON line for every step of every RPC; empty for none. */
+  readonly callLogFile?: string;
   /** Takes the cloud's own log, line by line. */
   readonly log?: (line: string) => void;
   /** The clock, in milliseconds. */
@@ -106,7 +111,15 @@ export async function startCloud(settings: StartSettings): Promise<RunningCloud>
       identity,
       faces,
     );
-    const dispatch = makeDispatch(products.flatMap((product) => product.services));
+    const known = makeDispatch(products.flatMap((product) => product.services));
+    const dispatch = {
+      ...known,
+      methods: withCalls(known.methods, {
+        delays: settings.callDelays ?? [],
+        logFile: settings.callLogFile ?? "",
+        now,
+      }),
+    };
     const routes = [identity.route, health, ...products.flatMap((product) => product.routes ?? [])];
     const rest = restHandler(dispatch, log);
 
