@@ -15,6 +15,8 @@ export interface ChildSpec {
   readonly env: () => Readonly<Record<string, string | undefined>>;
   /** Takes everything that the child prints. */
   readonly logFile: string;
+  /** The longest wait before it is started again, however often it died. */
+  readonly restartDelayMsMax: number;
   /** Called whenever it was started again. */
   readonly onRestart: () => void;
 }
@@ -30,7 +32,6 @@ export interface Child {
 
 const readyTimeoutMs = 30_000;
 const restartDelayMs = 500;
-const restartDelayMsMax = 15_000;
 /** A child that lived this long had a good start. */
 const goodLifeMs = 30_000;
 /** From the polite to the certain end. */
@@ -141,6 +142,7 @@ export const keepRunning = async (
 ): Promise<Child> => {
   let current = await startOnce(spec, tell);
   const { address } = current;
+  const { restartDelayMsMax } = spec;
   let isStopping = false;
   let wait: NodeJS.Timeout | undefined;
   let restart: Promise<void> = Promise.resolve();

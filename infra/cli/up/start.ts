@@ -31,6 +31,8 @@ export interface StartOptions {
   readonly isFresh: boolean;
   /** Only the cloud, without functions. */
   readonly isCloudOnly: boolean;
+  /** The longest wait before a process that died is started again. */
+  readonly restartDelayMsMax: number;
   readonly tell: (line: string) => void;
 }
 
@@ -77,6 +79,7 @@ const startCloud = async ({ options, processes, children, announce }: Starting):
       ],
       env: () => process.env,
       logFile: files.cloudLog,
+      restartDelayMsMax: options.restartDelayMsMax,
       onRestart: announce,
     },
     options.tell,
@@ -120,6 +123,7 @@ const startFunctions = async (
       ],
       env: () => env,
       logFile: filesIn(options.folder).functionsLog,
+      restartDelayMsMax: options.restartDelayMsMax,
       onRestart: announce,
     },
     options.tell,

@@ -35,6 +35,7 @@ export interface UpOptions {
   readonly metricPeriodMs?: number;
   readonly metricDelayMs?: number;
   readonly deployDelayMs?: number;
+  readonly restartDelayMsMax: number;
 }
 
 /** Adds those options to a command. */
@@ -54,7 +55,13 @@ export const upOptions = (command: Command): Command =>
     .option("--without <function>", "leave a function out; may be repeated", list, [])
     .option("--metric-period-ms <ms>", "width of one metric sample", integer)
     .option("--metric-delay-ms <ms>", "how late metric samples become visible", integer)
-    .option("--deploy-delay-ms <ms>", "how long a deployment takes", integer);
+    .option("--deploy-delay-ms <ms>", "how long a deployment takes", integer)
+    .option(
+      "--restart-delay-ms-max <ms>",
+      "longest wait before a process that died is started again",
+      integer,
+      15_000,
+    );
 
 const cloudFlags = (options: UpOptions): Readonly<Record<string, string>> =>
   Object.fromEntries(
@@ -84,6 +91,7 @@ export const startInstance = async (
     without: options.without,
     isFresh: options.fresh === true,
     isCloudOnly,
+    restartDelayMsMax: options.restartDelayMsMax,
     tell,
   });
 };
