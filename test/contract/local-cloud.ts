@@ -28,7 +28,8 @@ export interface LocalCloud {
 /** The project of every test. */
 export const testProject = "demo-project";
 
-const grpcOptionsOf = (port: number) => ({
+/** Options with which an official client finds a port over gRPC. */
+export const grpcOptionsOf = (port: number) => ({
   projectId: testProject,
   apiEndpoint: "127.0.0.1",
   servicePath: "127.0.0.1",
@@ -36,7 +37,8 @@ const grpcOptionsOf = (port: number) => ({
   sslCreds: grpc.credentials.createInsecure(),
 });
 
-const restOptionsOf = (port: number) => ({
+/** Options with which an official client finds a port over REST. */
+export const restOptionsOf = (port: number) => ({
   projectId: testProject,
   apiEndpoint: "127.0.0.1",
   servicePath: "127.0.0.1",

@@ -1,0 +1,83 @@
+/** What only the local Pub/Sub promises: ids, durability, honesty about what is not built. */
+import { PubSub } from "@google-cloud/pubsub";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { eventually, testProject, withLocalCloud, type LocalCloud } from "./local-cloud.js";
+import { base64, fresh, pubsubCalls } from "./pubsub-targets.js";
+
+let cloud: LocalCloud;
+const { call, topicWith, publish, pull } = pubsubCalls(() => cloud.port);
+
+beforeAll(async () => {
+  cloud = await withLocalCloud(["pubsub"]);
+});
+afterAll(async () => {
+  await cloud.stop();
+});
+
+describe("durability", () => {
+  it("delivers after a restart what was published and not acknowledged before it", async () => {
+    const { topic, sub } = await topicWith({});
+    await publish(topic, { data: base64("kept") }, { data: base64("done") });
+    const got = await pull(sub);
+    await call("POST", `${sub}:acknowledge`, { ackIds: [got[1]?.ackId] });
+    const { folder } = cloud;
+    await cloud.stop({ keep: true });
+    cloud = await withLocalCloud(["pubsub"], { folder });
+    const [again] = await pull(sub);
+    expect(again?.message.data).toBe(base64("kept"));
+    expect((await call("POST", `${sub}:acknowledge`, { ackIds: [got[0]?.ackId] })).code).toBe(200);
+    expect(await pull(sub)).toEqual([]);
+    const rows = cloud.context.db
+      .prepare(
+        "SELECT count(*) AS count FROM pubsub_backlog WHERE subscription = (SELECT id FROM pubsub_subscriptions WHERE name = ?)",
+      )
+      .get(sub) as { count: number };
+    expect(rows.count).toBe(0);
+  });
+});
+
+describe("the local Pub/Sub", () => {
+  it("gives ids of sixteen digits that rise with the time of publishing", async () => {
+    const { topic } = await topicWith({});
+    const { json } = await publish(topic, { data: base64("a") }, { data: base64("b") });
+    const [first = "", second = ""] = json["messageIds"] as string[];
+    expect(first).toMatch(/^\d{16}$/);
+    expect(BigInt(second)).toBeGreaterThan(BigInt(first));
+  });
+
+  it("answers UNIMPLEMENTED for what is not built, and NOT_FOUND for what does not exist", async () => {
+    const { topic } = await topicWith({});
+    const { code, json } = await call("PUT", `projects/${testProject}/snapshots/snap`, {});
+    expect(code).toBe(501);
+    expect(json.error?.status).toBe("UNIMPLEMENTED");
+    expect((await call("GET", `projects/${testProject}/snapshots`)).json).toEqual({});
+    expect((await call("GET", `projects/${testProject}/schemas`)).json).toEqual({});
+    expect((await call("POST", `${topic}:bogus`, {})).code).toBe(404);
+  });
+
+  it("keeps nothing of messages that everybody acknowledged", async () => {
+    const client = new PubSub({
+      projectId: testProject,
+      apiEndpoint: `127.0.0.1:${cloud.port}`,
+      emulatorMode: true,
+    });
+    const [topic] = await client.createTopic(fresh("topic"));
+    const [sub] = await topic.createSubscription(fresh("sub"));
+    sub.on("message", (message) => {
+      message.ack();
+    });
+    await Promise.all(
+      Array.from({ length: 20 }, async () => topic.publishMessage({ data: Buffer.from("x") })),
+    );
+    const left = (): number => {
+      const row = cloud.context.db
+        .prepare("SELECT count(*) AS count FROM pubsub_messages WHERE topic = ?")
+        .get(topic.name);
+      return (row as { count: number }).count;
+    };
+    await eventually("an empty backlog", () => left() === 0);
+    expect(left()).toBe(0);
+    await sub.close();
+    await client.close();
+  });
+});
