@@ -1,27 +1,27 @@
 /** Looks for a seed that catches a planted bug. */
 import { plantedBugs } from "./planted-bugs.js";
-import { runSeed, type SeedResult } from "./run-seed.js";
+import { runSeed, type Violation } from "./run-seed.js";
 
 /** What caught a bug, and after how many seeds; null when nothing did. */
-export interface Catch {
+export interface Caught {
   readonly bug: string;
   readonly seeds: number;
-  readonly result: SeedResult | null;
+  readonly violation: Violation | null;
 }
 
 /** Plays seeds with one bug planted until an invariant breaks. */
-export const hunt = async (bug: string, seedsMax: number): Promise<Catch> => {
+export const hunt = async (bug: string, seedsMax: number): Promise<Caught> => {
   const plant = plantedBugs[bug];
   if (plant === undefined) throw new RangeError(`there is no planted bug "${bug}"`);
   for (let seed = 1; seed <= seedsMax; seed += 1) {
-    const result = await runSeed({ seed, plant: plant() });
-    if (result.violation !== null) return { bug, seeds: seed, result };
+    const { violation } = await runSeed({ seed, plant: plant() });
+    if (violation !== null) return { bug, seeds: seed, violation };
   }
-  return { bug, seeds: seedsMax, result: null };
+  return { bug, seeds: seedsMax, violation: null };
 };
 
 /** One line about a hunt. */
-export const huntText = ({ bug, seeds, result }: Catch): string =>
-  result?.violation
-    ? `${bug}: caught after ${seeds} seed${seeds === 1 ? "" : "s"} by ${result.violation.invariant}: ${result.violation.finding}`
-    : `${bug}: NOT caught by ${seeds} seeds`;
+export const huntText = ({ bug, seeds, violation }: Caught): string =>
+  violation === null
+    ? `${bug}: NOT caught by ${seeds} seeds`
+    : `${bug}: caught after ${seeds} seed${seeds === 1 ? "" : "s"} by ${violation.invariant}: ${violation.finding}`;

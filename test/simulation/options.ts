@@ -23,7 +23,12 @@ export type Asked =
       readonly isShrunk: boolean;
       readonly isJson: boolean;
     }
-  | { readonly do: "plant"; readonly seeds: number; readonly isJson: boolean };
+  | {
+      readonly do: "plant";
+      readonly seeds: number;
+      readonly workers: number;
+      readonly isJson: boolean;
+    };
 
 /** A command line that means nothing; its message says what to type instead. */
 export class UsageError extends Error {
@@ -126,8 +131,13 @@ export const readOptions = (args: readonly string[]): Asked => {
     };
   }
   if (values.plant === true) {
-    refuseOthers(values, "--plant", ["plant", "seeds", "json"]);
-    return { do: "plant", seeds: count("seeds", 1, 1000), isJson: values.json ?? false };
+    refuseOthers(values, "--plant", ["plant", "seeds", "workers", "json"]);
+    return {
+      do: "plant",
+      seeds: count("seeds", 1, 1000),
+      workers: count("workers", 1, availableParallelism()),
+      isJson: values.json ?? false,
+    };
   }
   refuseOthers(values, "a run of many seeds", [
     "seeds",

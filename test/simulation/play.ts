@@ -1,10 +1,11 @@
-/** Plays many seeds on worker threads and hands their summaries back in the order of the seeds. */
+/** Plays many seeds, or hunts many bugs, on worker threads; what comes back is in the order of what was asked. */
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import type { SeedSummary } from "./report.js";
-import type { WorkerTask } from "./worker.js";
+import type { Caught } from "./hunt.js";
+import type { WorkerReply, WorkerTask } from "./worker.js";
 
 /** What is played: the whole runtime in its world, or the deciders alone. */
 export type Mode = "runtime" | "deciders";
@@ -37,12 +38,12 @@ const bundled = async (folder: string): Promise<string> => {
   return outfile;
 };
 
-/** Passes summaries on as soon as all before them have come. */
-const inOrder = (first: number, pass: (summary: SeedSummary) => void) => {
-  const waiting = new Map<number, SeedSummary>();
-  let next = first;
-  return (summary: SeedSummary): void => {
-    waiting.set(summary.seed, summary);
+/** Passes replies on as soon as all before them have come. */
+const inOrder = (pass: (reply: WorkerReply) => void) => {
+  const waiting = new Map<number, WorkerReply>();
+  let next = 0;
+  return (reply: WorkerReply): void => {
+    waiting.set(reply.index, reply);
     for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
       waiting.delete(next);
       next += 1;
@@ -54,7 +55,7 @@ const inOrder = (first: number, pass: (summary: SeedSummary) => void) => {
 const runWorker = (
   file: string,
   task: WorkerTask,
-  received: (summary: SeedSummary) => void,
+  received: (reply: WorkerReply) => void,
 ): Promise<void> =>
   new Promise((resolve, reject) => {
     const worker = new Worker(file, { workerData: task });
@@ -63,25 +64,48 @@ const runWorker = (
     worker.on("exit", () => resolve());
   });
 
-/** Plays the seeds; every worker takes its share of each stretch of them. */
-export const play = async ({ mode, from, seeds, workers, played }: PlayOptions): Promise<void> => {
+/** Splits work among threads: each takes every nth piece. */
+const onThreads = async (
+  threads: number,
+  taskOf: (first: number, step: number) => WorkerTask,
+  pass: (reply: WorkerReply) => void,
+): Promise<void> => {
   const parent = join(root, ".build");
   await mkdir(parent, { recursive: true });
   const folder = await mkdtemp(join(parent, "simulation-"));
   try {
     const file = await bundled(folder);
-    const received = inOrder(from, played);
-    const shares = Array.from({ length: Math.min(workers, seeds) }, (_, index) => index);
-    await Promise.all(
-      shares.map((index) =>
-        runWorker(
-          file,
-          { mode, from: from + index, until: from + seeds, step: shares.length },
-          received,
-        ),
-      ),
-    );
+    const received = inOrder(pass);
+    const indices = Array.from({ length: threads }, (_, index) => index);
+    await Promise.all(indices.map((index) => runWorker(file, taskOf(index, threads), received)));
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+};
+
+/** Plays the seeds. */
+export const play = ({ mode, from, seeds, workers, played }: PlayOptions): Promise<void> =>
+  onThreads(
+    Math.min(workers, seeds),
+    (first, step) => ({ do: "play", mode, from, seeds, first, step }),
+    (reply) => {
+      if ("summary" in reply) played(reply.summary);
+    },
+  );
+
+/** Hunts each of the bugs. */
+export const huntOnThreads = (options: {
+  readonly bugs: readonly string[];
+  readonly seedsMax: number;
+  readonly workers: number;
+  readonly hunted: (caught: Caught) => void;
+}): Promise<void> => {
+  const { bugs, seedsMax, workers, hunted } = options;
+  return onThreads(
+    Math.min(workers, bugs.length),
+    (first, step) => ({ do: "hunt", bugs, seedsMax, first, step }),
+    (reply) => {
+      if ("caught" in reply) hunted(reply.caught);
+    },
+  );
 };

@@ -12,7 +12,11 @@ export interface Shrunk {
 const runsMax = 400;
 
 /** Shrinks a failing seed; every step plays the seed once more. */
-export const shrink = async (seed: number, failing: SeedResult, plant?: Plant): Promise<Shrunk> => {
+export const shrink = async (
+  seed: number,
+  failing: SeedResult,
+  plant?: () => Plant,
+): Promise<Shrunk> => {
   let left: Shrunk = { result: failing, withoutActs: new Set(), withoutFaults: new Set() };
   let runs = 0;
   const tryWithout = async (acts: Iterable<number>, faults: Iterable<string>): Promise<boolean> => {
@@ -24,7 +28,7 @@ export const shrink = async (seed: number, failing: SeedResult, plant?: Plant): 
       seed,
       withoutActs,
       withoutFaults,
-      ...(plant === undefined ? {} : { plant }),
+      ...(plant === undefined ? {} : { plant: plant() }),
     });
     if (result.violation?.invariant !== failing.violation?.invariant) return false;
     left = { result, withoutActs, withoutFaults };

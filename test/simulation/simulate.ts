@@ -1,8 +1,8 @@
 /** The simulation as a command: plays seeds, replays one, or hunts planted bugs. */
-import { hunt, huntText } from "./hunt.js";
+import { huntText, type Caught } from "./hunt.js";
 import { readOptions, usage, UsageError, type Asked } from "./options.js";
 import { plantedBugs } from "./planted-bugs.js";
-import { play } from "./play.js";
+import { huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
 import { count, emptyTally, failure, figures, rates } from "./report.js";
 import { runSeed } from "./run-seed.js";
@@ -105,21 +105,27 @@ const playAll = async (
 };
 
 const huntAll = async (
-  { seeds, isJson }: Asked & { readonly do: "plant" },
+  { seeds, workers, isJson }: Asked & { readonly do: "plant" },
   { line }: Output,
 ): Promise<boolean> => {
-  const caught: Record<string, { readonly seeds: number; readonly by: string | null }> = {};
-  for (const bug of Object.keys(plantedBugs)) {
-    const found = await quietly(() => hunt(bug, seeds));
-    caught[bug] = { seeds: found.seeds, by: found.result?.violation?.invariant ?? null };
-    if (!isJson) line(huntText(found));
-  }
-  if (isJson) line(JSON.stringify(caught, null, 2));
-  const missed = Object.values(caught).filter(({ by }) => by === null).length;
-  if (!isJson) {
-    const bugs = Object.keys(caught).length;
+  const bugs = Object.keys(plantedBugs);
+  const all: Caught[] = [];
+  await huntOnThreads({
+    bugs,
+    seedsMax: seeds,
+    workers,
+    hunted: (caught) => {
+      all.push(caught);
+      if (!isJson) line(huntText(caught));
+    },
+  });
+  const missed = all.filter(({ violation }) => violation === null).length;
+  if (isJson) line(JSON.stringify(all, null, 2));
+  else {
     line(
-      missed === 0 ? `all ${bugs} planted bugs were caught` : `${missed} of ${bugs} were missed`,
+      missed === 0
+        ? `all ${bugs.length} planted bugs were caught`
+        : `${missed} of ${bugs.length} planted bugs were missed`,
     );
   }
   return missed === 0;

@@ -1,25 +1,49 @@
-/** One worker thread: plays its share of the seeds and posts what came of each. */
+/** One worker thread: does its share of the work and posts what came of each piece. */
 import { parentPort, workerData } from "node:worker_threads";
+import { hunt, type Caught } from "./hunt.js";
 import type { Mode } from "./play.js";
 import { quietly } from "./quietly.js";
-import { summaryOf } from "./report.js";
+import { summaryOf, type SeedSummary } from "./report.js";
 import { runSeed } from "./run-seed.js";
 
-/** A worker's share: every `step`th seed. */
-export interface WorkerTask {
-  readonly mode: Mode;
-  readonly from: number;
-  readonly until: number;
-  readonly step: number;
-}
+/** A worker's share: every `step`th piece from the `first` on. */
+export type WorkerTask = { readonly first: number; readonly step: number } & (
+  | {
+      readonly do: "play";
+      readonly mode: Mode;
+      readonly from: number;
+      readonly seeds: number;
+    }
+  | { readonly do: "hunt"; readonly bugs: readonly string[]; readonly seedsMax: number }
+);
 
-const { from, until, step } = workerData as WorkerTask;
+/** What came of the piece with this index. */
+export type WorkerReply = { readonly index: number } & (
+  { readonly summary: SeedSummary } | { readonly caught: Caught }
+);
+
+const task = workerData as WorkerTask;
+
+const replyTo = async (index: number): Promise<WorkerReply | null> => {
+  switch (task.do) {
+    case "play":
+      return index < task.seeds
+        ? { index, summary: summaryOf(await runSeed({ seed: task.from + index })) }
+        : null;
+    case "hunt": {
+      const bug = task.bugs[index];
+      return bug === undefined ? null : { index, caught: await hunt(bug, task.seedsMax) };
+    }
+  }
+};
 
 // Thousands of injected errors are made per second, and nobody looks at where.
 Error.stackTraceLimit = 0;
 
 await quietly(async () => {
-  for (let seed = from; seed < until; seed += step) {
-    parentPort?.postMessage(summaryOf(await runSeed({ seed })));
+  for (let index = task.first; ; index += task.step) {
+    const reply = await replyTo(index);
+    if (reply === null) return;
+    parentPort?.postMessage(reply, []);
   }
 });

@@ -1,0 +1,13 @@
+/** Seeds that once broke an invariant. A change of the simulation changes their histories, so each bug has a test of its own elsewhere. */
+
+/** What each seed found. */
+export const regressions: Readonly<Record<number, string>> = {
+  123: "a run ended as cancelled a minute before its job was created",
+  427: "money of a rejected run was never counted",
+  735: "an old read at the end of a clean-up left a deployed model behind",
+  2033: "a run ended with the fate of the run before it",
+  2248: "a version was registered with the artifact of the run before",
+  4903: "a rejected run cost less than its job had used",
+  5119: "a clock that was behind brought the last month's budget back",
+  5297: "a run ended with facts that had been looked up for another run",
+};

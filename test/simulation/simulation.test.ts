@@ -1,0 +1,116 @@
+import { availableParallelism } from "node:os";
+import { describe, expect, it } from "vitest";
+import type { Caught } from "./hunt.js";
+import { plantedBugs } from "./planted-bugs.js";
+import { huntOnThreads, play } from "./play.js";
+import { quietly } from "./quietly.js";
+import { regressions } from "./regressions.js";
+import { count, emptyTally, figures } from "./report.js";
+import { runSeed } from "./run-seed.js";
+import { shrink } from "./shrink.js";
+import { simulate } from "./simulate.js";
+
+/** As many seeds as a busy machine plays in half a minute; `npm run simulate` plays a thousand. */
+const seeds = 200;
+const workers = Math.min(2, availableParallelism());
+
+const outputOf = async (...args: readonly string[]) => {
+  const lines: string[] = [];
+  const told: string[] = [];
+  const code = await simulate(args, {
+    line: (text) => lines.push(text),
+    progress: (text) => told.push(text),
+  });
+  return { code, text: lines.join("\n"), told: told.join("\n") };
+};
+
+const traceOf = async (seed: number): Promise<string> =>
+  (await quietly(() => runSeed({ seed, isTraced: true }))).trace.join("\n");
+
+describe("the control plane under faults", () => {
+  it(`${seeds} seeds break no invariant`, async () => {
+    const tally = emptyTally();
+    const startMs = performance.now();
+    await play({ mode: "runtime", from: 1, seeds, workers, played: (seed) => count(tally, seed) });
+    console.log(figures(tally, (performance.now() - startMs) / 1000));
+    expect(tally.failing).toEqual([]);
+    expect(tally.seeds).toBe(seeds);
+  });
+
+  it.each(Object.entries(regressions))("seed %s stays mended: %s", async (seed) => {
+    const { violation } = await quietly(() => runSeed({ seed: Number(seed) }));
+    expect(violation).toBeNull();
+  });
+});
+
+describe("the simulation", () => {
+  it("catches every planted bug", async () => {
+    const all: Caught[] = [];
+    await huntOnThreads({
+      bugs: Object.keys(plantedBugs),
+      seedsMax: 500,
+      workers,
+      hunted: (caught) => all.push(caught),
+    });
+    console.log(all.map(({ bug, seeds: needed }) => `${bug}: ${needed}`).join("\n"));
+    expect(all.filter(({ violation }) => violation === null)).toEqual([]);
+    expect(all.map(({ bug }) => bug)).toEqual(Object.keys(plantedBugs));
+  });
+
+  it("plays a seed the same way each time, byte for byte, whatever was played before", async () => {
+    const first = await traceOf(7);
+    await traceOf(8);
+    expect(await traceOf(7)).toBe(first);
+    expect(first.split("\n").length).toBeGreaterThan(100);
+  });
+
+  it("thins out a failing history until little but the bug is left", async () => {
+    const plant = plantedBugs["done before it is performed"];
+    let seed = 0;
+    let failing = null;
+    while (failing?.violation == null) {
+      seed += 1;
+      failing = await quietly(() => runSeed({ seed, ...(plant && { plant: plant() }) }));
+    }
+    const broken = failing;
+    const { result } = await quietly(() => shrink(seed, broken, plant));
+    expect(result.violation?.invariant).toBe(broken.violation?.invariant);
+    expect(result.items.length).toBeLessThan(broken.items.length / 2);
+  });
+});
+
+describe("npm run simulate", () => {
+  it("--help tells every option and exits with 0", async () => {
+    const { code, text } = await outputOf("--help");
+    expect(code).toBe(0);
+    for (const option of ["--seeds", "--seed", "--trace", "--plant", "--deciders", "--json"]) {
+      expect(text).toContain(option);
+    }
+  });
+
+  it.each([
+    [["--sedes", "5"], "Unknown option '--sedes'"],
+    [["--seeds", "many"], '--seeds takes a whole number from 1 on, not "many"'],
+    [["--seed", "1", "--plant"], "--seed takes no --plant"],
+    [["--trace"], "a run of many seeds takes no --trace"],
+    [["--seed", "1", "--without-faults", "rain"], '--without-faults knows no "rain"'],
+  ])("%j is refused with what to do instead", async (args, problem) => {
+    const { code, text, told } = await outputOf(...args);
+    expect(code).toBe(2);
+    expect(text).toBe("");
+    expect(told).toContain(problem);
+    expect(told).toContain("--help");
+  });
+
+  it("--json gives one object with figures, faults and violations", async () => {
+    const { code, text } = await outputOf("--seeds", "3", "--from", "5", "--json");
+    expect(code).toBe(0);
+    expect(JSON.parse(text)).toMatchObject({ mode: "runtime", from: 5, seeds: 3, violations: [] });
+  });
+
+  it("--seed N says what came of it", async () => {
+    const { code, text } = await outputOf("--seed", "5");
+    expect(code).toBe(0);
+    expect(text).toMatch(/^seed 5: no violation in \d+ events and \d+ steps$/);
+  });
+});
