@@ -1,6 +1,7 @@
 /** What the time series of a canary say: one verdict per look, valid however often one looks. */
 import { logEProcess } from "../statistics/e-process.js";
-import { logWindowSigns } from "../statistics/latency-windows.js";
+import { logSigns, logWindowSigns } from "../statistics/latency-windows.js";
+import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
 import type { Manifest } from "../manifest/schema.js";
 import type { ArmCounts, Segment, Verdict } from "./state.js";
@@ -53,52 +54,104 @@ const shareOf = (segment: Segment): number => {
 const isComparable = (segment: Segment): boolean =>
   segment.champion.requests > 0 && segment.challenger.requests > 0;
 
-const logMean = (a: number, b: number): number => {
-  const top = Math.max(a, b);
-  return top + Math.log((Math.exp(a - top) + Math.exp(b - top)) / 2);
+/** What a challenger may be worse in, its log evidence, and its share of the type I error. */
+interface Evidence {
+  readonly about: "error rate" | "latency" | "memory" | "processor use";
+  readonly log: number;
+  readonly share: number;
+}
+
+/** Log of the weighted mean of e-values, which is one itself. */
+const together = (evidence: readonly Evidence[]): number => {
+  const top = Math.max(...evidence.map(({ log }) => log));
+  return (
+    top + Math.log(evidence.reduce((sum, { log, share }) => sum + share * Math.exp(log - top), 0))
+  );
+};
+
+const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+
+/** Growth counts only once the challenger holds much more than the champion does: every process grows at first. */
+const memoryEvidence = (segments: readonly Segment[], ratioMax: number): number => {
+  const own = segments.at(-1)?.memory.challengerBytes ?? 0;
+  const champion = Math.max(...segments.map(({ memory }) => memory.championBytes));
+  if (champion === 0 || own <= ratioMax * champion) return 0;
+  return segments.reduce((sum, { memory }) => sum + memory.logGrowth, 0);
+};
+
+const processorEvidence = (segments: readonly Segment[]): number => {
+  const sum = (pick: (segment: Segment) => number): number =>
+    segments.reduce((total, segment) => total + pick(segment), 0);
+  return logSigns(
+    sum(({ busier }) => busier.compared),
+    sum(({ busier }) => busier.busier),
+  );
 };
 
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
-/** Judges one look. Sources and guarantees of the tests: shared/statistics/e-process.ts and latency-windows.ts. */
+/**
+ * Judges one look. Sources and guarantees of the tests: shared/statistics/e-process.ts, over-dispersion.ts,
+ * latency-windows.ts and records.ts.
+ */
 export const assess = (look: Look): Verdict => {
   const { current, policy } = look;
   if (current === null || current.challenger.requests + current.champion.requests === 0) {
     return { result: "error", reasons: ["Monitoring has no point of this step yet"], numbers: {} };
   }
+  const all = [...look.earlier, current];
   const segments = [...look.earlier, withBaseline(current, look.earlier)].filter(isComparable);
-  const logErrors = logEProcess(
-    segments.map((segment) => ({
-      share: shareOf(segment),
-      challengerErrors: segment.challenger.errors,
-      errors: segment.challenger.errors + segment.champion.errors,
-    })),
-    { rho0: policy.errorRatioMax },
-  );
+  const excess = overDispersion(segments.map(({ dispersion }) => dispersion));
+  const logErrors =
+    logEProcess(
+      segments.map((segment) => ({
+        share: shareOf(segment),
+        challengerErrors: segment.challenger.errors,
+        errors: segment.challenger.errors + segment.champion.errors,
+      })),
+      { rho0: policy.errorRatioMax },
+    ) / excess;
   // Only windows in which both served at once are compared: latency of another hour says nothing about this one.
-  const logLatency = logWindowSigns(
-    [...look.earlier, current].filter(({ weight }) => weight < 100).map(({ slower }) => slower),
-  );
-  const logE = logMean(logErrors, logLatency);
+  const concurrent = all.filter(({ weight }) => weight < 100);
+  const evidence: readonly Evidence[] = [
+    { about: "error rate", log: logErrors, share: 0.4 },
+    { about: "latency", log: logWindowSigns(concurrent.map(({ slower }) => slower)), share: 0.4 },
+    { about: "memory", log: memoryEvidence(all, policy.memoryRatioMax), share: 0.1 },
+    { about: "processor use", log: processorEvidence(concurrent), share: 0.1 },
+  ];
+  const logE = together(evidence);
+  const of = (about: Evidence["about"]): number =>
+    evidence.find((one) => one.about === about)?.log ?? 0;
   const numbers = {
     requests: current.challenger.requests,
     errors: current.challenger.errors,
     championRequests: current.champion.requests,
     championErrors: current.champion.errors,
-    logEvidenceErrors: logErrors,
-    logEvidenceLatency: logLatency,
+    logEvidenceErrors: of("error rate"),
+    logEvidenceLatency: of("latency"),
+    logEvidenceMemory: of("memory"),
+    logEvidenceProcessor: of("processor use"),
     logEvidence: logE,
+    errorOverDispersion: excess,
+    memoryBytes: current.memory.challengerBytes,
+    championMemoryBytes: Math.max(...all.map(({ memory }) => memory.championBytes)),
     logEvidenceLimit: -Math.log(policy.alpha),
     windowSeconds: (current.endMs - current.startMs) / 1000,
   };
   const seen = `challenger errors ${percent(current.challenger.errors, current.challenger.requests)}, champion errors ${percent(current.champion.errors, current.champion.requests)}`;
   if (logE >= -Math.log(policy.alpha)) {
-    const culprit = logErrors >= logLatency ? "error rate" : "latency";
+    const culprit = evidence.reduce((worst, one) =>
+      one.share * Math.exp(one.log - logE) > worst.share * Math.exp(worst.log - logE) ? one : worst,
+    ).about;
+    const held =
+      culprit === "memory"
+        ? `; it grows and holds ${mebibytes(numbers.memoryBytes)}, the champion at most ${mebibytes(numbers.championMemoryBytes)}`
+        : "";
     return {
       result: "failed",
       reasons: [
-        `${culprit} of the challenger is worse: evidence e^${logE.toFixed(1)} against a limit of e^${(-Math.log(policy.alpha)).toFixed(1)} (alpha ${policy.alpha}, anytime-valid); ${seen}`,
+        `${culprit} of the challenger is worse: evidence e^${logE.toFixed(1)} against a limit of e^${(-Math.log(policy.alpha)).toFixed(1)} (alpha ${policy.alpha}, anytime-valid); ${seen}${held}`,
       ],
       numbers,
     };

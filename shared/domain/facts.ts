@@ -1,5 +1,6 @@
 /** What must be looked up before deciding, and what was found. */
 import type { DeployedModelId, ModelVersionId, RunId } from "../../events/ids.js";
+import type { Stretch } from "./segment.js";
 import type { EvaluationSummary, Segment } from "./state.js";
 
 /** One thing to look up; the runtime reads it through a port. */
@@ -7,17 +8,12 @@ export type Need =
   | { readonly fact: "pipeline-job"; readonly run: RunId }
   | { readonly fact: "model-version"; readonly alias: string }
   | { readonly fact: "endpoint"; readonly endpoint: string }
-  | {
+  | (Stretch & {
       readonly fact: "series";
       readonly endpoint: string;
-      readonly champion: DeployedModelId | null;
-      readonly challenger: DeployedModelId;
-      readonly weight: number;
-      readonly latencyRatioMax: number;
-      /** Only windows that began at or after this time and ended before `untilMs` count. */
-      readonly sinceMs: number;
+      /** Only windows that ended before this time count. */
       readonly untilMs: number;
-    }
+    })
   | {
       readonly fact: "smoke-test";
       readonly endpoint: string;
@@ -59,6 +55,13 @@ export interface ModelVersionFacts {
   readonly servingImage: string;
 }
 
+/** A deployed model's replicas: the bounds that were asked for, and how many serve now. */
+export interface ReplicaFacts {
+  readonly min: number;
+  readonly max: number;
+  readonly available: number;
+}
+
 /** An endpoint and what is deployed to it. */
 export interface EndpointFacts {
   readonly deployed: readonly DeployedModelId[];
@@ -67,6 +70,8 @@ export interface EndpointFacts {
   readonly operation: string | null;
   /** Errors of deployments that failed, by deployed model id. */
   readonly failures: Readonly<Record<DeployedModelId, string>>;
+  /** By deployed model id; one whose replicas Vertex AI chooses by itself is left out. */
+  readonly replicas: Readonly<Record<DeployedModelId, ReplicaFacts>>;
 }
 
 /** Requests sent to an environment that takes no users' traffic. */

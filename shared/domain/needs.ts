@@ -57,6 +57,7 @@ const rolloutNeeds = (
           challenger: rollout.deployed[name] ?? deployedModelIdFor(rollout.rollout, name),
           weight: rollout.weight,
           latencyRatioMax: state.manifest.rollout.analysis.latencyRatioMax,
+          cpuRatioMax: state.manifest.rollout.analysis.cpuRatioMax,
           sinceMs: rollout.stepStartedAtMs,
           untilMs: nowMs - state.manifest.rollout.analysis.ingestDelaySeconds * 1000,
         },

@@ -8,6 +8,7 @@ import type {
 } from "../../events/ids.js";
 import type { Manifest } from "../manifest/schema.js";
 import type { WindowSigns } from "../statistics/latency-windows.js";
+import type { Dispersion } from "../statistics/over-dispersion.js";
 
 /** Which family of event asked for a run. */
 export type TriggerKind =
@@ -140,6 +141,16 @@ export interface Segment {
   readonly challenger: ArmCounts;
   /** In how many windows the challenger was slower than allowed, per quantile of the champion. */
   readonly slower: readonly WindowSigns[];
+  /** How much more the errors vary from window to window than independent requests' would. */
+  readonly dispersion: Dispersion;
+  /** Log evidence that the challenger's memory grows, and the largest of the champion's and the newest of its own, bytes. */
+  readonly memory: {
+    readonly logGrowth: number;
+    readonly championBytes: number;
+    readonly challengerBytes: number;
+  };
+  /** In how many measurements the challenger's processor was busier than allowed beside the champion's. */
+  readonly busier: { readonly compared: number; readonly busier: number };
 }
 
 /** What one look at the metrics said. */
@@ -147,6 +158,13 @@ export interface Verdict {
   readonly result: "successful" | "failed" | "inconclusive" | "error";
   readonly reasons: readonly string[];
   readonly numbers: Readonly<Record<string, number>>;
+}
+
+/** Replicas that were asked for before a weight, and that the weight waits for. */
+export interface AwaitedReplicas {
+  readonly count: number;
+  readonly sinceMs: number;
+  readonly askedAtMs: number;
 }
 
 /** What every phase of a rollout has. */
@@ -183,11 +201,18 @@ interface ProgressingFields {
   /** Segments of the steps that are over. */
   readonly segments: readonly Segment[];
   readonly lastVerdict: Verdict | null;
+  /** Replicas with which the champion served everything: what a weight of 100 % takes. */
+  readonly championReplicas?: number;
+  readonly awaitedReplicas?: AwaitedReplicas;
 }
 
 /** A live rollout, by phase. */
 export type RolloutState =
-  | (RolloutBase & { readonly phase: "deploying"; readonly sinceMs: number })
+  | (RolloutBase & {
+      readonly phase: "deploying";
+      readonly sinceMs: number;
+      readonly awaitedReplicas?: AwaitedReplicas;
+    })
   | (RolloutBase & { readonly phase: "smoke-testing"; readonly sinceMs: number })
   | (RolloutBase & {
       readonly phase: "awaiting-approval";
@@ -207,6 +232,8 @@ export type RolloutState =
       /** What must still be undeployed, and which undeployments were asked for. */
       readonly retired: readonly Retired[];
       readonly requested: readonly DeployedModelId[];
+      /** When the promoted model's replicas were set back to what the manifest says. */
+      readonly scaledBackAtMs?: number;
     });
 
 /** How a rollout ended. */

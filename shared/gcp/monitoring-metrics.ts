@@ -1,5 +1,6 @@
 /** The Metrics port on Cloud Monitoring: what Vertex AI's endpoints report per deployed model. */
 import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
+import type { MetricCounts, Usage } from "../domain/segment.js";
 import type { ArmCounts } from "../domain/state.js";
 import type { Metrics } from "../ports/metrics.js";
 import type { GcpConfig } from "./config.js";
@@ -14,6 +15,13 @@ const deployedModelOf = ({ labels }: Sample): string => labels["deployed_model_i
 
 const isFailure = ({ labels }: Sample): boolean => /^[45]/.test(labels["response_code"] ?? "");
 
+/** The samples that count requests; usage is measured whether anybody asks or not. */
+const requestSamples = ({ responses, errors, latencies }: Series): readonly Sample[] => [
+  ...responses,
+  ...errors,
+  ...latencies,
+];
+
 const sum = (found: readonly Sample[]): number =>
   found.reduce((total, { count }) => total + count, 0);
 
@@ -21,13 +29,20 @@ interface Series {
   readonly responses: readonly Sample[];
   readonly errors: readonly Sample[];
   readonly latencies: readonly Sample[];
+  readonly memory: readonly Sample[];
+  readonly cpu: readonly Sample[];
 }
 
-const ofModel = (series: Series, id: string): Series => ({
-  responses: series.responses.filter((sample) => deployedModelOf(sample) === id),
-  errors: series.errors.filter((sample) => deployedModelOf(sample) === id),
-  latencies: series.latencies.filter((sample) => deployedModelOf(sample) === id),
+const select = (series: Series, keep: (sample: Sample) => boolean): Series => ({
+  responses: series.responses.filter(keep),
+  errors: series.errors.filter(keep),
+  latencies: series.latencies.filter(keep),
+  memory: series.memory.filter(keep),
+  cpu: series.cpu.filter(keep),
 });
+
+const ofModel = (series: Series, id: string): Series =>
+  select(series, (sample) => deployedModelOf(sample) === id);
 
 const distributionsOf = (found: readonly Sample[]): readonly DistributionValue[] =>
   found.flatMap(({ distribution }) => distribution ?? []);
@@ -48,26 +63,49 @@ const countsOf = (
   latencies: countsWithin(bounds, distributionsOf(latencies)),
 });
 
-/** The latencies of each window apart, oldest first. */
+/** The counts of each window apart, oldest first; models without a point in it are absent. */
 const windowsOf = (
-  latencies: readonly Sample[],
+  series: Series,
   ids: readonly DeployedModelId[],
   bounds: readonly number[],
-) => {
-  const ends = [...new Set(latencies.map(({ endMs }) => endMs))].toSorted((a, b) => a - b);
-  return ends.map((end) => {
-    const inWindow = latencies.filter(({ endMs }) => endMs === end);
-    return Object.fromEntries(
-      ids.map((id) => {
-        const own = inWindow.filter((sample) => deployedModelOf(sample) === id);
-        return [id, countsWithin(bounds, distributionsOf(own))];
-      }),
-    );
+): MetricCounts["windows"] => {
+  const ends = new Set(requestSamples(series).map(({ endMs }) => endMs));
+  return [...ends]
+    .toSorted((a, b) => a - b)
+    .map((end) => {
+      const window = select(series, ({ endMs }) => endMs === end);
+      return Object.fromEntries(
+        ids.flatMap((id) => {
+          const own = ofModel(window, id);
+          return requestSamples(own).length === 0 ? [] : [[id, countsOf(own, bounds)]];
+        }),
+      );
+    });
+};
+
+const most = (found: readonly Sample[], atMs: number): number | undefined => {
+  const values = found.flatMap(({ endMs, count }) => (endMs === atMs ? [count] : []));
+  return values.length === 0 ? undefined : Math.max(...values);
+};
+
+/** The busiest replica of a model at each time, oldest first. */
+const usageOf = ({ memory, cpu }: Series): readonly Usage[] => {
+  const times = [...new Set([...memory, ...cpu].map(({ endMs }) => endMs))].toSorted(
+    (a, b) => a - b,
+  );
+  return times.map((atMs) => {
+    const memoryBytes = most(memory, atMs);
+    const busiest = most(cpu, atMs);
+    return {
+      atMs,
+      ...(memoryBytes === undefined ? {} : { memoryBytes }),
+      ...(busiest === undefined ? {} : { cpu: busiest }),
+    };
   });
 };
 
-const summarize = (series: Series) => {
-  const all = [...series.responses, ...series.errors, ...series.latencies];
+const summarize = (series: Series): MetricCounts | null => {
+  const all = requestSamples(series);
   if (all.length === 0) return null;
   const bounds = commonBounds(distinctBounds(distributionsOf(series.latencies)));
   const ids = [...new Set(all.map(deployedModelOf))].flatMap((id) => {
@@ -81,7 +119,8 @@ const summarize = (series: Series) => {
     endMs: Math.max(...all.map(({ endMs }) => endMs)),
     bounds,
     arms,
-    windows: windowsOf(series.latencies, ids, bounds),
+    windows: windowsOf(series, ids, bounds),
+    usage: Object.fromEntries(ids.map((id) => [id, usageOf(ofModel(series, id))])),
   };
 };
 
@@ -99,11 +138,13 @@ export const monitoringMetrics = (config: GcpConfig, rest: Rest): Metrics => ({
           sinceMs,
           untilMs,
         });
-      const [responses, errors, latencies] = await Promise.all([
+      const [responses, errors, latencies, memory, cpu] = await Promise.all([
         read("response_count"),
         read("error_count"),
         read("prediction_latencies", { latency_type: "total" }),
+        read("memory/bytes_used"),
+        read("cpu/utilization"),
       ]);
-      return summarize({ responses, errors, latencies });
+      return summarize({ responses, errors, latencies, memory, cpu });
     }),
 });

@@ -201,6 +201,10 @@ const rollout = z.strictObject({
       errorRatioMax: z.number().min(1).default(1.2),
       /** Likewise for the share of requests slower than the champion's quantiles. */
       latencyRatioMax: z.number().min(1).default(1.5),
+      /** A challenger whose memory keeps growing is fine until it holds this multiple of the champion's. */
+      memoryRatioMax: z.number().min(1).default(1.5),
+      /** A challenger's replica may be this many times as busy as the champion's at the same time. */
+      cpuRatioMax: z.number().min(1).default(2),
       /** Without a verdict for this long, the rollout is parked and a person is told. */
       inconclusiveSecondsMax: seconds.min(1).default(6 * 3600),
     })

@@ -7,9 +7,9 @@ import type {
   Need,
   SmokeTestFacts,
 } from "../domain/facts.js";
-import type { ArmCounts, Segment } from "../domain/state.js";
+import { segmentFrom } from "../domain/segment.js";
+import type { Segment } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
-import { compareLatencyWindows } from "../statistics/latency-windows.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
 const smokeTestConcurrency = 4;
@@ -17,34 +17,12 @@ const smokeTestConcurrency = 4;
 const smokeTestMsMax = 30_000;
 const requestMsMin = 1000;
 
-const noRequests = (buckets: number): ArmCounts => ({
-  requests: 0,
-  errors: 0,
-  latencies: Array.from({ length: buckets }, () => 0),
-});
-
 const series = async (
   need: Need & { readonly fact: "series" },
   ports: Ports,
 ): Promise<Segment | null> => {
   const counts = await ports.metrics.counts(need);
-  if (counts === null) return null;
-  const buckets = counts.bounds.length + 1;
-  const arm = (id: typeof need.champion): ArmCounts =>
-    (id === null ? undefined : counts.arms[id]) ?? noRequests(buckets);
-  const windows = counts.windows.map((window) => ({
-    champion: (need.champion === null ? undefined : window[need.champion]) ?? [],
-    challenger: window[need.challenger] ?? [],
-  }));
-  return {
-    weight: need.weight,
-    startMs: need.sinceMs,
-    endMs: counts.endMs,
-    bounds: counts.bounds,
-    champion: arm(need.champion),
-    challenger: arm(need.challenger),
-    slower: compareLatencyWindows(windows, counts.bounds, { ratioMax: need.latencyRatioMax }),
-  };
+  return counts === null ? null : segmentFrom(counts, need);
 };
 
 /** A report's content; a user's own evaluator may have written anything. */

@@ -53,8 +53,8 @@ export function compareLatencyWindows(
   });
 }
 
-/** Natural log of E for one quantile's signs. */
-const logSigns = (compared: number, slower: number): number =>
+/** Natural log of E against "at most half of the windows are worse"; 0 without any window. */
+export const logSigns = (compared: number, slower: number): number =>
   compared === 0
     ? 0
     : (compared + 1) * Math.LN2 +

@@ -395,6 +395,7 @@ describe("endpoints", () => {
       trafficSplit: {},
       operation: null,
       failures: {},
+      replicas: {},
     });
   });
 
@@ -440,6 +441,24 @@ describe("endpoints", () => {
     await ports.endpoints.setTrafficSplit(endpoint, { [championId]: 100 }, now);
   });
 
+  it("scales a deployed model once, and leaves the traffic alone", async () => {
+    const before = await ports.endpoints.get(endpoint);
+    expect(before?.replicas[challengerId]).toEqual({ min: 1, max: 1, available: 1 });
+    const wanted = { endpoint, deployedModelId: challengerId, replicasMin: 3, replicasMax: 5 };
+    await ports.endpoints.scale(wanted);
+    const facts = await eventually("the replicas serve", async () => {
+      const found = await ports.endpoints.get(endpoint);
+      return found?.replicas[challengerId]?.available === 3 && found.operation === null && found;
+    });
+    expect(facts.replicas[challengerId]).toEqual({ min: 3, max: 5, available: 3 });
+    expect(facts.trafficSplit).toEqual(before?.trafficSplit);
+    await ports.endpoints.scale(wanted);
+    expect((await ports.endpoints.get(endpoint))?.operation).toBeNull();
+    await ports.endpoints.scale({ ...wanted, deployedModelId: deployedModelId.parse("99") });
+    const impossible = ports.endpoints.scale({ ...wanted, replicasMin: 6 });
+    await expect(impossible).rejects.toThrow(RejectedError);
+  });
+
   it("predicts, and reports a refused request instead of throwing", async () => {
     const good = await ports.endpoints.predict(endpoint, [{ distance: 1 }], 10_000);
     expect(good).toMatchObject({ status: 200, body: { deployedModelId: championId } });
@@ -456,6 +475,13 @@ describe("endpoints", () => {
     const arm = counts?.arms[championId];
     expect(arm).toMatchObject({ requests: 2, errors: 1 });
     expect(arm?.latencies).toHaveLength((counts?.bounds.length ?? 0) + 1);
+    const inWindows = counts?.windows.map((window) => window[championId]?.requests ?? 0) ?? [];
+    expect(inWindows.reduce((sum, requests) => sum + requests, 0)).toBe(arm?.requests);
+    const usage = counts?.usage[championId] ?? [];
+    expect(usage.some(({ memoryBytes = 0 }) => memoryBytes > 2 ** 20)).toBe(true);
+    expect(usage.map(({ atMs }) => atMs)).toEqual(
+      usage.map(({ atMs }) => atMs).toSorted((a, b) => a - b),
+    );
     expect(arm?.latencies.reduce((sum, count) => sum + count, 0)).toBe(2);
     const later = { endpoint, sinceMs: counts?.endMs ?? 0, untilMs: Date.now() + 60_000 };
     expect(await ports.metrics.counts(later)).toBeNull();

@@ -69,7 +69,7 @@ export const trafficMetrics = (
     const lastMs = Math.min(untilMs, scheduler.nowMs());
     if (endpoint === undefined || rate === 0) return null;
     const arms: Record<DeployedModelId, ArmCounts> = {};
-    const windows: Record<DeployedModelId, readonly number[]>[] = [];
+    const windows: Record<DeployedModelId, ArmCounts>[] = [];
     const firstMs = Math.max(
       Math.ceil(sinceMs / windowMs) * windowMs,
       Math.floor(lastMs / windowMs) * windowMs - windowsMax * windowMs,
@@ -77,18 +77,18 @@ export const trafficMetrics = (
     let endMs = 0;
     for (let startMs = firstMs; startMs + windowMs <= lastMs; startMs += windowMs) {
       const shares = sharesIn(endpoint, startMs, startMs + windowMs);
-      const window: Record<DeployedModelId, readonly number[]> = {};
+      const window: Record<DeployedModelId, ArmCounts> = {};
       for (const { id, quality } of endpoint.deployed) {
         const requests = Math.round(((shares.get(id) ?? 0) / 100) * rate * (windowMs / 1000));
         if (requests === 0 || quality === "silent") continue;
         const latencies = latenciesOf(quality, requests);
         const errors = Math.round(requests * errorShare(quality));
-        arms[id] = add(arms[id], { requests, errors, latencies });
-        window[id] = latencies;
+        window[id] = { requests, errors, latencies };
+        arms[id] = add(arms[id], window[id]);
         endMs = startMs + windowMs;
       }
       windows.push(window);
     }
-    return endMs === 0 ? null : { endMs, bounds, arms, windows };
+    return endMs === 0 ? null : { endMs, bounds, arms, windows, usage: {} };
   },
 });

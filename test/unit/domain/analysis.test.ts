@@ -23,6 +23,14 @@ const signs = (compared: number, slower: number): Segment["slower"] => [
   { quantile: 0.5, compared, slower },
 ];
 
+const memoryOf = (logGrowth: number, mebibytes: number): Segment["memory"] => ({
+  logGrowth,
+  championBytes: 100 * 2 ** 20,
+  challengerBytes: mebibytes * 2 ** 20,
+});
+
+const leak = { ...memoryOf(9, 300), championBytes: 0 };
+
 const table: readonly {
   readonly name: string;
   readonly verdict: Verdict;
@@ -96,6 +104,51 @@ const table: readonly {
     }),
     result: "failed",
     reason: /latency/,
+  },
+  {
+    name: "memory that grows past what the champion holds is a failure, in words with numbers",
+    verdict: look(segmentOf(healthy, { memory: memoryOf(9, 160) })),
+    result: "failed",
+    reason:
+      /memory of the challenger is worse.*it grows and holds 160 MiB, the champion at most 100 MiB/,
+  },
+  {
+    name: "memory that grows to what the champion holds is a process getting warm",
+    verdict: look(segmentOf(healthy, { memory: memoryOf(9, 110) })),
+    result: "successful",
+    reason: /no evidence/,
+  },
+  {
+    name: "much memory that does not grow is the model's size",
+    verdict: look(segmentOf(healthy, { memory: memoryOf(-1, 400) })),
+    result: "successful",
+    reason: /no evidence/,
+  },
+  {
+    name: "memory is compared with what the champion held in earlier steps",
+    verdict: look(
+      segmentOf({ champion: armOf(0), challenger: armOf(1000) }, { weight: 100, memory: leak }),
+      { earlier: [segmentOf(healthy, { memory: memoryOf(0, 90) })] },
+    ),
+    result: "failed",
+    reason: /memory/,
+  },
+  {
+    name: "a processor that is busier than allowed in every measurement is a failure",
+    verdict: look(segmentOf(healthy, { busier: { compared: 14, busier: 14 } })),
+    result: "failed",
+    reason: /processor use of the challenger is worse/,
+  },
+  {
+    name: "errors that come in clumps weigh less",
+    verdict: look(
+      segmentOf(
+        { champion: armOf(900, 9), challenger: armOf(100, 9) },
+        { dispersion: { statistic: 200, degrees: 20 } },
+      ),
+    ),
+    result: "successful",
+    reason: /no evidence/,
   },
   {
     name: "enough healthy requests after the bake are a success",

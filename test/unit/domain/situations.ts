@@ -369,6 +369,9 @@ export const segmentOf = (
   endMs: nowMs,
   bounds: [10, 20, 50, 100, 200],
   slower: [],
+  dispersion: { statistic: 0, degrees: 0 },
+  memory: { logGrowth: 0, championBytes: 0, challengerBytes: 0 },
+  busier: { compared: 0, busier: 0 },
   ...counts,
   ...changes,
 });
@@ -389,7 +392,14 @@ export const endpointOf = (
   split: Readonly<Record<DeployedModelId, number>>,
   deployed: readonly DeployedModelId[] = [inQa, inProduction, championInQa, championInProduction],
   changes: Partial<EndpointFacts> = {},
-): EndpointFacts => ({ deployed, trafficSplit: split, operation: null, failures: {}, ...changes });
+): EndpointFacts => ({
+  deployed,
+  trafficSplit: split,
+  operation: null,
+  failures: {},
+  replicas: Object.fromEntries(deployed.map((id) => [id, { min: 1, max: 1, available: 1 }])),
+  ...changes,
+});
 
 const version = (id: string, aliases: readonly string[]) => ({
   versionId: modelVersionId.parse(id),

@@ -1,0 +1,45 @@
+/**
+ * Over-dispersion of error counts: a version has bad minutes of its own, so its errors come in larger clumps than
+ * independent requests would make. Evidence that takes them as independent is too strong by the same factor. The factor
+ * is Pearson's (McCullagh and Nelder 1989, "Generalized Linear Models", section 4.5): the mean squared residual of the
+ * challenger's share of the errors, window by window, in units of its binomial variance.
+ */
+
+/** Error counts of one window in which both versions served. */
+export interface ErrorWindow {
+  readonly challengerErrors: number;
+  /** Errors of both versions together. */
+  readonly errors: number;
+}
+
+/** Pearson's statistic of one stretch of time with a constant traffic split, and its degrees of freedom. */
+export interface Dispersion {
+  readonly statistic: number;
+  readonly degrees: number;
+}
+
+/**
+ * Dispersion about the stretch's own share of errors, so that a challenger that is worse throughout adds none.
+ * O(windows). Without two windows that have errors, or with the errors of one version alone, there are no degrees.
+ */
+export function errorDispersion(windows: readonly ErrorWindow[]): Dispersion {
+  const counted = windows.filter(({ errors }) => errors > 0);
+  const errors = counted.reduce((sum, window) => sum + window.errors, 0);
+  const share = counted.reduce((sum, { challengerErrors }) => sum + challengerErrors, 0) / errors;
+  if (counted.length < 2 || !(share > 0) || !(share < 1)) return { statistic: 0, degrees: 0 };
+  const statistic = counted.reduce(
+    (sum, window) =>
+      sum +
+      (window.challengerErrors - share * window.errors) ** 2 /
+        (window.errors * share * (1 - share)),
+    0,
+  );
+  return { statistic, degrees: counted.length - 1 };
+}
+
+/** The factor, at least 1, by which log evidence is to be divided; 1 without any degree of freedom. */
+export function overDispersion(stretches: readonly Dispersion[]): number {
+  const degrees = stretches.reduce((sum, stretch) => sum + stretch.degrees, 0);
+  const statistic = stretches.reduce((sum, stretch) => sum + stretch.statistic, 0);
+  return degrees === 0 ? 1 : Math.max(1, statistic / degrees);
+}
