@@ -139,7 +139,7 @@ export const sinks: readonly SinkSpec[] = [
   {
     name: "endpoint-operations",
     topic: "operation",
-    filter: `${audit} AND ${methods("DeployModel", "UndeployModel")} AND operation.last=true`,
+    filter: `${audit} AND ${methods("DeployModel", "UndeployModel", "MutateDeployedModel")} AND operation.last=true`,
   },
 ];
 

@@ -89,6 +89,13 @@ export type Decision = Because &
         readonly deployedModelId: DeployedModelId;
       }
     | {
+        readonly do: "scale-deployed-model";
+        readonly endpoint: string;
+        readonly deployedModelId: DeployedModelId;
+        readonly replicasMin: number;
+        readonly replicasMax: number;
+      }
+    | {
         readonly do: "set-traffic-split";
         readonly endpoint: string;
         readonly split: Readonly<Record<DeployedModelId, number>>;

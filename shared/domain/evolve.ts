@@ -77,6 +77,7 @@ export const evolve = (
     case "clear-timer":
     case "deploy-model":
     case "undeploy-model":
+    case "scale-deployed-model":
     case "set-traffic-split":
     case "set-aliases":
     case "notify":

@@ -1,6 +1,7 @@
 /** A rollout, from the challenger's first deployment to the last clean-up. */
 import type { DeployedModelId } from "../../events/ids.js";
 import { assess } from "./analysis.js";
+import { capacityFor, championReplicasOf } from "./capacity.js";
 import type { Decision } from "./decision.js";
 import type { EndpointFacts, Facts, SmokeTestFacts } from "./facts.js";
 import { deployedModelIdFor, rolloutIdFor } from "./ids.js";
@@ -11,6 +12,7 @@ import type {
   RolloutBase,
   RolloutOutcome,
   RolloutState,
+  Segment,
   Verdict,
   WaitingChallenger,
 } from "./state.js";
@@ -330,6 +332,60 @@ const awaitTraffic = (
         nowMs,
       );
 
+/** Raises the challenger's replicas before a weight, or waits for them; null when they serve and nothing changes the endpoint. */
+const awaitReplicas = (
+  state: ModelState,
+  rollout: InPhase<"deploying" | "progressing">,
+  weight: number,
+  found: EndpointFacts,
+  nowMs: number,
+): readonly Decision[] | null => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const challenger = deployedIn(rollout, name);
+  const before = rollout.phase === "progressing" ? rollout.championReplicas : undefined;
+  const capacity = capacityFor(
+    weight,
+    challenger,
+    {
+      championReplicas: championReplicasOf(found, state.champion?.deployed[name], before),
+      awaited: rollout.awaitedReplicas,
+      endpoint: found,
+      serving: state.manifest.serving,
+    },
+    nowMs,
+  );
+  switch (capacity.is) {
+    case "enough":
+      return found.operation === null
+        ? null
+        : ignore(`${weight} % waits for ${found.operation}, which is changing ${endpoint}`);
+    case "wanted": {
+      const { awaited, replicasMax } = capacity;
+      const reason = `${weight} % of the traffic takes ${awaited.count} replicas`;
+      return [
+        { do: "advance-rollout", to: { ...rollout, awaitedReplicas: awaited }, reason },
+        {
+          do: "scale-deployed-model",
+          endpoint,
+          deployedModelId: challenger,
+          replicasMin: awaited.count,
+          replicasMax,
+          reason,
+        },
+      ];
+    }
+    case "awaited":
+      return ignore(capacity.reason);
+    case "overdue":
+      return rollBack(
+        state,
+        rollout,
+        { outcome: "rolled-back", reason: capacity.reason, severity: "warning" },
+        nowMs,
+      );
+  }
+};
+
 const decideDeploying = (
   state: ModelState,
   rollout: InPhase<"deploying">,
@@ -401,17 +457,21 @@ const decideDeploying = (
     );
   }
   const weight = state.manifest.rollout.steps[0] ?? 100;
+  const waiting = awaitReplicas(state, rollout, weight, endpointFacts, nowMs);
+  if (waiting !== null) return waiting;
+  const { awaitedReplicas: _served, ...deployedRollout } = rollout;
   return [
     {
       do: "advance-rollout",
       to: {
-        ...rollout,
+        ...deployedRollout,
         phase: "progressing",
         step: 0,
         weight,
         stepStartedAtMs: nowMs,
         segments: [],
         lastVerdict: null,
+        championReplicas: championReplicasOf(endpointFacts, champion),
       },
       reason: `deployed to ${name}; the canary starts with ${weight} %`,
     },
@@ -519,7 +579,7 @@ const decideProgress = (
       );
     }
     case "successful":
-      return decideAdvance(state, rollout, verdict, current === null ? [] : [current], nowMs);
+      return decideAdvance(state, rollout, verdict, { current, endpointFacts }, nowMs);
     case "inconclusive":
     case "error": {
       const stalledMs = nowMs - rollout.stepStartedAtMs - bakeSeconds * 1000;
@@ -553,7 +613,7 @@ const decideAdvance = (
   state: ModelState,
   rollout: InPhase<"progressing">,
   verdict: Verdict,
-  counted: InPhase<"progressing">["segments"],
+  look: { readonly current: Segment | null; readonly endpointFacts: EndpointFacts },
   nowMs: number,
 ): readonly Decision[] => {
   const { name, endpoint } = environmentAt(state, rollout.environment);
@@ -564,19 +624,27 @@ const decideAdvance = (
   const next = steps[step];
   const because = `step ${rollout.weight} % successful: ${verdict.reasons.join("; ")}`;
   if (next === undefined) return promote(state, { ...rollout, history }, because, nowMs);
+  const waiting = awaitReplicas(state, rollout, next, look.endpointFacts, nowMs);
+  if (waiting !== null) return waiting;
   const champion = state.champion?.deployed[name];
   const challenger = deployedIn(rollout, name);
+  const { awaitedReplicas: _served, ...advancing } = rollout;
   return [
     {
       do: "advance-rollout",
       to: {
-        ...rollout,
+        ...advancing,
         history,
         step,
         weight: next,
         stepStartedAtMs: nowMs,
-        segments: [...rollout.segments, ...counted],
+        segments: look.current === null ? rollout.segments : [...rollout.segments, look.current],
         lastVerdict: null,
+        championReplicas: championReplicasOf(
+          look.endpointFacts,
+          champion,
+          rollout.championReplicas,
+        ),
       },
       reason: `${because}; next ${next} %`,
     },
@@ -620,6 +688,7 @@ export const resume = (
   stepStartedAtMs: nowMs,
   segments: rollout.segments,
   lastVerdict: null,
+  ...(rollout.championReplicas === undefined ? {} : { championReplicas: rollout.championReplicas }),
 });
 
 /** The deployed model that serves an environment once the rollout has ended; undefined when it is not there. */
@@ -687,6 +756,36 @@ const endRollout = (
       ];
 };
 
+/** The promoted model keeps no more replicas than its manifest says; null when there is nothing to scale back. */
+const scaleBack = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] | null => {
+  const { name, endpoint } = environmentAt(state, environmentsOf(state).length - 1);
+  const id = rollout.outcome === "promoted" ? rollout.deployed[name] : undefined;
+  const found = facts.endpoints?.[endpoint];
+  const { replicasMin, replicasMax } = state.manifest.serving;
+  if (id === undefined || !found || (found.replicas[id]?.min ?? 0) <= replicasMin) return null;
+  const askedAtMs = rollout.scaledBackAtMs;
+  if (askedAtMs === undefined) {
+    const reason = `the bake is over: ${id} goes back to ${replicasMin} to ${replicasMax} replicas`;
+    return [
+      { do: "advance-rollout", to: { ...rollout, scaledBackAtMs: nowMs }, reason },
+      {
+        do: "scale-deployed-model",
+        endpoint,
+        deployedModelId: id,
+        replicasMin,
+        replicasMax,
+        reason,
+      },
+    ];
+  }
+  return nowMs - askedAtMs < undeployMsMax ? ignore(`${id} is scaled back`) : null;
+};
+
 const decideCleaning = (
   state: ModelState,
   rollout: InPhase<"cleaning">,
@@ -699,7 +798,9 @@ const decideCleaning = (
     return found !== null && (found.deployed.includes(deployedModelId) || found.operation !== null);
   });
   const left = present.filter((retired) => !mustStay(state, rollout, retired, facts));
-  if (left.length === 0) return endRollout(state, rollout, present, nowMs);
+  if (left.length === 0) {
+    return scaleBack(state, rollout, facts, nowMs) ?? endRollout(state, rollout, present, nowMs);
+  }
   const isStalled = nowMs - rollout.sinceMs >= undeployMsMax;
   const decisions: Decision[] = [];
   const requested: DeployedModelId[] = [];

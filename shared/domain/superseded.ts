@@ -5,6 +5,7 @@ import { sameSplit } from "./rollout.js";
 import type { ModelState, RolloutState } from "./state.js";
 
 type Split = Extract<Decision, { readonly do: "set-traffic-split" }>;
+type Scaling = Extract<Decision, { readonly do: "scale-deployed-model" }>;
 type Aliases = Extract<Decision, { readonly do: "set-aliases" }>;
 
 const isIn = (id: string, deployed: Readonly<Record<string, DeployedModelId>>): boolean =>
@@ -42,6 +43,15 @@ const supersededSplit = (state: ModelState, { endpoint, split }: Split): string 
   return wanted === undefined || sameSplit(wanted, split)
     ? null
     : `${endpoint} should have ${JSON.stringify(wanted)} by now`;
+};
+
+const supersededScaling = (state: ModelState, scaling: Scaling): string | null => {
+  const { deployedModelId: id, replicasMin } = scaling;
+  const rollout = moving(state);
+  const awaited = rollout !== null && "awaitedReplicas" in rollout && rollout.awaitedReplicas;
+  const isAwaited = isIn(id, rollout?.deployed ?? {}) && awaited && awaited.count === replicasMin;
+  const isChampions = rollout === null && isIn(id, state.champion?.deployed ?? {});
+  return isAwaited || isChampions ? null : `${id} does not wait for ${replicasMin} replicas`;
 };
 
 const supersededAliases = (state: ModelState, { versionId, aliases }: Aliases): string | null => {
@@ -86,6 +96,8 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
     }
     case "set-traffic-split":
       return supersededSplit(state, decision);
+    case "scale-deployed-model":
+      return supersededScaling(state, decision);
     case "set-aliases":
       return supersededAliases(state, decision);
     case "request-training-run":

@@ -3,7 +3,7 @@ import type { protos } from "@google-cloud/aiplatform";
 import { z } from "zod";
 import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
 import { RejectedError, UnavailableError } from "../domain/errors.js";
-import type { EndpointFacts } from "../domain/facts.js";
+import type { EndpointFacts, ReplicaFacts } from "../domain/facts.js";
 import type { Endpoints } from "../ports/vertex.js";
 import { deploymentAttempts, labelsWithAttempt } from "./deployment-attempts.js";
 import { asCloudError, attempting, translated } from "./errors.js";
@@ -15,6 +15,13 @@ type Endpoint = protos.google.cloud.aiplatform.v1.IEndpoint;
 type DeployedModel = protos.google.cloud.aiplatform.v1.IDeployedModel;
 type DedicatedResources = protos.google.cloud.aiplatform.v1.IDedicatedResources;
 type MachineSpec = protos.google.cloud.aiplatform.v1.IMachineSpec;
+type MutateDeployedModelRequest = Omit<
+  protos.google.cloud.aiplatform.v1.IMutateDeployedModelRequest,
+  "updateMask"
+> & {
+  /** In JSON a mask is its paths, joined by commas. */
+  readonly updateMask: string;
+};
 type UndeployModelRequest = protos.google.cloud.aiplatform.v1.IUndeployModelRequest;
 
 /** A DeployModelRequest in JSON; a manifest may name an accelerator that the installed types do not know yet. */
@@ -38,7 +45,20 @@ const endpointShape = z.object({
   createTime: z.string().optional(),
   updateTime: z.string().optional(),
   labels: z.record(z.string(), z.string()).default({}),
-  deployedModels: z.array(z.object({ id: deployedModelId })).default([]),
+  deployedModels: z
+    .array(
+      z.object({
+        id: deployedModelId,
+        dedicatedResources: z
+          .object({
+            minReplicaCount: z.number().default(1),
+            maxReplicaCount: z.number().optional(),
+          })
+          .optional(),
+        status: z.object({ availableReplicaCount: z.number().default(0) }).optional(),
+      }),
+    )
+    .default([]),
   trafficSplit: z.partialRecord(deployedModelId, z.number()).default({}),
 });
 
@@ -51,6 +71,20 @@ const isRecent = ({ createTime }: StoredEndpoint): boolean =>
 
 const runningOf = (operations: readonly VertexOperation[]): VertexOperation | undefined =>
   operations.find(({ isDone }) => !isDone);
+
+/** Replicas by deployed model; a service that reports no status is believed once nothing changes the endpoint. */
+const replicasOf = (
+  { deployedModels }: StoredEndpoint,
+  isChanging: boolean,
+): EndpointFacts["replicas"] =>
+  Object.fromEntries(
+    deployedModels.flatMap(({ id, dedicatedResources, status }): [string, ReplicaFacts][] => {
+      if (dedicatedResources === undefined) return [];
+      const { minReplicaCount: min, maxReplicaCount: max = min } = dedicatedResources;
+      const available = status?.availableReplicaCount ?? (isChanging ? 0 : min);
+      return [[id, { min, max, available }]];
+    }),
+  );
 
 const factsOf = (
   endpoint: StoredEndpoint,
@@ -69,6 +103,7 @@ const factsOf = (
     trafficSplit: presentSplit(endpoint.trafficSplit),
     operation: runningOf(operations)?.name ?? null,
     failures,
+    replicas: replicasOf(endpoint, runningOf(operations) !== undefined),
   };
 };
 
@@ -190,6 +225,23 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
         if (found?.deployedModels.some((model) => model.id === id) !== true) return;
         const body: UndeployModelRequest = { deployedModelId: id };
         await api.request("POST", `endpoints/${endpoint}:undeployModel`, { body });
+      }),
+
+    scale: ({ endpoint, deployedModelId: id, replicasMin, replicasMax }) =>
+      attempting(`scale ${id} of endpoint ${endpoint} to ${replicasMin} replicas`, async () => {
+        const found = await find(endpoint);
+        const deployed = found?.deployedModels.find((model) => model.id === id);
+        if (deployed?.dedicatedResources === undefined) return;
+        const { minReplicaCount, maxReplicaCount = minReplicaCount } = deployed.dedicatedResources;
+        if (minReplicaCount === replicasMin && maxReplicaCount === replicasMax) return;
+        const body: MutateDeployedModelRequest = {
+          deployedModel: {
+            id,
+            dedicatedResources: { minReplicaCount: replicasMin, maxReplicaCount: replicasMax },
+          },
+          updateMask: "dedicatedResources.minReplicaCount,dedicatedResources.maxReplicaCount",
+        };
+        await api.request("POST", `endpoints/${endpoint}:mutateDeployedModel`, { body });
       }),
 
     setTrafficSplit: (endpoint, split, expected) =>

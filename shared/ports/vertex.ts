@@ -53,6 +53,14 @@ export interface Deployment {
   readonly replicasMax: number;
 }
 
+/** How many replicas a deployed model should have. */
+export interface Scaling {
+  readonly endpoint: string;
+  readonly deployedModelId: DeployedModelId;
+  readonly replicasMin: number;
+  readonly replicasMax: number;
+}
+
 /** Endpoints and their traffic. */
 export interface Endpoints {
   /** Creates the endpoint unless it exists. */
@@ -69,6 +77,8 @@ export interface Endpoints {
   readonly deploy: (deployment: Deployment) => Promise<void>;
   /** Starts an undeployment; what is not deployed is left as it is. */
   readonly undeploy: (endpoint: string, deployedModelId: DeployedModelId) => Promise<void>;
+  /** Starts changing a deployed model's replicas; one that has these bounds, or is gone, is left as it is. */
+  readonly scale: (scaling: Scaling) => Promise<void>;
   /**
    * Compare-and-set of the traffic split. Does nothing when the split already is `split`; throws RejectedError
    * when it is neither `expected` nor `split`.

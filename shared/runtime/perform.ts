@@ -30,6 +30,7 @@ export const hasEffect = (decision: Decision): boolean => {
     case "cancel-pipeline-job":
     case "deploy-model":
     case "undeploy-model":
+    case "scale-deployed-model":
     case "set-traffic-split":
     case "promote":
     case "set-aliases":
@@ -183,6 +184,10 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
     }
     case "undeploy-model":
       return ports.endpoints.undeploy(decision.endpoint, decision.deployedModelId);
+    case "scale-deployed-model": {
+      const { endpoint, deployedModelId, replicasMin, replicasMax } = decision;
+      return ports.endpoints.scale({ endpoint, deployedModelId, replicasMin, replicasMax });
+    }
     case "set-traffic-split":
       return ports.endpoints.setTrafficSplit(decision.endpoint, decision.split, decision.expected);
     case "promote":
@@ -237,7 +242,11 @@ const rolloutOf = ({ decisions }: JournalEntry): string | undefined =>
 
 /** What a refused decision was about: the id that the state knows it by. */
 export const aboutOf = (decision: Decision, entry: JournalEntry): string => {
-  if (decision.do === "deploy-model" || decision.do === "set-traffic-split") {
+  if (
+    decision.do === "deploy-model" ||
+    decision.do === "scale-deployed-model" ||
+    decision.do === "set-traffic-split"
+  ) {
     return rolloutOf(entry) ?? "nothing in progress";
   }
   if (decision.do === "cancel-pipeline-job") return decision.run;

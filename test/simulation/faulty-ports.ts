@@ -215,6 +215,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       get: wrap("getEndpoint", vertex, endpoints.get),
       deploy: refusable("deploy", (deployment) => deployment.deployedModelId, endpoints.deploy),
       undeploy: wrap("undeploy", vertex, endpoints.undeploy),
+      scale: wrap("scale", vertex, endpoints.scale),
       setTrafficSplit: wrap("setTrafficSplit", vertex, endpoints.setTrafficSplit),
       predict: wrap("predict", vertex, endpoints.predict),
     },

@@ -71,6 +71,8 @@ export const decisionText = (decision: Decision): string => {
       return `deploy version ${decision.versionId} to ${decision.endpoint} (${decision.environment})`;
     case "undeploy-model":
       return `undeploy ${decision.deployedModelId} from ${decision.endpoint}`;
+    case "scale-deployed-model":
+      return `scale ${decision.deployedModelId} of ${decision.endpoint} to ${decision.replicasMin} replica${decision.replicasMin === 1 ? "" : "s"}`;
     case "set-traffic-split":
       return `set the traffic of ${decision.endpoint} to ${split(decision.split)}`;
     case "promote":
@@ -134,6 +136,7 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "resume-rollout":
     case "deploy-model":
     case "undeploy-model":
+    case "scale-deployed-model":
     case "set-traffic-split":
     case "promote":
     case "set-aliases":

@@ -106,7 +106,7 @@ export const tellOperation = (
   context: CloudContext,
   operation: {
     readonly name: string;
-    readonly method: "DeployModel" | "UndeployModel";
+    readonly method: "DeployModel" | "UndeployModel" | "MutateDeployedModel";
     readonly endpoint: string;
     readonly error: string | null;
   },

@@ -1,7 +1,7 @@
 /** Vertex AI endpoints in memory: one changing operation at a time, deployments that take time and may fail late. */
 import { deployedModelId, type DeployedModelId, type ModelName } from "../../../events/ids.js";
 import { RejectedError, UnavailableError } from "../../../shared/domain/errors.js";
-import type { EndpointFacts } from "../../../shared/domain/facts.js";
+import type { EndpointFacts, ReplicaFacts } from "../../../shared/domain/facts.js";
 import { sameSplit } from "../../../shared/domain/rollout.js";
 import type { Endpoints } from "../../../shared/ports/vertex.js";
 import { randomOf } from "../random.js";
@@ -32,6 +32,7 @@ export interface Endpoint {
     readonly id: DeployedModelId;
     readonly quality: Quality;
     readonly by: string;
+    readonly replicas: ReplicaFacts;
   }[];
   split: Split;
   operation: string | null;
@@ -53,6 +54,7 @@ export interface EndpointWorld {
 
 const deployMsMax = 8 * 60_000;
 const undeployMsMax = 2 * 60_000;
+const scaleMsMax = 4 * 60_000;
 
 /** Makes a region without endpoints; whoever watches is told of every change. */
 export const endpointWorld = (
@@ -81,6 +83,7 @@ export const endpointWorld = (
       trafficSplit: endpoint.split,
       operation: endpoint.operation,
       failures: { ...endpoint.failures },
+      replicas: Object.fromEntries(endpoint.deployed.map(({ id, replicas }) => [id, replicas])),
     });
 
   const tell = (
@@ -113,7 +116,7 @@ export const endpointWorld = (
   /** Starts an operation that ends by itself, late failures included. */
   const operate = (
     endpoint: Endpoint,
-    method: "DeployModel" | "UndeployModel",
+    method: "DeployModel" | "UndeployModel" | "MutateDeployedModel",
     id: DeployedModelId,
     msMax: number,
     end: (error: string | null) => void,
@@ -195,7 +198,7 @@ export const endpointWorld = (
         refresh(endpoint);
       },
       get: async (name) => reads.read(name) ?? null,
-      deploy: async ({ endpoint: name, model, versionId, deployedModelId: id }) => {
+      deploy: async ({ endpoint: name, model, versionId, deployedModelId: id, ...wanted }) => {
         const endpoint = existing(name);
         // One id stands for one deployment: one that runs goes on, and one that failed stays failed.
         const isKnown =
@@ -216,7 +219,9 @@ export const endpointWorld = (
             return;
           }
           const quality = qualityOf(seed, version.artifactUri);
-          endpoint.deployed = [...endpoint.deployed, { id, quality, by: model }];
+          const { replicasMin: min, replicasMax: max } = wanted;
+          const replicas = { min, max, available: min };
+          endpoint.deployed = [...endpoint.deployed, { id, quality, by: model, replicas }];
           tell(endpoint, { what: "deployed", by: "us", before: endpoint.split, about: id });
         });
       },
@@ -228,6 +233,23 @@ export const endpointWorld = (
         if ((endpoint.split[id] ?? 0) > 0) throw new RejectedError(`${id} has traffic`);
         operate(endpoint, "UndeployModel", id, undeployMsMax, (error) => {
           if (error === null) remove(endpoint, id, "us");
+        });
+      },
+      scale: async ({
+        endpoint: name,
+        deployedModelId: id,
+        replicasMin: min,
+        replicasMax: max,
+      }) => {
+        const endpoint = existing(name);
+        const found = endpoint.deployed.find((model) => model.id === id)?.replicas;
+        if (found === undefined || (found.min === min && found.max === max)) return;
+        refuseWhileBusy(endpoint);
+        operate(endpoint, "MutateDeployedModel", id, scaleMsMax, (error) => {
+          if (error !== null) return;
+          endpoint.deployed = endpoint.deployed.map((model) =>
+            model.id === id ? { ...model, replicas: { min, max, available: min } } : model,
+          );
         });
       },
       setTrafficSplit: async (name, split, expected) => {
