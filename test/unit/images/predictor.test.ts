@@ -116,7 +116,16 @@ describe("the prediction server", () => {
   });
 
   it("injects faults only after the first requests", async () => {
-    const before = faultInjector({ afterRequests: 3, delayMs: 0, errorRate: 1, seed: 1 });
+    const before = faultInjector({
+      afterRequests: 3,
+      abovePerSecond: 0,
+      delayMs: 0,
+      errorRate: 1,
+      leakBytes: 0,
+      leakBytesMax: 0,
+      usual: { delayMs: 0, errorRate: 0 },
+      seed: 1,
+    });
     await withServer({ predict: () => predict, before }, async (url) => {
       const statuses: number[] = [];
       for (let i = 0; i < 5; i += 1) {
