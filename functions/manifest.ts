@@ -1,21 +1,36 @@
 /** The one list of what is deployed: functions, topics, sinks and system schedules. Terraform, Cloud Build and the laptop read it. */
+import { permissionsFor, type Use } from "./permissions.js";
 
-/** One function: what calls it and what it may do. */
+/** One function: what calls it, what it runs with and what it may do. */
 export interface FunctionSpec {
   /** Also the folder, the subscription and the route. */
   readonly name: string;
   /** A topic pushes to it, or people and programs call it. */
   readonly trigger: { readonly topic: string } | { readonly route: "api" | "console" };
   readonly memoryMib: number;
+  readonly cpu: number;
+  /** Also the time that Pub/Sub waits for an answer. */
   readonly timeoutSeconds: number;
+  /** Requests that one instance takes at once. */
+  readonly concurrency: number;
+  readonly instancesMin: number;
+  readonly instancesMax: number;
   /** Pub/Sub's retry back-off and how often a message is tried before it is dead-lettered. */
   readonly retry: {
     readonly minBackoffSeconds: number;
     readonly maxBackoffSeconds: number;
     readonly deliveryAttemptsMax: number;
   };
-  /** Exact IAM permissions of its own identity. */
+  /** Service account of its own, before the @. */
+  readonly identity: string;
+  /** What it calls; its permissions follow from it. */
+  readonly uses: readonly Use[];
+  /** Exact IAM permissions of its identity: those of storage count for the bucket, those of iam for the pipelines' identity. */
   readonly permissions: readonly string[];
+  /** The only topics that it may publish to. */
+  readonly publishes: readonly string[];
+  /** Names of the environment variables that it is given. */
+  readonly environment: readonly string[];
 }
 
 /** A Cloud Logging sink that feeds a topic. */
@@ -32,86 +47,215 @@ export interface SystemSchedule {
   readonly topic: string;
 }
 
-const state = [
-  "datastore.entities.get",
-  "datastore.entities.list",
-  "datastore.entities.create",
-  "datastore.entities.update",
-  "datastore.entities.delete",
-];
-const publish = ["pubsub.topics.publish"];
-const training = [
-  "aiplatform.pipelineJobs.create",
-  "aiplatform.pipelineJobs.get",
-  "aiplatform.pipelineJobs.cancel",
-  "storage.objects.get",
-];
-const registry = ["aiplatform.models.upload", "aiplatform.models.get", "aiplatform.models.update"];
-const serving = [
-  "aiplatform.endpoints.create",
-  "aiplatform.endpoints.get",
-  "aiplatform.endpoints.deploy",
-  "aiplatform.endpoints.undeploy",
-  "aiplatform.endpoints.update",
-  "aiplatform.endpoints.predict",
-];
-const metrics = ["monitoring.timeSeries.list"];
+/** Topics that carry what nobody reacts to in a function of ours, or what several may send. */
+const deadLetter = "dead-letter";
+const promotion = "promotion";
 
-const onTopic = (name: string, topic: string, permissions: readonly string[]): FunctionSpec => ({
-  name,
-  trigger: { topic },
+/** What every function needs that handles events: the journal, the model's state, and the dead letters. */
+const handling: readonly Use[] = [
+  "state.transact",
+  "state.record",
+  "state.markDone",
+  "state.entry",
+  "state.model",
+  "state.models",
+];
+/** What cannot be read is kept: its body in the bucket, a message in the topic. */
+const deadLettering: readonly Use[] = ["bus.publish", "objects.write"];
+/** What moves a rollout on, or takes it back. */
+const rollingOut: readonly Use[] = [
+  "endpoints.get",
+  "endpoints.deploy",
+  "endpoints.scale",
+  "endpoints.setTrafficSplit",
+  "endpoints.undeploy",
+  "endpoints.predict",
+  "metrics.counts",
+  "objects.read",
+  "registry.setAliases",
+];
+const following: readonly Use[] = ["pipelines.get", "pipelines.cancel", "registry.version"];
+
+const environment = [
+  "CONTINUO_PROJECT",
+  "CONTINUO_REGION",
+  "CONTINUO_BUCKET",
+  "CONTINUO_IDENTITY",
+  "CONTINUO_PIPELINE_IDENTITY",
+  "CONTINUO_PUSH_AUDIENCE",
+  "CONTINUO_PUSH_IDENTITY",
+];
+
+const retry = { minBackoffSeconds: 1, maxBackoffSeconds: 600, deliveryAttemptsMax: 10 };
+
+type Part = Pick<FunctionSpec, "name" | "trigger" | "uses" | "publishes"> & Partial<FunctionSpec>;
+
+const functionOf = (part: Part): FunctionSpec => ({
   memoryMib: 512,
+  cpu: 1,
   timeoutSeconds: 120,
-  retry: { minBackoffSeconds: 1, maxBackoffSeconds: 600, deliveryAttemptsMax: 10 },
-  permissions: [...state, ...publish, ...permissions],
+  concurrency: 20,
+  instancesMin: 0,
+  instancesMax: 20,
+  retry,
+  environment,
+  // A service account's id has at least six characters.
+  identity: `fn-${part.name}`,
+  permissions: permissionsFor(part.uses),
+  ...part,
 });
+
+/** A function that reacts to a topic's messages. */
+const onTopic = (
+  name: string,
+  topic: string,
+  { uses, publishes, ...rest }: Pick<FunctionSpec, "uses" | "publishes"> & Partial<FunctionSpec>,
+): FunctionSpec =>
+  functionOf({
+    name,
+    trigger: { topic },
+    uses: [...deadLettering, ...uses],
+    publishes: [deadLetter, ...publishes],
+    ...rest,
+  });
+
+const reactions: readonly FunctionSpec[] = [
+  onTopic("on-dataset-arrived", "dataset", {
+    uses: handling,
+    publishes: ["training-run", "notification"],
+  }),
+  onTopic("on-schedule-fired", "schedule", {
+    uses: handling,
+    publishes: ["training-run", "notification"],
+  }),
+  // Alerts come in storms.
+  onTopic("on-alert-fired", "alert", {
+    uses: [...handling, "state.countAlerts"],
+    publishes: ["training-run", "notification"],
+    concurrency: 80,
+  }),
+  onTopic("on-pipeline-released", "pipeline", {
+    uses: handling,
+    publishes: ["training-run", "notification"],
+  }),
+  onTopic("on-training-run-requested", "training-run", {
+    uses: [...handling, "objects.read", "pipelines.submit"],
+    publishes: ["training-run", "notification"],
+  }),
+  onTopic("on-pipeline-job-changed", "pipeline-job", {
+    uses: [...handling, ...following, "endpoints.deploy", "registry.setAliases"],
+    publishes: ["evaluation", "training-run", "notification"],
+  }),
+  onTopic("on-evaluation-completed", "evaluation", {
+    uses: [...handling, "registry.upload"],
+    publishes: ["training-run", "notification"],
+  }),
+  onTopic("on-model-version-registered", "model-version", {
+    uses: [...handling, "registry.version", "registry.setAliases", "endpoints.deploy"],
+    publishes: ["training-run", "notification"],
+  }),
+  onTopic("on-operation-finished", "operation", {
+    uses: [...handling, ...rollingOut],
+    publishes: ["training-run", "notification", promotion],
+  }),
+  onTopic("on-approval-given", "approval", {
+    uses: [...handling, "endpoints.deploy", "registry.setAliases"],
+    publishes: ["training-run", "notification"],
+  }),
+  // One instance: a tick that comes while another runs is skipped by it.
+  onTopic("tick", "tick", {
+    uses: [
+      ...handling,
+      ...following,
+      ...rollingOut,
+      "state.pendingEntries",
+      "state.dueTimers",
+      "pipelines.submit",
+      "registry.upload",
+      "endpoints.ensure",
+      "schedules.sync",
+    ],
+    publishes: ["evaluation", "training-run", "notification", promotion],
+    concurrency: 4,
+    instancesMax: 1,
+  }),
+  onTopic("reconcile", "reconcile", {
+    uses: [...handling, ...following, ...rollingOut],
+    publishes: ["evaluation", "training-run", "notification", promotion],
+    timeoutSeconds: 540,
+    concurrency: 1,
+    instancesMax: 1,
+  }),
+  // It holds the rows of two windows.
+  onTopic("detect-drift", "detect-drift", {
+    uses: ["state.models", "predictionLog.read", "logs.write"],
+    publishes: [],
+    memoryMib: 1024,
+    timeoutSeconds: 540,
+    concurrency: 1,
+    instancesMax: 1,
+  }),
+  onTopic("on-dead-letter", deadLetter, { uses: ["state.addDeadLetter"], publishes: [] }),
+  onTopic("notify", "notification", { uses: [], publishes: [], memoryMib: 256 }),
+];
+
+/** Every topic that must exist. */
+export const topicNames: readonly string[] = [
+  ...new Set([
+    ...reactions.flatMap(({ trigger }) => ("topic" in trigger ? [trigger.topic] : [])),
+    promotion,
+  ]),
+];
+
+/** What people may do: read everything, apply manifests, command, predict, and send dead letters again. */
+const operating: readonly Use[] = [
+  ...handling,
+  "state.timeline",
+  "state.alertCounts",
+  "state.run",
+  "state.runs",
+  "state.rollout",
+  "state.rollouts",
+  "state.deadLetters",
+  "state.deadLetter",
+  "state.markRedriven",
+  "bus.publish",
+  "objects.read",
+  "pipelines.cancel",
+  "registry.setAliases",
+  "endpoints.ensure",
+  "endpoints.get",
+  "endpoints.deploy",
+  "endpoints.scale",
+  "endpoints.undeploy",
+  "endpoints.setTrafficSplit",
+  "endpoints.predict",
+  "schedules.sync",
+];
 
 /** Every function. */
 export const functions: readonly FunctionSpec[] = [
-  onTopic("on-dataset-arrived", "dataset", []),
-  onTopic("on-schedule-fired", "schedule", []),
-  onTopic("on-alert-fired", "alert", []),
-  onTopic("on-pipeline-released", "pipeline", []),
-  onTopic("on-training-run-requested", "training-run", [...training]),
-  onTopic("on-pipeline-job-changed", "pipeline-job", [...training]),
-  onTopic("on-evaluation-completed", "evaluation", [...registry]),
-  onTopic("on-model-version-registered", "model-version", [...registry, ...serving]),
-  onTopic("on-operation-finished", "operation", [...registry, ...serving, "storage.objects.get"]),
-  onTopic("on-approval-given", "approval", [...serving]),
-  onTopic("tick", "tick", [...training, ...registry, ...serving, ...metrics]),
-  onTopic("reconcile", "reconcile", [...training, ...registry, ...serving, ...metrics]),
-  onTopic("detect-drift", "detect-drift", [
-    "storage.objects.get",
-    "storage.objects.list",
-    "logging.logEntries.create",
-  ]),
-  onTopic("on-dead-letter", "dead-letter", []),
-  onTopic("notify", "notification", []),
-  {
+  ...reactions,
+  functionOf({
     name: "api",
     trigger: { route: "api" },
-    memoryMib: 512,
+    uses: operating,
+    publishes: topicNames,
     timeoutSeconds: 60,
-    retry: { minBackoffSeconds: 1, maxBackoffSeconds: 600, deliveryAttemptsMax: 10 },
-    permissions: [
-      ...state,
-      ...publish,
-      ...serving,
-      "cloudscheduler.jobs.create",
-      "cloudscheduler.jobs.update",
-      "cloudscheduler.jobs.delete",
-      "cloudscheduler.jobs.list",
-      "storage.objects.get",
-    ],
-  },
-  {
+    concurrency: 40,
+    instancesMax: 5,
+  }),
+  // The console's pages call the api's routes in its own process; its stream of events stays open.
+  functionOf({
     name: "console",
     trigger: { route: "console" },
-    memoryMib: 256,
+    uses: operating,
+    publishes: topicNames,
     timeoutSeconds: 3600,
-    retry: { minBackoffSeconds: 1, maxBackoffSeconds: 600, deliveryAttemptsMax: 10 },
-    permissions: state.slice(0, 2),
-  },
+    concurrency: 80,
+    instancesMax: 3,
+    environment: [...environment, "CONTINUO_CONSOLE_URL"],
+  }),
 ];
 
 const audit =
@@ -143,17 +287,17 @@ export const sinks: readonly SinkSpec[] = [
   },
 ];
 
+/** Where BigQuery's loads announce new data; Google Cloud only, and only for the datasets that are named there. */
+export const bigQueryArrivals: SinkSpec = {
+  name: "bigquery-arrivals",
+  topic: "dataset",
+  filter:
+    'logName:"cloudaudit.googleapis.com%2Fdata_access" AND protoPayload.serviceName="bigquery.googleapis.com" AND protoPayload.metadata.tableDataChange.jobName:*',
+};
+
 /** The three jobs that the system owns, however many models there are. */
 export const systemSchedules: readonly SystemSchedule[] = [
   { name: "continuo-tick", cron: "* * * * *", topic: "tick" },
   { name: "continuo-reconcile", cron: "7 * * * *", topic: "reconcile" },
   { name: "continuo-detect-drift", cron: "37 3 * * *", topic: "detect-drift" },
-];
-
-/** Every topic that must exist. */
-export const topicNames: readonly string[] = [
-  ...new Set([
-    ...functions.flatMap(({ trigger }) => ("topic" in trigger ? [trigger.topic] : [])),
-    "promotion",
-  ]),
 ];

@@ -9,6 +9,8 @@ export interface GcpConfig {
   readonly bucket: string;
   /** E-mail address of the service account that we act as. */
   readonly identity: string;
+  /** E-mail address of the service account that pipelines run as; `identity` when absent. */
+  readonly pipelineIdentity?: string;
   /** Address of a local cloud such as http://127.0.0.1:8790; absent means Google Cloud. */
   readonly localCloud?: string;
 }

@@ -197,7 +197,7 @@ export const vertexPipelines = (
             parameterValues: parameters,
           },
           labels: { ...labels },
-          serviceAccount: config.identity,
+          serviceAccount: config.pipelineIdentity ?? config.identity,
         };
         try {
           const query = { pipelineJobId: run };

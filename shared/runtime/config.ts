@@ -11,6 +11,12 @@ const schema = z.object({
     .string()
     .includes("@")
     .describe("continuo@my-project.iam.gserviceaccount.com"),
+  /** Service account that pipelines and their jobs run as; this process's own when absent. */
+  CONTINUO_PIPELINE_IDENTITY: z
+    .string()
+    .includes("@")
+    .optional()
+    .describe("pipelines@my-project.iam.gserviceaccount.com"),
   /** What push tokens are made for: this base address, a slash and the function's name. */
   CONTINUO_PUSH_AUDIENCE: z.url().describe("https://functions.example.com"),
   /** The only identity that may push. */
@@ -43,6 +49,7 @@ export interface Config {
   readonly region: string;
   readonly bucket: string;
   readonly identity: string;
+  readonly pipelineIdentity: string;
   readonly pushAudience: string;
   readonly pushIdentity: string;
   readonly jwksUrl: string;
@@ -67,6 +74,7 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     region: values.CONTINUO_REGION,
     bucket: values.CONTINUO_BUCKET,
     identity: values.CONTINUO_IDENTITY,
+    pipelineIdentity: values.CONTINUO_PIPELINE_IDENTITY ?? values.CONTINUO_IDENTITY,
     pushAudience: values.CONTINUO_PUSH_AUDIENCE.replace(/\/$/, ""),
     pushIdentity: values.CONTINUO_PUSH_IDENTITY,
     jwksUrl: values.CONTINUO_JWKS_URL,

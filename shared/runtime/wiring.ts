@@ -11,12 +11,13 @@ export const config = (): Config => (readOnce ??= environment());
 
 /** The ports of this process. */
 export const ports = (): Ports => {
-  const { projectId, region, bucket, identity, localCloud } = config();
+  const { projectId, region, bucket, identity, pipelineIdentity, localCloud } = config();
   return (wiredOnce ??= gcpPorts({
     projectId,
     region,
     bucket,
     identity,
+    pipelineIdentity,
     ...(localCloud === undefined ? {} : { localCloud }),
   }));
 };
