@@ -8,9 +8,11 @@ import { asCloudError, attempting, translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
 import { inTurn } from "./in-turn.js";
 import {
+  alertCountDocument,
   deadLetterDocument,
   journalDocument,
   modelDocument,
+  parseAlertCount,
   parseDeadLetter,
   parseEntry,
   parseModel,
@@ -41,6 +43,7 @@ const refs = (firestore: Firestore) => ({
   timer: (model: string, kind: string) => firestore.doc(`due/${model}--${kind}`),
   run: (run: string) => firestore.doc(`runs/${run}`),
   rollout: (rollout: string) => firestore.doc(`rollouts/${rollout}`),
+  alertCount: (id: string) => firestore.doc(`alertCounts/${id}`),
   deadLetter: (id: string) => firestore.doc(`deadLetters/${encodeURIComponent(id)}`),
 });
 
@@ -242,6 +245,16 @@ export const firestoreState = (config: GcpConfig): State => {
     rollout: (rollout) =>
       read(`read rollout ${rollout}`, (at) => at.rollout(rollout), parseRollout),
     rollouts: (query) => find("list rollouts", endedRecords("rollouts", query), parseRollout),
+    countAlerts: (count) =>
+      using(`store alert count ${count.id}`, async (firestore) => {
+        await refs(firestore).alertCount(count.id).set(alertCountDocument(count));
+      }),
+    alertCounts: (run) =>
+      find(
+        `count the alerts of run ${run}`,
+        (firestore) => [firestore.collection("alertCounts").where("run", "==", run).limit(500)],
+        parseAlertCount,
+      ),
     addDeadLetter: (letter) =>
       using(`store dead letter ${letter.id}`, async (firestore) => {
         try {

@@ -13,7 +13,7 @@ import { z } from "zod";
 import { modelName, rolloutId, runId } from "../../events/ids.js";
 import { RejectedError } from "../domain/errors.js";
 import type { ModelState, RolloutRecord, RunRecord } from "../domain/state.js";
-import type { DeadLetter, JournalEntry, Timer } from "../ports/state.js";
+import type { AlertCount, DeadLetter, JournalEntry, Timer } from "../ports/state.js";
 
 /** Slots spread what is indexed by time, so that no range of an index takes all the writes. */
 export const slots = [0, 1, 2, 3, 4, 5, 6, 7] as const;
@@ -175,3 +175,26 @@ export const deadLetterDocument = ({ redrivenAtMs, ...letter }: DeadLetter) => (
   receivedAtMs: letter.receivedAtMs,
   redrivenAtMs,
 });
+
+/** The document of an alert count; it expires with the journal that tells of the alerts let through. */
+export const alertCountDocument = (count: AlertCount) => ({
+  counted: textOf(`The alert count ${count.id}`, count),
+  run: count.run,
+  expireAt: new Date(count.lastAtMs + journalDaysMax * dayMs),
+});
+
+const alertCount = z.object({
+  id: z.string(),
+  model: modelName.nullable(),
+  run: runId.nullable(),
+  kind: z.enum(["drift", "skew", "decay"]),
+  severity: z.enum(["warning", "critical"]),
+  count: z.int(),
+  firstAtMs: z.number(),
+  lastAtMs: z.number(),
+  reasons: z.array(z.string()),
+});
+
+/** Reads an alert count. */
+export const parseAlertCount = (document: unknown): AlertCount =>
+  z.object({ counted: jsonText.pipe(alertCount) }).parse(document).counted;

@@ -2,7 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { DeployedModelId, ModelName, RolloutId, RunId } from "../../events/ids.js";
 import type { Decision, TimerKind } from "../domain/decision.js";
-import type { ModelState, RolloutRecord, RunRecord } from "../domain/state.js";
+import type { ModelState, RolloutRecord, RunRecord, TriggerKind } from "../domain/state.js";
 
 /** One decision as the journal keeps it. */
 export interface JournalDecision {
@@ -48,6 +48,22 @@ export interface Commit {
   )[];
   readonly runs: readonly RunRecord[];
   readonly rollouts: readonly RolloutRecord[];
+}
+
+/** Alerts that the coalescing gate suppressed: what one instance counted in one window. */
+export interface AlertCount {
+  /** Names the instance and the window, so that a later count of the same window replaces an earlier one. */
+  readonly id: string;
+  readonly model: ModelName | null;
+  /** The run that answers them; null when none does, or none is known yet. */
+  readonly run: RunId | null;
+  readonly kind: Extract<TriggerKind, "drift" | "skew" | "decay">;
+  readonly severity: "warning" | "critical";
+  readonly count: number;
+  readonly firstAtMs: number;
+  readonly lastAtMs: number;
+  /** The first few distinct ones. */
+  readonly reasons: readonly string[];
 }
 
 /** How to find the models that an event concerns. */
@@ -119,6 +135,10 @@ export interface State {
     readonly model?: ModelName;
     readonly limit: number;
   }) => Promise<readonly RolloutRecord[]>;
+  /** Stores what an instance counted so far in one window: one write of a document of its own. */
+  readonly countAlerts: (count: AlertCount) => Promise<void>;
+  /** The counts of the alerts that a run answers. */
+  readonly alertCounts: (run: RunId) => Promise<readonly AlertCount[]>;
   readonly addDeadLetter: (letter: DeadLetter) => Promise<void>;
   readonly deadLetters: (limit: number) => Promise<readonly DeadLetter[]>;
   readonly deadLetter: (id: string) => Promise<DeadLetter | null>;

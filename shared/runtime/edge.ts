@@ -5,7 +5,7 @@ import type { Message, Source } from "../../events/sources/message.js";
 import { InvalidEventError, UnavailableError } from "../domain/errors.js";
 import type { Ports } from "../ports/ports.js";
 import { sendToDeadLetters } from "./dead-letter.js";
-import { handleEvent } from "./handle.js";
+import { handleEvent, type HandleOptions } from "./handle.js";
 import { log } from "./log.js";
 import { messageOf, unwrap, type Delivery } from "./push.js";
 import type { Config } from "./config.js";
@@ -98,13 +98,24 @@ const readingMessage =
   (delivery, wired) =>
     handler(messageOf(delivery), delivery, wired);
 
-/** Turns each message into events and handles them one after another. */
-export const handlingEvents = (name: string, ...sources: readonly Source[]): DeliveryHandler =>
+/** What becomes of one event: `handleEvent`, or what stands before it. */
+export type EventHandler = (event: ContinuoEvent, options: HandleOptions) => Promise<unknown>;
+
+/** Turns each message into events and hands them over one after another. */
+export const handlingThrough = (
+  handle: EventHandler,
+  name: string,
+  ...sources: readonly Source[]
+): DeliveryHandler =>
   readingMessage(async (message, _delivery, wired) => {
     for (const event of readWith(sources, message)) {
-      await handleEvent(event, { function: name, ports: wired });
+      await handle(event, { function: name, ports: wired });
     }
   });
+
+/** Turns each message into events and handles them one after another. */
+export const handlingEvents = (name: string, ...sources: readonly Source[]): DeliveryHandler =>
+  handlingThrough(handleEvent, name, ...sources);
 
 /** An http function behind a push subscription. */
 export const onDelivery =
@@ -119,3 +130,10 @@ export const onMessage = (name: string, handler: MessageHandler): HttpFunction =
 /** An http function that turns each message into events and handles them one after another. */
 export const onEvents = (name: string, ...sources: readonly Source[]): HttpFunction =>
   onDelivery(name, handlingEvents(name, ...sources));
+
+/** An http function whose events pass through something else on their way to being handled. */
+export const onEventsThrough = (
+  handle: EventHandler,
+  name: string,
+  ...sources: readonly Source[]
+): HttpFunction => onDelivery(name, handlingThrough(handle, name, ...sources));

@@ -24,6 +24,8 @@ export interface HandleOptions {
   readonly ports: Ports;
   /** The models concerned; found by what the event is about when absent. */
   readonly models?: readonly ModelName[];
+  /** Asked inside the transaction: whether this state already answers the event, so that nothing is written for it. */
+  readonly isAnswered?: (state: ModelState) => boolean;
 }
 
 /** What came of one event for one model. */
@@ -31,6 +33,8 @@ export interface HandledEntry {
   readonly model: ModelName | null;
   readonly outcome: "committed" | "duplicate" | "nothing";
   readonly entry: JournalEntry | null;
+  /** The state as the transaction left it; undefined when none was read, or there is none. */
+  readonly state?: ModelState | undefined;
 }
 
 /** A visit that finds nothing to do leaves no trace: an idle system writes nothing. */
@@ -192,7 +196,9 @@ const lookUp = async (
     : { facts: await observe(model, needs(state, event, nowMs), ports), head: state.head };
 };
 
-type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>>;
+type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>> & {
+  readonly before?: ModelState | undefined;
+};
 
 /** Decides and commits; "outdated" when the state has moved on since the facts were looked up. */
 const decideOnce = async (
@@ -204,7 +210,10 @@ const decideOnce = async (
   const nowMs = ports.clock();
   const found = await lookUp(event, model, ports, nowMs);
   let isOutdated = false;
+  let before: ModelState | undefined;
   const result = await ports.state.transact(journalKey(event, model), model, (state) => {
+    before = state;
+    if (state !== undefined && options.isAnswered?.(state) === true) return null;
     // What was true of one run or one step says nothing about the next.
     isOutdated = found !== undefined && found.head !== (state?.head ?? null);
     if (isOutdated) return null;
@@ -213,7 +222,9 @@ const decideOnce = async (
       ? null
       : commitOf(event, model, state, decisions, { function: options.function, nowMs });
   });
-  return isOutdated && result.outcome === "nothing" ? { outcome: "outdated" } : result;
+  return isOutdated && result.outcome === "nothing"
+    ? { outcome: "outdated" }
+    : { ...result, before };
 };
 
 const decideAttemptsMax = 3;
@@ -234,15 +245,16 @@ const handleForModel = async (
   }
   switch (result.outcome) {
     case "nothing":
-      return { model, outcome: "nothing", entry: null };
+      return { model, outcome: "nothing", entry: null, state: result.before };
     case "duplicate":
       // The first delivery may have died between its commit and its last effect.
       if (result.entry.isPending) await finish(result.entry, options);
       return { model, outcome: "duplicate", entry: result.entry };
     case "committed": {
-      const { entry } = result.commit;
+      const { entry, state } = result.commit;
       if (entry.isPending) await performAll(entry, model, options, () => null);
-      return { model, outcome: "committed", entry };
+      const after = state === undefined ? result.before : (state ?? undefined);
+      return { model, outcome: "committed", entry, state: after };
     }
   }
 };

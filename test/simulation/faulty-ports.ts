@@ -194,6 +194,8 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       runs: wrap("runs", store, state.runs),
       rollout: wrap("rollout", store, state.rollout),
       rollouts: wrap("rollouts", store, state.rollouts),
+      countAlerts: wrap("countAlerts", store, state.countAlerts),
+      alertCounts: wrap("alertCounts", store, state.alertCounts),
       addDeadLetter: wrap("addDeadLetter", store, state.addDeadLetter),
       deadLetters: wrap("deadLetters", store, state.deadLetters),
       deadLetter: wrap("deadLetter", store, state.deadLetter),

@@ -1,4 +1,5 @@
 /** Training runs and rollouts: what is live, from the models' states; what ended, from its records. */
+import { modelOfRun } from "../../domain/ids.js";
 import type { ModelState } from "../../domain/state.js";
 import type { ModelName } from "../../../events/ids.js";
 import type { ApiContext, Handler } from "./context.js";
@@ -29,7 +30,7 @@ export const recentRuns = async (
   const live = states.flatMap(({ model, run }) =>
     run === null ? [] : [runView({ ...run, model })],
   );
-  return [...live, ...ended.map(runView)].slice(0, query.limit);
+  return [...live, ...ended.map((record) => runView(record))].slice(0, query.limit);
 };
 
 /** The live and the newest ended rollouts. */
@@ -48,15 +49,17 @@ export const recentRollouts = async (
 };
 
 /** One run, live or ended; null when there is none. */
-export const findRun = async (context: ApiContext, id: string): Promise<RunView | null> => {
+export const findRun = async (
+  context: Pick<ApiContext, "ports">,
+  id: string,
+): Promise<RunView | null> => {
   const run = readRun(id);
-  const record = await context.ports.state.run(run);
-  if (record !== null) return runView(record);
-  const states = await context.ports.state.models({ by: "open-work" });
-  const state = states.find((candidate) => candidate.run?.run === run);
-  return state === undefined || state.run === null
-    ? null
-    : runView({ ...state.run, model: state.model });
+  const { state: store } = context.ports;
+  const [record, alerts] = await Promise.all([store.run(run), store.alertCounts(run)]);
+  if (record !== null) return runView(record, alerts);
+  const model = modelOfRun(run);
+  const state = model === null ? null : await store.model(model);
+  return state?.run?.run !== run ? null : runView({ ...state.run, model: state.model }, alerts);
 };
 
 /** One rollout, live or ended; null when there is none. */

@@ -7,7 +7,7 @@ import type {
   RunRecord,
   RunState,
 } from "../../domain/state.js";
-import type { DeadLetter, JournalEntry } from "../../ports/state.js";
+import type { AlertCount, DeadLetter, JournalEntry } from "../../ports/state.js";
 import { decisionNumbers, decisionText } from "./decision-text.js";
 import { eventText } from "./event-text.js";
 
@@ -47,8 +47,22 @@ export const entryView = (entry: JournalEntry) => ({
   })),
 });
 
+/** The alerts that were only counted because a run already answers them; null without any. */
+const alertsView = (counts: readonly AlertCount[]) =>
+  counts.length === 0
+    ? null
+    : {
+        count: counts.reduce((total, { count }) => total + count, 0),
+        firstAt: instant(Math.min(...counts.map(({ firstAtMs }) => firstAtMs))),
+        lastAt: instant(Math.max(...counts.map(({ lastAtMs }) => lastAtMs))),
+        reasons: [...new Set(counts.flatMap(({ reasons }) => reasons))].slice(0, 10),
+      };
+
 /** A training run, live or ended. */
-export const runView = (run: (RunState & { readonly model: string }) | RunRecord) => ({
+export const runView = (
+  run: (RunState & { readonly model: string }) | RunRecord,
+  alertCounts: readonly AlertCount[] = [],
+) => ({
   run: run.run,
   model: run.model,
   isLive: "phase" in run,
@@ -57,6 +71,7 @@ export const runView = (run: (RunState & { readonly model: string }) | RunRecord
   trigger: run.kind,
   reason: run.reason,
   triggerCount: run.triggerCount,
+  alerts: alertsView(alertCounts),
   reasons: "reasons" in run ? run.reasons : [],
   requestedAt: instant(run.requestedAtMs),
   submittedAt:

@@ -145,6 +145,13 @@ const rolloutOfRun = async (context: ApiContext, run: RunView): Promise<RolloutV
   return rollouts.find((rollout) => rollout.run === run.run) ?? null;
 };
 
+const alertReasons = ({ alerts }: RunView): readonly string[] =>
+  alerts === null
+    ? []
+    : [
+        `it also answers ${alerts.count} more alerts that came from ${alerts.firstAt} to ${alerts.lastAt}: ${alerts.reasons.join("; ")}`,
+      ];
+
 const explainRun = async (context: ApiContext, run: RunView): Promise<Explanation> => {
   const rollout = await rolloutOfRun(context, run);
   const entries = await entriesAbout(context, {
@@ -158,7 +165,11 @@ const explainRun = async (context: ApiContext, run: RunView): Promise<Explanatio
     id: run.run,
     kind: "run",
     answer: runAnswer(run, rollout),
-    reasons: [...run.reasons, ...(rollout === null ? [] : rolloutReasons(rollout))],
+    reasons: [
+      ...run.reasons,
+      ...(rollout === null ? [] : rolloutReasons(rollout)),
+      ...alertReasons(run),
+    ],
     numbers: { ...run.evaluation?.numbers, ...rollout?.lastVerdict?.numbers },
     steps: inOrder([
       ...entries.flatMap(entrySteps),
