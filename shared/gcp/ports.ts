@@ -26,13 +26,13 @@ export const gcpPorts = (config: GcpConfig): Ports => {
   const objects = storageObjects(config, rest);
   return {
     state: firestoreState(config),
-    bus: pubsubBus(config),
+    bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
     registry: vertexRegistry(api),
     endpoints: vertexEndpoints(api, rest),
     metrics: monitoringMetrics(config, rest),
     objects,
-    schedules: schedulerSchedules(config),
+    schedules: schedulerSchedules(config, rest),
     logs: cloudLogs(config, rest),
     predictionLog: predictionLog(objects),
     clock: Date.now,

@@ -1,15 +1,32 @@
-/** Cloud Scheduler jobs of ours, each of which publishes one message to a topic. */
-import type { CloudSchedulerClient, protos } from "@google-cloud/scheduler";
-import {
-  grpcCallOptions,
-  grpcClientOptions,
-  lazily,
-  locationName,
-  type GcpConfig,
-} from "./config.js";
+/** Cloud Scheduler jobs of ours, each of which publishes one message to a topic; over REST, with the official types. */
+import type { protos } from "@google-cloud/scheduler";
+import { z } from "zod";
+import { baseUrl, locationName, type GcpConfig } from "./config.js";
 import { asCloudError, attempting } from "./errors.js";
+import { restClient, type Rest } from "./rest.js";
 
 type Job = protos.google.cloud.scheduler.v1.IJob;
+
+/** A job as the API answers it. */
+const jobShape = z.object({
+  name: z.string(),
+  description: z.string().default(""),
+  schedule: z.string().default(""),
+  timeZone: z.string().default(""),
+  pubsubTarget: z
+    .object({
+      topicName: z.string().default(""),
+      data: z.string().default(""),
+      attributes: z.record(z.string(), z.string()).default({}),
+    })
+    .nullable()
+    .default(null),
+});
+
+const listShape = z.object({
+  jobs: z.array(jobShape).default([]),
+  nextPageToken: z.string().default(""),
+});
 
 /** One job. */
 export interface JobSpec {
@@ -48,18 +65,12 @@ export const jobPrefix = "continuo-";
 /** A firing that Pub/Sub refuses for a moment is tried again; the default is never. */
 const retryCount = 3;
 
-const comparable = (job: Job): string => {
-  const attributes = Object.entries(job.pubsubTarget?.attributes ?? {}).toSorted(([a], [b]) =>
-    a < b ? -1 : 1,
+const comparable = ({ description, schedule, timeZone, pubsubTarget }: Job): string => {
+  const attributes = Object.entries(pubsubTarget?.attributes ?? {}).toSorted(([one], [other]) =>
+    one < other ? -1 : 1,
   );
-  return JSON.stringify([
-    job.description ?? "",
-    job.schedule,
-    job.timeZone,
-    job.pubsubTarget?.topicName,
-    attributes,
-    Buffer.from(job.pubsubTarget?.data ?? "").toString("base64"),
-  ]);
+  const { topicName, data } = pubsubTarget ?? {};
+  return JSON.stringify([description, schedule, timeZone, topicName, attributes, data]);
 };
 
 const jobOf = (config: GcpConfig, spec: JobSpec): Job => ({
@@ -69,31 +80,43 @@ const jobOf = (config: GcpConfig, spec: JobSpec): Job => ({
   timeZone: spec.timeZone,
   pubsubTarget: {
     topicName: `projects/${config.projectId}/topics/${spec.topic}`,
-    data: Buffer.from(JSON.stringify(spec.message)),
+    data: Buffer.from(JSON.stringify(spec.message)).toString("base64"),
     attributes: { ...spec.message },
   },
   retryConfig: { retryCount },
 });
 
-const schedulerClient = async (config: GcpConfig): Promise<CloudSchedulerClient> => {
-  const [{ CloudSchedulerClient: Client }, options] = await Promise.all([
-    import("@google-cloud/scheduler"),
-    grpcClientOptions(config),
-  ]);
-  return new Client(options);
-};
+const updatedFields = "description,schedule,timeZone,pubsubTarget,retryConfig";
+const pageSize = 500;
+const pagesMax = 100;
 
 /** Access to our jobs. */
-export const schedulerJobs = (config: GcpConfig): SchedulerJobs => {
-  const client = lazily(() => schedulerClient(config));
-  const options = grpcCallOptions(config);
-  const nameOf = (id: string): string => `${locationName(config)}/jobs/${id}`;
+export const schedulerJobs = (
+  config: GcpConfig,
+  rest: Rest = restClient(config),
+): SchedulerJobs => {
+  const base = `${baseUrl(config, "cloudscheduler")}/v1`;
+  const jobsUrl = `${base}/${locationName(config)}/jobs`;
+  const url = (id: string): string => `${jobsUrl}/${encodeURIComponent(id)}`;
+
+  const listed = async (): Promise<readonly z.infer<typeof jobShape>[]> => {
+    const found: z.infer<typeof jobShape>[] = [];
+    let pageToken = "";
+    for (let page = 0; page < pagesMax; page += 1) {
+      const query = { pageSize, ...(pageToken === "" ? {} : { pageToken }) };
+      const answer = listShape.parse(await rest.json({ method: "GET", url: jobsUrl, query }));
+      found.push(...answer.jobs);
+      pageToken = answer.nextPageToken;
+      if (pageToken === "") break;
+    }
+    return found;
+  };
+
   return {
     list: () =>
-      attempting(`list Scheduler jobs in ${config.region}`, async () => {
-        const [jobs] = await (await client()).listJobs({ parent: locationName(config) }, options);
-        return jobs.flatMap((job) => {
-          const id = job.name?.slice(job.name.lastIndexOf("/") + 1) ?? "";
+      attempting(`list Scheduler jobs in ${config.region}`, async () =>
+        (await listed()).flatMap((job) => {
+          const id = job.name.slice(job.name.lastIndexOf("/") + 1);
           return id.startsWith(jobPrefix)
             ? {
                 id,
@@ -101,39 +124,33 @@ export const schedulerJobs = (config: GcpConfig): SchedulerJobs => {
                 equals: (spec: JobSpec) => comparable(job) === comparable(jobOf(config, spec)),
               }
             : [];
-        });
-      }),
+        }),
+      ),
     create: (spec) =>
       attempting(`create Scheduler job ${spec.id}`, async () => {
-        await (
-          await client()
-        ).createJob({ parent: locationName(config), job: jobOf(config, spec) }, options);
+        await rest.call({ method: "POST", url: jobsUrl, body: jobOf(config, spec) });
       }),
     update: (spec) =>
       attempting(`update Scheduler job ${spec.id}`, async () => {
-        await (
-          await client()
-        ).updateJob(
-          {
-            job: jobOf(config, spec),
-            updateMask: {
-              paths: ["description", "schedule", "time_zone", "pubsub_target", "retry_config"],
-            },
-          },
-          options,
-        );
+        await rest.call({
+          method: "PATCH",
+          url: url(spec.id),
+          query: { updateMask: updatedFields },
+          body: jobOf(config, spec),
+          isRepeatable: true,
+        });
       }),
     remove: (id) =>
       attempting(`delete Scheduler job ${id}`, async () => {
         try {
-          await (await client()).deleteJob({ name: nameOf(id) }, options);
+          await rest.call({ method: "DELETE", url: url(id), isRepeatable: true });
         } catch (error) {
           if (asCloudError(error).status !== "NOT_FOUND") throw error;
         }
       }),
     run: (id) =>
       attempting(`run Scheduler job ${id}`, async () => {
-        await (await client()).runJob({ name: nameOf(id) }, options);
+        await rest.call({ method: "POST", url: `${url(id)}:run`, body: {} });
       }),
   };
 };

@@ -3,6 +3,7 @@ import type { ModelName } from "../../events/ids.js";
 import { RejectedError } from "../domain/errors.js";
 import type { Schedule, Schedules } from "../ports/schedules.js";
 import type { GcpConfig } from "./config.js";
+import type { Rest } from "./rest.js";
 import { jobPrefix, schedulerJobs, type FoundJob, type JobSpec } from "./scheduler-jobs.js";
 
 /** The id of the Scheduler job of one schedule. */
@@ -37,8 +38,8 @@ const refuseTakenIds = (
 };
 
 /** The Schedules port. */
-export const schedulerSchedules = (config: GcpConfig): Schedules => {
-  const jobs = schedulerJobs(config);
+export const schedulerSchedules = (config: GcpConfig, rest: Rest): Schedules => {
+  const jobs = schedulerJobs(config, rest);
   return {
     sync: async (model, schedules) => {
       const specs = schedules.map((schedule) => specOf(model, schedule));
