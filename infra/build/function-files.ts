@@ -1,0 +1,19 @@
+/** What lies beside a function's bundle. */
+
+/** The base image. A build on Cloud Build replaces the tag by its digest. */
+const baseImage = "node:22-slim";
+
+/** Tells Node that the folder holds ES modules, and people what it is. */
+export const packageJson = (name: string): string =>
+  `${JSON.stringify({ name, private: true, type: "module", main: "index.mjs", scripts: { start: "node main.mjs" } }, null, 2)}\n`;
+
+/** Carries one function with functions-framework; nothing is installed while the image is built. */
+export const dockerfile = (name: string): string => `ARG BASE=${baseImage}
+FROM \${BASE}
+WORKDIR /app
+COPY *.mjs *.map package.json ./
+ENV NODE_ENV=production FUNCTION_TARGET=${name} FUNCTION_SOURCE=index.mjs
+USER node
+EXPOSE 8080
+CMD ["node", "main.mjs"]
+`;
