@@ -1,6 +1,7 @@
 /** The command line of the simulation, read and checked. */
 import { availableParallelism } from "node:os";
 import { parseArgs, type ParseArgsConfig } from "node:util";
+import type { Mode } from "./play.js";
 import { faultKinds } from "./profile.js";
 
 /** What somebody asked for. */
@@ -8,6 +9,7 @@ export type Asked =
   | { readonly do: "help" }
   | {
       readonly do: "replay";
+      readonly mode: Mode;
       readonly seed: number;
       readonly isTraced: boolean;
       readonly withoutActs: ReadonlySet<number>;
@@ -15,7 +17,7 @@ export type Asked =
     }
   | {
       readonly do: "play";
-      readonly mode: "runtime" | "deciders";
+      readonly mode: Mode;
       readonly from: number;
       readonly seeds: number;
       readonly workers: number;
@@ -43,7 +45,7 @@ npm run simulate -- [options]
   --seeds N            play N seeds (1000)
   --from N             start with seed N (1)
   --workers N          threads to play on (one per core)
-  --deciders           play the pure deciders alone, without runtime and faults
+  --deciders           play the pure deciders alone, without runtime and faults (also with --seed)
   --failures N         show and shrink at most N failing seeds (5)
   --no-shrink          show failing seeds with their whole history
 
@@ -117,11 +119,19 @@ export const readOptions = (args: readonly string[]): Asked => {
     const text = values[name];
     return text === undefined ? usual : wholeNumber(name, text, least);
   };
+  const mode = values.deciders === true ? "deciders" : "runtime";
   if (values.help === true) return { do: "help" };
   if (values.seed !== undefined) {
-    refuseOthers(values, "--seed", ["seed", "trace", "without-acts", "without-faults"]);
+    refuseOthers(values, "--seed", [
+      "seed",
+      "trace",
+      ...(mode === "deciders"
+        ? (["deciders"] as const)
+        : (["without-acts", "without-faults"] as const)),
+    ]);
     return {
       do: "replay",
+      mode,
       seed: wholeNumber("seed", values.seed, 0),
       isTraced: values.trace ?? false,
       withoutActs: new Set(
@@ -150,7 +160,7 @@ export const readOptions = (args: readonly string[]): Asked => {
   ]);
   return {
     do: "play",
-    mode: values.deciders === true ? "deciders" : "runtime",
+    mode,
     from: count("from", 0, 1),
     seeds: count("seeds", 1, 1000),
     workers: count("workers", 1, availableParallelism()),

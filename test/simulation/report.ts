@@ -7,7 +7,13 @@ import type { Item } from "./workload.js";
 export type SeedSummary = Pick<SeedResult, "seed" | "violation" | "events" | "steps" | "faults">;
 
 /** What to keep of a seed. */
-export const summaryOf = ({ seed, violation, events, steps, faults }: SeedResult): SeedSummary => ({
+export const summaryOf = ({
+  seed,
+  violation,
+  events,
+  steps,
+  faults,
+}: SeedSummary): SeedSummary => ({
   seed,
   violation,
   events,
@@ -46,19 +52,39 @@ export const count = (tally: Tally, result: SeedSummary): void => {
   }
 };
 
+/** How long a run took. */
+export interface Duration {
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+}
+
+/** A watch that began to run now. */
+export const stopwatch = (): (() => Duration) => {
+  const startMs = performance.now();
+  const before = process.cpuUsage();
+  return () => {
+    const { user, system } = process.cpuUsage(before);
+    return { seconds: (performance.now() - startMs) / 1000, cpuSeconds: (user + system) / 1e6 };
+  };
+};
+
 /** How fast a run was. */
-export const rates = ({ seeds, events, steps }: Tally, seconds: number) => ({
+export const rates = ({ seeds, events, steps }: Tally, { seconds, cpuSeconds }: Duration) => ({
+  seconds,
+  /** Of all threads: on a busy machine it tells more than the time that passed. */
+  cpuSeconds,
   seedsPerSecond: Math.round((10 * seeds) / seconds) / 10,
   eventsPerSecond: Math.round(events / seconds),
   stepsPerSecond: Math.round(steps / seconds),
 });
 
 /** The figures of a run, line by line. */
-export const figures = (tally: Tally, seconds: number): string => {
-  const { seedsPerSecond, eventsPerSecond, stepsPerSecond } = rates(tally, seconds);
+export const figures = (tally: Tally, duration: Duration, counted = "faults injected"): string => {
+  const { seconds, cpuSeconds } = duration;
+  const { seedsPerSecond, eventsPerSecond, stepsPerSecond } = rates(tally, duration);
   return [
-    `${tally.seeds} seeds in ${seconds.toFixed(1)} s: ${seedsPerSecond} seeds/s, ${eventsPerSecond} events/s, ${stepsPerSecond} steps/s`,
-    `${tally.events} events${tally.faults.size === 0 ? "" : ", faults injected:"}`,
+    `${tally.seeds} seeds in ${seconds.toFixed(1)} s (${cpuSeconds.toFixed(1)} s of processor time): ${seedsPerSecond} seeds/s, ${eventsPerSecond} events/s, ${stepsPerSecond} steps/s`,
+    `${tally.events} events${tally.faults.size === 0 ? "" : `, ${counted}:`}`,
     ...[...tally.faults]
       .toSorted(([, a], [, b]) => b - a)
       .map(([kind, times]) => `  ${String(times).padStart(8)} ${kind}`),

@@ -1,10 +1,11 @@
 /** The simulation as a command: plays seeds, replays one, or hunts planted bugs. */
+import { walkSeed } from "./deciders/walk.js";
 import { huntText, type Caught } from "./hunt.js";
 import { readOptions, usage, UsageError, type Asked } from "./options.js";
 import { plantedBugs } from "./planted-bugs.js";
 import { huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
-import { count, emptyTally, failure, figures, rates } from "./report.js";
+import { count, emptyTally, failure, figures, rates, stopwatch } from "./report.js";
 import { runSeed } from "./run-seed.js";
 import { shrink } from "./shrink.js";
 
@@ -17,9 +18,18 @@ export interface Output {
 const progressMs = 10_000;
 
 const replay = async (
-  { seed, isTraced, withoutActs, withoutFaults }: Asked & { readonly do: "replay" },
+  asked: Asked & { readonly do: "replay" },
   { line }: Output,
 ): Promise<boolean> => {
+  const { seed, mode, isTraced, withoutActs, withoutFaults } = asked;
+  if (mode === "deciders") {
+    const { violation, trace, events } = walkSeed(seed, isTraced);
+    for (const text of trace) line(text);
+    line(
+      `seed ${seed}: ${violation === null ? "no violation" : `${violation.invariant}: ${violation.finding}`} in ${events} events`,
+    );
+    return violation === null;
+  }
   const result = await quietly(() => runSeed({ seed, isTraced, withoutActs, withoutFaults }));
   for (const text of result.trace) line(text);
   const { violation, events, steps } = result;
@@ -44,9 +54,8 @@ const playAll = async (
 ): Promise<boolean> => {
   const { mode, from, seeds, workers, failuresMax, isShrunk, isJson } = asked;
   const tally = emptyTally();
-  const startMs = performance.now();
-  const secondsSinceStart = (): number => (performance.now() - startMs) / 1000;
-  let toldMs = startMs;
+  const watch = stopwatch();
+  let toldMs = performance.now();
   await play({
     mode,
     from,
@@ -60,13 +69,13 @@ const playAll = async (
       }
       if (performance.now() - toldMs < progressMs) return;
       toldMs = performance.now();
-      const left = secondsSinceStart() * (seeds / tally.seeds - 1);
+      const left = watch().seconds * (seeds / tally.seeds - 1);
       progress(
         `${tally.seeds} of ${seeds} seeds, ${tally.failing.length} violations, ${left.toFixed(0)} s to go`,
       );
     },
   });
-  const seconds = secondsSinceStart();
+  const duration = watch();
   const failing = tally.failing.map(({ seed }) => seed);
   if (isJson) {
     const { seeds: played, events, steps, failing: violations } = tally;
@@ -79,8 +88,7 @@ const playAll = async (
           seeds: played,
           events,
           steps,
-          seconds,
-          ...rates(tally, seconds),
+          ...rates(tally, duration),
           faults,
           violations,
         },
@@ -95,7 +103,7 @@ const playAll = async (
       for (const seed of failing.slice(0, failuresMax)) line(await explained(seed, isShrunk));
     });
   }
-  line(figures(tally, seconds));
+  line(figures(tally, duration, mode === "deciders" ? "decisions" : "faults injected"));
   line(
     failing.length === 0
       ? "no violation"

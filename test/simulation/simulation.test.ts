@@ -1,17 +1,21 @@
 import { availableParallelism } from "node:os";
 import { describe, expect, it } from "vitest";
+import { catalogue } from "../../events/index.js";
+import { drawnTypes } from "./deciders/draw-event.js";
 import type { Caught } from "./hunt.js";
 import { plantedBugs } from "./planted-bugs.js";
 import { huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
 import { regressions } from "./regressions.js";
-import { count, emptyTally, figures } from "./report.js";
+import { count, emptyTally, figures, stopwatch } from "./report.js";
 import { runSeed } from "./run-seed.js";
 import { shrink } from "./shrink.js";
 import { simulate } from "./simulate.js";
 
 /** As many seeds as a busy machine plays in half a minute; `npm run simulate` plays a thousand. */
 const seeds = 200;
+/** Random walks of 500 events each. */
+const walks = 300;
 const workers = Math.min(2, availableParallelism());
 
 const outputOf = async (...args: readonly string[]) => {
@@ -30,9 +34,9 @@ const traceOf = async (seed: number): Promise<string> =>
 describe("the control plane under faults", () => {
   it(`${seeds} seeds break no invariant`, async () => {
     const tally = emptyTally();
-    const startMs = performance.now();
+    const watch = stopwatch();
     await play({ mode: "runtime", from: 1, seeds, workers, played: (seed) => count(tally, seed) });
-    console.log(figures(tally, (performance.now() - startMs) / 1000));
+    console.log(figures(tally, watch()));
     expect(tally.failing).toEqual([]);
     expect(tally.seeds).toBe(seeds);
   });
@@ -40,6 +44,27 @@ describe("the control plane under faults", () => {
   it.each(Object.entries(regressions))("seed %s stays mended: %s", async (seed) => {
     const { violation } = await quietly(() => runSeed({ seed: Number(seed) }));
     expect(violation).toBeNull();
+  });
+});
+
+describe("the deciders alone", () => {
+  it(`${walks} random walks break no invariant`, async () => {
+    const tally = emptyTally();
+    const watch = stopwatch();
+    await play({
+      mode: "deciders",
+      from: 1,
+      seeds: walks,
+      workers,
+      played: (seed) => count(tally, seed),
+    });
+    console.log(figures(tally, watch(), "decisions"));
+    expect(tally.failing).toEqual([]);
+    expect(tally.seeds).toBe(walks);
+  });
+
+  it("are asked about every type of event", () => {
+    expect(drawnTypes.toSorted()).toEqual(Object.keys(catalogue).toSorted());
   });
 });
 

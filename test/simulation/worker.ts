@@ -1,5 +1,6 @@
 /** One worker thread: does its share of the work and posts what came of each piece. */
 import { parentPort, workerData } from "node:worker_threads";
+import { walkSeed } from "./deciders/walk.js";
 import { hunt, type Caught } from "./hunt.js";
 import type { Mode } from "./play.js";
 import { quietly } from "./quietly.js";
@@ -24,12 +25,15 @@ export type WorkerReply = { readonly index: number } & (
 
 const task = workerData as WorkerTask;
 
+const summary = async (seed: number): Promise<SeedSummary> =>
+  summaryOf(
+    task.do === "play" && task.mode === "deciders" ? walkSeed(seed) : await runSeed({ seed }),
+  );
+
 const replyTo = async (index: number): Promise<WorkerReply | null> => {
   switch (task.do) {
     case "play":
-      return index < task.seeds
-        ? { index, summary: summaryOf(await runSeed({ seed: task.from + index })) }
-        : null;
+      return index < task.seeds ? { index, summary: await summary(task.from + index) } : null;
     case "hunt": {
       const bug = task.bugs[index];
       return bug === undefined ? null : { index, caught: await hunt(bug, task.seedsMax) };

@@ -263,12 +263,17 @@ export const approvalsCount = (seen: SeenTransition, world: World): Finding => {
     : "the approval had expired";
 };
 
+const isPlain = (value: unknown): boolean => {
+  if (value === null || typeof value === "string" || typeof value === "boolean") return true;
+  if (typeof value === "number") return Number.isFinite(value);
+  return typeof value === "object" && Object.values(value).every(isPlain);
+};
+
 /** A state survives being stored as JSON. */
-export const stateSurvivesStorage = ({ after }: SeenTransition): Finding => {
-  const isPlain = (value: unknown): boolean => {
-    if (value === null || typeof value === "string" || typeof value === "boolean") return true;
-    if (typeof value === "number") return Number.isFinite(value);
-    return typeof value === "object" && Object.values(value).every(isPlain);
-  };
-  return isPlain(after) ? null : "the state holds something that JSON cannot";
+export const stateSurvivesStorage = ({ before, after }: SeenTransition): Finding => {
+  if (after === null) return null;
+  // What a transition left as it was has been looked at before.
+  const known: Readonly<Record<string, unknown>> = before === null ? {} : { ...before };
+  const odd = Object.entries(after).find(([key, value]) => known[key] !== value && !isPlain(value));
+  return odd === undefined ? null : `${odd[0]} holds something that JSON cannot`;
 };
