@@ -74,14 +74,11 @@ export const anomalies = z.object({
   anomalies: z.array(anomaly),
 });
 
-const metrics = z.object({
-  auc: z.number(),
-  averagePrecision: z.number(),
-  logLoss: z.number(),
-  brier: z.number(),
-  accuracy: z.number(),
-  calibrationError: z.number(),
-});
+/**
+ * Metrics by name, as the task has them: auc, averagePrecision, logLoss, brier, accuracy and calibrationError of a
+ * binary classifier; macroF1 of several classes; rmse, mae, rSquared and bias of a regression; ndcg and mrr of a ranking.
+ */
+const metrics = z.record(z.string(), z.number());
 
 const interval = z.tuple([z.number(), z.number()]);
 
@@ -89,7 +86,7 @@ const interval = z.tuple([z.number(), z.number()]);
 const comparison = z.object({
   /** What the challenger was compared with: the champion or the best constant prediction. */
   against: z.enum(["champion", "constant"]),
-  test: z.enum(["delong", "paired-z", "mcnemar", "paired-bootstrap"]),
+  test: z.enum(["delong", "paired-z", "mcnemar", "paired-bootstrap", "influence"]),
   metric: z.string(),
   mode: z.enum(["superiority", "non-inferiority"]),
   margin: z.number(),
@@ -109,28 +106,46 @@ const comparison = z.object({
   detectable: z.number(),
 });
 
+/** A part of the holdout, both versions on its rows; positive `improvement` means that the challenger is better there. */
 const slice = z.object({
   column: z.string(),
   value: z.string(),
   rows: count,
-  positives: count,
-  challengerAuc: z.number(),
-  championAuc: z.number().optional(),
+  challenger: z.number(),
+  champion: z.number().optional(),
   improvement: z.number().optional(),
   interval: interval.optional(),
-  /** One-sided p-value that the challenger is not worse here, and the same after Benjamini-Hochberg. */
+  /** How much worse the challenger may be here. */
+  margin: z.number().optional(),
+  /** One-sided p-value of "worse by at most the margin", and the same adjusted for the number of slices. */
   pValue: z.number().optional(),
   pAdjusted: z.number().optional(),
+  adjustment: z.enum(["benjamini-hochberg", "holm"]).optional(),
+  /** Whether the challenger is refused for it. */
+  isWorse: z.boolean().optional(),
+  /** Least chance that a true fall of `powerEffect` is found here, given the number of slices. */
+  power: z.number().optional(),
+  powerEffect: z.number().optional(),
+});
+
+/** What a version takes: bytes of its model, and time to score a row where the evaluator scored it. */
+const resources = z.object({
+  modelBytes: count.optional(),
+  microsecondsPerRow: z.number().min(0).optional(),
 });
 
 /** evaluation.json: metrics of both versions on the same rows and the verdict on the challenger. */
 export const evaluation = z.object({
   formatVersion: z.literal(1),
+  task: z
+    .enum(["binary-classification", "multi-class-classification", "regression", "ranking"])
+    .default("binary-classification"),
   rows: count,
-  positives: count,
+  /** Rows of the positive class; a binary classifier's alone. */
+  positives: count.optional(),
   challenger: metrics,
   champion: metrics.optional(),
-  /** The constant prediction of the challenger's training rows. */
+  /** A prediction that does not look at its row: the training rows' positive rate, else the best one for these rows. */
   constant: metrics,
   thresholds: z.array(
     z.object({
@@ -142,7 +157,14 @@ export const evaluation = z.object({
     }),
   ),
   comparison: comparison.optional(),
+  /** Parts of the holdout, the worst improvement first. */
   slices: z.array(slice),
+  /** Parts that were too small to be judged. */
+  slicesSkipped: count.default(0),
+  resources: z
+    .object({ challenger: resources, champion: resources.optional() })
+    .default({ challenger: {} }),
+  /** By score (of the predicted class, with several; by prediction in a regression, where the rate is the mean label). */
   calibration: z.array(
     z.object({
       low: z.number(),
@@ -160,19 +182,25 @@ export const evaluation = z.object({
       precision: z.number(),
     }),
   ),
-  confusion: z.object({
-    threshold: z.number(),
-    truePositives: count,
-    falsePositives: count,
-    falseNegatives: count,
-    trueNegatives: count,
-  }),
+  confusion: z
+    .object({
+      threshold: z.number(),
+      truePositives: count,
+      falsePositives: count,
+      falseNegatives: count,
+      trueNegatives: count,
+    })
+    .optional(),
+  /** Rows by true class, then by predicted class; at most 50 classes. */
+  confusionMatrix: z
+    .object({ classes: z.array(z.string()), counts: z.array(z.array(count)) })
+    .optional(),
   verdict: z.object({
     outcome: z.enum(["accept", "reject"]),
     reasons: z.array(z.string()).min(1),
   }),
-  /** The constant score of `constant`: the positive rate of the challenger's training rows. */
-  constantScore: z.number(),
+  /** The score of `constant`; one per class with several classes. */
+  constantScore: z.union([z.number(), z.array(z.number())]),
   /** The settings that the verdict followed. */
   settings: z.record(z.string(), z.unknown()),
   /** SHA-256 of scores.jsonl, from which the verdict can be computed again. */

@@ -12,7 +12,12 @@ export interface Labels {
 const otherClass = (positiveClass: string): string => `not-${positiveClass}`;
 
 /** The label column as 1 for the positive class; an error says which values were found instead. */
-export function readLabels(table: Table, label: string, positiveClass: string): Labels {
+export function readLabels(table: Table, label: string, positiveClass: string | undefined): Labels {
+  if (positiveClass === undefined) {
+    throw new ImageError(
+      `the positive class of ${label} is not configured: Continuo trains and scores binary classifiers`,
+    );
+  }
   const column = table.columns.get(label);
   if (column === undefined) throw new ImageError(`the label column ${label} is not in the rows`);
   const { codes, dictionary } = asText(column);

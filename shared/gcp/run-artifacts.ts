@@ -108,7 +108,7 @@ const numbersOf = ({
 }: z.infer<typeof summarized>): Readonly<Record<string, number>> =>
   Object.fromEntries([
     ["rows", rows],
-    ["positives", positives],
+    ...(positives === undefined ? [] : ([["positives", positives]] as const)),
     ...prefixed("challenger", challenger),
     ...prefixed("champion", champion),
     ...prefixed("constant", constant),

@@ -1,5 +1,7 @@
 /** Rules that join several fields of a manifest; a field's own rules are in its schema. */
 import { Cron } from "croner";
+import { momentOf } from "../domain/freeze.js";
+import { isMetricOf, metricsOfTask } from "./metrics.js";
 import type { Manifest } from "./schema.js";
 
 /** A rule that a manifest breaks, and where. */
@@ -51,6 +53,42 @@ const scheduleBreaches = ({ triggers }: Manifest): readonly Breach[] =>
     ];
   });
 
+/** Whether a date and a time are in the calendar: 2026-02-31 is not. */
+const isInCalendar = (text: string): boolean => {
+  const moment = momentOf(text);
+  return moment.every !== "once" || new Date(moment.wallMs).toJSON()?.startsWith(text) === true;
+};
+
+const freezeBreaches = ({ freezeWindows }: Manifest): readonly Breach[] => [
+  ...repeated(
+    freezeWindows.map(({ name }) => name),
+    (index) => ["freezeWindows", index, "name"],
+  ),
+  ...freezeWindows.flatMap(({ from, to, timeZone }, index) => {
+    const at = ["freezeWindows", index];
+    const [first, last] = [momentOf(from), momentOf(to)];
+    const isBackwards =
+      first.every === "once" && last.every === "once" && first.wallMs >= last.wallMs;
+    return [
+      ...(isTimeZone(timeZone)
+        ? []
+        : [{ path: [...at, "timeZone"], message: `"${timeZone}" is no IANA time zone` }]),
+      ...(["from", "to"] as const).flatMap((end) => {
+        const text = end === "from" ? from : to;
+        return isInCalendar(text)
+          ? []
+          : [{ path: [...at, end], message: `"${text}" is not in the calendar` }];
+      }),
+      ...(first.every === last.every
+        ? []
+        : [{ path: [...at, "to"], message: `"${to}" must have the form of from, "${from}"` }]),
+      ...(isBackwards
+        ? [{ path: [...at, "to"], message: `"${to}" is not after from, "${from}"` }]
+        : []),
+    ];
+  }),
+];
+
 const evaluationBreaches = ({ evaluation }: Manifest): readonly Breach[] =>
   Object.entries(evaluation.thresholds).flatMap(([metric, { min, max }]) =>
     min !== undefined && max !== undefined && min > max
@@ -62,6 +100,39 @@ const evaluationBreaches = ({ evaluation }: Manifest): readonly Breach[] =>
         ]
       : [],
   );
+
+const when = (isBroken: boolean, breach: Breach): readonly Breach[] => (isBroken ? [breach] : []);
+
+/** What is predicted must fit the metrics, the label and the trainer. */
+const taskBreaches = ({ evaluation, dataset, training }: Manifest): readonly Breach[] => {
+  const { task, primaryMetric, thresholds, queryColumn } = evaluation;
+  const isBinary = task === "binary-classification";
+  const foreign = (metric: string, path: readonly PropertyKey[]): readonly Breach[] =>
+    isMetricOf(task, metric)
+      ? []
+      : [
+          {
+            path,
+            message: `is no metric of ${task}: use one of ${metricsOfTask[task].join(", ")}`,
+          },
+        ];
+  return [
+    ...(primaryMetric === undefined ? [] : foreign(primaryMetric, ["evaluation", "primaryMetric"])),
+    ...Object.keys(thresholds).flatMap((name) => foreign(name, ["evaluation", "thresholds", name])),
+    ...when(isBinary && dataset.positiveClass === undefined, {
+      path: ["dataset", "positiveClass"],
+      message: "is needed: which value of the label is the positive class?",
+    }),
+    ...when(task === "ranking" && queryColumn === undefined, {
+      path: ["evaluation", "queryColumn"],
+      message: "is needed to rank: which column says what query a row belongs to?",
+    }),
+    ...when(!isBinary && training.template === undefined, {
+      path: ["training", "template"],
+      message: `is needed: Continuo's own trainer makes binary classifiers, a model for ${task} comes from your template`,
+    }),
+  ];
+};
 
 const datasetBreaches = ({ dataset, evaluation }: Manifest): readonly Breach[] => {
   const features = dataset.features.map(({ name }) => name);
@@ -126,7 +197,9 @@ const servingBreaches = ({ serving, promotion, monitoring }: Manifest): readonly
 /** The rules between fields that a manifest breaks. */
 export const breaches = (manifest: Manifest): readonly Breach[] => [
   ...scheduleBreaches(manifest),
+  ...freezeBreaches(manifest),
   ...evaluationBreaches(manifest),
+  ...taskBreaches(manifest),
   ...datasetBreaches(manifest),
   ...servingBreaches(manifest),
   ...(manifest.triggers.debounceSeconds > manifest.triggers.debounceSecondsMax

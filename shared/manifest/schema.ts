@@ -1,6 +1,7 @@
 /** A model's manifest: everything Continuo is told about one model. Defaults are filled in here and nowhere else. */
 import { z } from "zod";
 import { modelName } from "../../events/ids.js";
+import { metricNames, taskNames } from "./metrics.js";
 
 const name = z
   .string()
@@ -45,7 +46,8 @@ const dataset = z.strictObject({
   /** Foreign addresses that mean this dataset: gs://bucket/prefix/, bq://project.dataset.table, airflow://dag. */
   matches: z.array(z.string().min(1).max(512)).max(20).default([]),
   label: column,
-  positiveClass: z.string().min(1).max(128),
+  /** The class that counts as positive: binary classification needs it, nothing else has one. */
+  positiveClass: z.string().min(1).max(128).optional(),
   timeColumn: column.optional(),
   /** The newest version's last days, which are never trained on and score both models. */
   holdoutDays: z.int().min(1).max(365).default(7),
@@ -92,6 +94,28 @@ const triggers = z.strictObject({
   cooldownSeconds: seconds.default(3600),
   /** Runs in a row without a promotion after which the model is parked. */
   fruitlessRunsMax: z.int().min(1).max(1000).default(20),
+  /** An alert this soon after our own promotion parks the model where it can be the promotion's own doing. */
+  ownChangeSeconds: seconds.default(6 * 3600),
+});
+
+const moment = z
+  .string()
+  .regex(
+    /^(?:(?:(?:mon|tue|wed|thu|fri|sat|sun) )?|20\d\d-[01]\d-[0-3]\dT)(?:[01]\d|2[0-3]):[0-5]\d$/,
+    'must be a weekday and a time ("fri 16:00"), a time of every day ("22:00") or a date and a time ("2026-12-20T00:00")',
+  );
+
+const freezeWindow = z.strictObject({
+  name,
+  /** By the wall clock of `timeZone`; both ends of the same form. */
+  from: moment,
+  to: moment,
+  timeZone: z.string().min(1).max(64).default("Etc/UTC"),
+  /** Runs that a person asks for wait too; roll-backs and aborts never do. */
+  stops: z
+    .array(z.enum(["runs", "rollouts"]))
+    .min(1)
+    .default(["runs", "rollouts"]),
 });
 
 const training = z.strictObject({
@@ -112,10 +136,14 @@ const training = z.strictObject({
   parameters: z.record(z.string(), z.unknown()).default({}),
 });
 
-const metric = z.enum(["auc", "accuracy", "log-loss", "brier", "average-precision"]);
+const metric = z.enum(metricNames);
 
 const evaluation = z.strictObject({
-  primaryMetric: metric.default("auc"),
+  task: z.enum(taskNames).default("binary-classification"),
+  /** The metric that decides; without it the task's usual one: auc, log-loss, rmse or ndcg. */
+  primaryMetric: metric.optional(),
+  /** Ranking: the column that says which query a row belongs to. */
+  queryColumn: column.optional(),
   thresholds: z
     .partialRecord(
       metric,
@@ -131,9 +159,26 @@ const evaluation = z.strictObject({
     })
     .prefault({}),
   slices: z
-    .array(z.strictObject({ column, rowsMin: z.int().min(1).default(300) }))
+    .array(
+      z.strictObject({
+        column,
+        rowsMin: z.int().min(1).default(300),
+        /** How much worse a slice may be; the comparison's margin when absent. */
+        margin: z.number().min(0).optional(),
+        /** Values that are tested apart from the others, so that many slices do not blunt their test. */
+        guards: z.array(z.string().max(128)).max(20).default([]),
+      }),
+    )
     .max(20)
     .default([]),
+  /** What a version may take. */
+  limits: z
+    .strictObject({
+      modelBytesMax: z.number().positive().optional(),
+      /** The challenger's time to score a row, as a multiple of the champion's. */
+      scoringTimeRatioMax: z.number().positive().optional(),
+    })
+    .prefault({}),
 });
 
 const approval = z.discriminatedUnion("by", [
@@ -142,6 +187,8 @@ const approval = z.discriminatedUnion("by", [
     by: z.literal("people"),
     quorum: z.int().min(1).max(10).default(1),
     expiresSeconds: seconds.min(1).default(7 * 86_400),
+    /** Whether who asked for the version, by a run or an alias, may approve it. */
+    ownChange: z.enum(["refuse", "allow"]).default("refuse"),
   }),
 ]);
 
@@ -242,6 +289,7 @@ export const manifestSchema = z.strictObject({
   labels: z.record(name, z.string().regex(/^[a-z0-9_-]{0,63}$/)).default({}),
   dataset,
   triggers: triggers.prefault({}),
+  freezeWindows: z.array(freezeWindow).max(20).default([]),
   training: training.prefault({}),
   evaluation: evaluation.prefault({}),
   promotion,

@@ -2,27 +2,7 @@
  * Ranking metrics of binary classifiers. `labels` holds 1 for the positive class and 0 otherwise;
  * `scores` has the same length, higher meaning more likely positive.
  */
-
-/** Indices that sort the values ascending; ties keep their order. */
-export function ascendingOrder(values: ArrayLike<number>): Uint32Array {
-  const order = Uint32Array.from({ length: values.length }, (_, i) => i);
-  return order.toSorted((a, b) => (values[a] ?? 0) - (values[b] ?? 0) || a - b);
-}
-
-/** Midranks, 1-based: tied values share the mean of the ranks they occupy. */
-export function midranks(values: ArrayLike<number>): Float64Array {
-  const order = ascendingOrder(values);
-  const ranks = new Float64Array(values.length);
-  let start = 0;
-  while (start < order.length) {
-    let end = start;
-    const value = values[order[start] ?? 0];
-    while (end + 1 < order.length && values[order[end + 1] ?? 0] === value) end += 1;
-    for (let i = start; i <= end; i += 1) ranks[order[i] ?? 0] = (start + end) / 2 + 1;
-    start = end + 1;
-  }
-  return ranks;
-}
+import { ascendingOrder, midranks } from "./ordering.js";
 
 /** Area under the ROC curve (Mann-Whitney with midranks); NaN when a class is absent. */
 export function areaUnderRoc(labels: ArrayLike<number>, scores: ArrayLike<number>): number {

@@ -1,57 +1,55 @@
-/** Paired bootstrap: the same resampled rows for both versions, stratified by label, seeded. */
+/** Paired bootstrap: both versions keep the same resampled rows, drawn within strata, by a seeded stream. */
 import { quantilesOfSorted } from "./histogram.js";
 import { seededRandom } from "./random.js";
 
-/** A metric of labels and scores over the same rows. */
-export type Metric = (labels: ArrayLike<number>, scores: ArrayLike<number>) => number;
-
-/** The challenger's metric minus the champion's, with its bootstrap distribution. */
-export interface BootstrapDifference {
-  readonly difference: number;
+/** The bootstrap distribution of a statistic, summed up. */
+export interface Bootstrap {
   readonly standardError: number;
+  /** Percentile interval. */
   readonly interval: readonly [number, number];
   readonly repetitions: number;
 }
 
-/** Fills `rows` with a resample of each stratum with replacement. */
-function resample(strata: readonly Uint32Array[], rows: Uint32Array, random: () => number): void {
-  let position = 0;
-  for (const stratum of strata) {
-    for (let i = 0; i < stratum.length; i += 1) {
-      rows[position] = stratum[Math.floor(random() * stratum.length)] ?? 0;
-      position += 1;
-    }
+/** Rows of each stratum. */
+function strataOf(labels: ArrayLike<number>): readonly Uint32Array[] {
+  const rows = new Map<number, number[]>();
+  for (let i = 0; i < labels.length; i += 1) {
+    const label = labels[i] ?? 0;
+    const known = rows.get(label);
+    if (known === undefined) rows.set(label, [i]);
+    else known.push(i);
   }
+  return [...rows.values()].map((list) => Uint32Array.from(list));
 }
 
-/** Percentile bootstrap of a paired difference of any metric; labels are 0 or 1. */
-export function pairedBootstrap(
-  labels: ArrayLike<number>,
-  champion: ArrayLike<number>,
-  challenger: ArrayLike<number>,
-  metric: Metric,
+/**
+ * Bootstrap of a statistic of weighted rows: a weight says how often a row was drawn. `strata` holds each row's
+ * stratum, whose size every resample keeps. O(repetitions * n) besides the statistic's own cost.
+ */
+export function bootstrap(
+  strata: ArrayLike<number>,
+  statistic: (weights: Float64Array) => number,
   options: { readonly repetitions?: number; readonly seed?: number; readonly level?: number } = {},
-): BootstrapDifference {
+): Bootstrap {
   const { repetitions = 500, seed = 1, level = 0.95 } = options;
-  const all = Uint32Array.from({ length: labels.length }, (_, i) => i);
-  const strata = [0, 1].map((label) => all.filter((row) => (labels[row] === 1 ? 1 : 0) === label));
+  const groups = strataOf(strata);
   const random = seededRandom(seed);
-  const rows = new Uint32Array(labels.length);
-  const pick = (values: ArrayLike<number>): Float64Array =>
-    Float64Array.from(rows, (row) => values[row] ?? 0);
-  const differences = Float64Array.from({ length: repetitions }, () => {
-    resample(strata, rows, random);
-    const picked = pick(labels);
-    return metric(picked, pick(challenger)) - metric(picked, pick(champion));
+  const weights = new Float64Array(strata.length);
+  const values = Float64Array.from({ length: repetitions }, () => {
+    weights.fill(0);
+    for (const rows of groups) {
+      for (let i = 0; i < rows.length; i += 1) {
+        const row = rows[Math.floor(random() * rows.length)] ?? 0;
+        weights[row] = (weights[row] ?? 0) + 1;
+      }
+    }
+    return statistic(weights);
   }).toSorted();
-  const mean = differences.reduce((sum, value) => sum + value, 0) / repetitions;
-  const squares = differences.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const [low = NaN, high = NaN] = quantilesOfSorted(differences, [
-    (1 - level) / 2,
-    1 - (1 - level) / 2,
-  ]);
+  const mean = values.reduce((sum, value) => sum + value, 0) / repetitions;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  const tail = (1 - level) / 2;
+  const [low = NaN, high = NaN] = quantilesOfSorted(values, [tail, 1 - tail]);
   return {
-    difference: metric(labels, challenger) - metric(labels, champion),
     standardError: Math.sqrt(squares / (repetitions - 1)),
     interval: [low, high],
     repetitions,

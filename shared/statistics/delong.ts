@@ -2,7 +2,7 @@
  * DeLong, DeLong and Clarke-Pearson (1988): comparing the areas under two correlated ROC curves;
  * structural components through midranks as in Sun and Xu (2014), O(n log n).
  */
-import { midranks } from "./auc.js";
+import { midranks } from "./ordering.js";
 import { normalQuantile, normalUpper } from "./distributions.js";
 
 /** Areas under the ROC curve of two versions on the same rows, and their uncertainty. */

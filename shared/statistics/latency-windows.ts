@@ -25,10 +25,16 @@ export interface WindowSigns {
 
 const quantiles = [0.5, 0.9, 0.99];
 
+/** The bound that no count reaches, where one bucket holds all; undefined without a count or a bound above it. */
+const boundAboveAll = (counts: readonly number[]): number | undefined => {
+  const bound = counts.findLastIndex((count) => count > 0);
+  return bound >= 0 && bound < counts.length - 1 ? bound : undefined;
+};
+
 /**
  * Compares the arms window by window. A window is slower at a quantile when the challenger's share of requests beyond
- * the champion's bound is more than `ratioMax` times the champion's own share (of that window, or of all windows
- * where that is larger, so that swings which both arms share count for neither).
+ * the champion's bound is more than `ratioMax` times what lies beyond a quantile, or the champion's own share (of that
+ * window, or of all windows) where that is larger, so that swings which both arms share count for neither.
  */
 export function compareLatencyWindows(
   windows: readonly LatencyWindow[],
@@ -42,9 +48,9 @@ export function compareLatencyWindows(
     ({ champion, challenger }) => total(champion) > 0 && total(challenger) > 0,
   );
   return quantiles.flatMap((quantile) => {
-    const bound = nearestBound(pooled, quantile);
+    const bound = nearestBound(pooled, quantile) ?? boundAboveAll(pooled);
     if (bound === undefined) return [];
-    const usual = above(pooled, bound) / total(pooled);
+    const usual = Math.max(1 - quantile, above(pooled, bound) / total(pooled));
     const slower = both.filter(({ champion, challenger }) => {
       const allowed = options.ratioMax * Math.max(usual, above(champion, bound) / total(champion));
       return above(challenger, bound) / total(challenger) > Math.min(allowed, 0.999);

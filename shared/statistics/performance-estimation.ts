@@ -2,7 +2,7 @@
  * Confidence-based performance estimation (CBPE): what the metrics would be if the calibrated
  * probabilities were right, before any label arrives. `scores` are probabilities of the positive class.
  */
-import { ascendingOrder } from "./auc.js";
+import { ascendingOrder } from "./ordering.js";
 
 /** Expected confusion counts (real numbers) and the metrics that follow from them. */
 export interface EstimatedPerformance {

@@ -1,5 +1,5 @@
 /** Tests and distances between two samples of numbers, in any order and of any sizes. */
-import { midranks } from "./auc.js";
+import { midranks } from "./ordering.js";
 import { chiSquareUpper, normalUpper, studentTwoSided } from "./distributions.js";
 
 /** Sorted copy of a sample. */

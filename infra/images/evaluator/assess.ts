@@ -2,35 +2,53 @@
 import type { Evaluation, Metrics } from "../../../events/artifacts.js";
 import { curve } from "../../../shared/statistics/auc.js";
 import { calibrationBins, confusion } from "../../../shared/statistics/classification.js";
+import {
+  confidence,
+  confusionMatrix,
+  predictedClasses,
+  regressionCalibration,
+} from "../../../shared/statistics/multi-class.js";
+import { ascendingOrder } from "../../../shared/statistics/ordering.js";
 import { explain, ImageError } from "../arguments.js";
-import { evaluationSettings, metricNames, type EvaluationSettings } from "../configuration.js";
+import { evaluationSettings, type EvaluationSettings } from "../configuration.js";
+import { metricsOfTask, type MetricName } from "../../../shared/manifest/metrics.js";
 import { compare } from "./compare.js";
-import { metricsOf, metricValue } from "./metrics.js";
+import { bestConstant, constantScores, type ConstantScore } from "./constant.js";
+import { keyOf, metricsOf, sideOf } from "./metrics.js";
 import { formatScores, parseScores, scoresDigest, type ScoredRows } from "./scored-rows.js";
 import { slicesOf } from "./slices.js";
-import { decideVerdict } from "./verdict.js";
+import { decideVerdict, unmeasurable } from "./verdict.js";
 
 /** What the scores alone do not say. */
 export interface AssessmentContext {
   readonly settings: EvaluationSettings;
-  /** Positive rate of the challenger's training rows. */
-  readonly constantScore: number;
+  /** The constant prediction of the challenger's training rows; the best one for the scored rows when absent. */
+  readonly constantScore?: ConstantScore;
   readonly models: Evaluation["models"];
+  readonly resources?: Evaluation["resources"];
+  /** Digest of the stored scores where it is known already. */
+  readonly digest?: string;
 }
+
+const classesShownMax = 50;
 
 function thresholdResults(
   metrics: Metrics,
   settings: EvaluationSettings,
 ): Evaluation["thresholds"] {
-  return metricNames.flatMap((metric) => {
+  return metricsOfTask[settings.task].flatMap((metric: MetricName) => {
     const limits = settings.thresholds[metric];
     if (limits === undefined) return [];
     const { min, max } = limits;
-    const value = metricValue(metrics, metric);
-    const isMet = (min === undefined || value >= min) && (max === undefined || value <= max);
+    const value = metrics[keyOf(metric)];
+    const isMet =
+      value !== undefined &&
+      (min === undefined || value >= min) &&
+      (max === undefined || value <= max);
     return {
       metric,
-      value,
+      // JSON has no NaN: a metric that cannot be measured meets nothing, and reads 0.
+      value: value ?? 0,
       ...(min === undefined ? {} : { min }),
       ...(max === undefined ? {} : { max }),
       isMet,
@@ -38,62 +56,103 @@ function thresholdResults(
   });
 }
 
-/** JSON has no NaN: a metric that cannot be measured reads 0 beside a verdict that says so. */
-const finite = (metrics: Metrics): Metrics => ({
-  auc: metrics.auc || 0,
-  averagePrecision: metrics.averagePrecision || 0,
-  logLoss: metrics.logLoss || 0,
-  brier: metrics.brier || 0,
-  accuracy: metrics.accuracy || 0,
-  calibrationError: metrics.calibrationError || 0,
-});
+/** What the plots of a report show. */
+function plotsOf(
+  scored: ScoredRows,
+): Pick<Evaluation, "calibration" | "curve" | "confusion" | "confusionMatrix"> {
+  const { task, labels, classes, challenger } = scored;
+  switch (task) {
+    case "binary-classification":
+      return {
+        calibration: [...calibrationBins(labels, challenger)],
+        curve: [...curve(labels, challenger)],
+        confusion: confusion(labels, challenger),
+      };
+    case "multi-class-classification": {
+      const width = classes.length;
+      const top = confidence(labels, challenger, width);
+      const counts = confusionMatrix(labels, predictedClasses(challenger, width), width);
+      return {
+        calibration: [...calibrationBins(top.isRight, top.scores)],
+        curve: [],
+        ...(width > classesShownMax
+          ? {}
+          : {
+              confusionMatrix: {
+                classes: [...classes],
+                counts: counts.map((line) => [...line]),
+              },
+            }),
+      };
+    }
+    case "regression": {
+      const order = ascendingOrder(challenger);
+      return { calibration: [...regressionCalibration(labels, challenger, order)], curve: [] };
+    }
+    case "ranking":
+      return { calibration: [], curve: [] };
+  }
+}
 
 /** Metrics, comparison, slices and verdict of a challenger. */
 export function assess(scored: ScoredRows, context: AssessmentContext): Evaluation {
-  const { settings, constantScore, models } = context;
-  const { labels, challenger, champion } = scored;
+  const { settings, models, resources = { challenger: {} } } = context;
+  const { constantScore = bestConstant(scored, settings.primaryMetric) } = context;
+  const { task, labels, champion } = scored;
   const rows = labels.length;
-  const positives = labels.reduce((sum, label) => sum + label, 0);
-  const isMeasurable = positives > 0 && positives < rows;
-  const constantScores = new Float64Array(rows).fill(constantScore);
-  const challengerMetrics = finite(metricsOf(labels, challenger));
-  const constant = finite(metricsOf(labels, constantScores));
-  const championMetrics = champion === undefined ? undefined : finite(metricsOf(labels, champion));
-  const against = champion === undefined ? "constant" : "champion";
-  const comparison = isMeasurable
-    ? compare(labels, champion ?? constantScores, challenger, settings, against)
-    : undefined;
-  const thresholds = thresholdResults(challengerMetrics, settings);
-  const slices = isMeasurable ? slicesOf(scored, settings) : [];
+  const problem = unmeasurable(scored);
+  const challengerSide = sideOf(scored, scored.challenger);
+  const constantSide = sideOf(scored, constantScores(constantScore, rows));
+  const championSide = champion === undefined ? undefined : sideOf(scored, champion);
+  const challenger = metricsOf(challengerSide);
+  const constant = metricsOf(constantSide);
+  const thresholds = thresholdResults(challenger, settings);
+  const comparison =
+    problem === undefined
+      ? compare(
+          championSide ?? constantSide,
+          challengerSide,
+          settings,
+          champion === undefined ? "constant" : "champion",
+        )
+      : undefined;
+  const slices = problem === undefined ? slicesOf(scored, settings) : { judged: [], skipped: 0 };
+  const key = keyOf(settings.primaryMetric);
+  const championMetrics = championSide === undefined ? undefined : metricsOf(championSide);
   const verdict = decideVerdict({
+    task,
     rows,
-    positives,
+    problem,
     thresholds,
     comparison,
     values: {
-      challenger: metricValue(challengerMetrics, settings.primaryMetric),
-      rival: metricValue(championMetrics ?? constant, settings.primaryMetric),
+      challenger: challenger[key] ?? NaN,
+      rival: (championMetrics ?? constant)[key] ?? NaN,
     },
     slices,
-    alpha: settings.comparison.alpha,
+    resources,
+    settings,
   });
   return {
     formatVersion: 1,
+    task,
     rows,
-    positives,
-    challenger: challengerMetrics,
+    ...(task === "binary-classification"
+      ? { positives: Array.from(labels).filter(Boolean).length }
+      : {}),
+    challenger,
     ...(championMetrics === undefined ? {} : { champion: championMetrics }),
     constant,
     thresholds,
     ...(comparison === undefined ? {} : { comparison }),
-    slices: [...slices],
-    calibration: [...calibrationBins(labels, challenger)],
-    curve: [...curve(labels, challenger)],
-    confusion: confusion(labels, challenger),
+    slices: [...slices.judged],
+    slicesSkipped: slices.skipped,
+    resources,
+    ...plotsOf(scored),
     verdict,
-    constantScore,
+    constantScore: typeof constantScore === "number" ? constantScore : [...constantScore],
     settings: { ...settings },
-    scoresDigest: scoresDigest(formatScores(scored)),
+    scoresDigest: context.digest ?? scoresDigest(formatScores(scored)),
     models,
     sample: [],
   };
@@ -104,7 +163,7 @@ export function assess(scored: ScoredRows, context: AssessmentContext): Evaluati
  * scores are not the ones that the evaluation names.
  */
 export function recomputeVerdict(scores: string, evaluation: Evaluation): Evaluation["verdict"] {
-  const digest = scoresDigest(scores);
+  const digest = scoresDigest([scores]);
   if (digest !== evaluation.scoresDigest) {
     throw new ImageError(
       `these are not the scores of this evaluation: digest ${digest}, expected ${evaluation.scoresDigest}`,
@@ -112,6 +171,12 @@ export function recomputeVerdict(scores: string, evaluation: Evaluation): Evalua
   }
   const settings = evaluationSettings.safeParse(evaluation.settings);
   if (!settings.success) throw new ImageError(`the settings: ${explain(settings.error)}`);
-  const { constantScore, models } = evaluation;
-  return assess(parseScores(scores), { settings: settings.data, constantScore, models }).verdict;
+  const { constantScore, models, resources, task } = evaluation;
+  return assess(parseScores(scores, task), {
+    settings: settings.data,
+    constantScore,
+    models,
+    resources,
+    digest,
+  }).verdict;
 }

@@ -1,15 +1,28 @@
-/** Parts of the holdout, each compared on its own; many tests, so their p-values are adjusted together. */
+/**
+ * Parts of the holdout, each compared on its own. Many tests: the p-values of ordinary slices are adjusted by
+ * Benjamini and Hochberg, those of the guards, which people named, by Holm among themselves.
+ */
 import type { Slice } from "../../../events/artifacts.js";
-import { areaUnderRoc } from "../../../shared/statistics/auc.js";
-import { normalInterval, pairedAuc } from "../../../shared/statistics/delong.js";
+import { normalInterval } from "../../../shared/statistics/delong.js";
 import { normalCdf } from "../../../shared/statistics/distributions.js";
-import { benjaminiHochberg } from "../../../shared/statistics/multiplicity.js";
+import { benjaminiHochberg, holm } from "../../../shared/statistics/multiplicity.js";
+import { pairedPower } from "../../../shared/statistics/power.js";
 import type { EvaluationSettings } from "../configuration.js";
-import type { ScoredRows } from "./scored-rows.js";
+import { pairedEstimate, powerStep } from "./compare.js";
+import { sideOf, valueOf } from "./metrics.js";
+import { takeScored, type ScoredRows } from "./scored-rows.js";
 
-/** A slice with fewer rows of either class says nothing about an area under the curve. */
+/** A slice with fewer rows of either class says nothing about a classifier's ranking. */
 const rowsOfClassMin = 10;
 const slicesOfColumnMax = 200;
+/** Power is stated for a fall of the margin and this many of the comparison's steps. */
+const harmSteps = 5;
+
+/** Slices that were judged, the worst improvement first, and how many were too small. */
+export interface Slices {
+  readonly judged: readonly Slice[];
+  readonly skipped: number;
+}
 
 /** Rows of every value of a slice column. */
 function rowsByValue(values: readonly string[]): ReadonlyMap<string, readonly number[]> {
@@ -22,46 +35,117 @@ function rowsByValue(values: readonly string[]): ReadonlyMap<string, readonly nu
   return rows;
 }
 
-function sliceOf(
+/** A slice before the number of slices is known. */
+interface Measured {
+  readonly slice: Slice;
+  readonly isGuard: boolean;
+  readonly standardError: number;
+}
+
+/** Whether the rows hold enough of both classes for a binary classifier's metric. */
+function isTelling({ task, labels }: ScoredRows): boolean {
+  if (task !== "binary-classification") return true;
+  let positives = 0;
+  for (const label of labels) positives += label;
+  return Math.min(positives, labels.length - positives) >= rowsOfClassMin;
+}
+
+function measure(
   scored: ScoredRows,
-  column: string,
-  value: string,
-  rows: readonly number[],
-): Slice | undefined {
-  const labels = Uint8Array.from(rows, (row) => scored.labels[row] ?? 0);
-  const positives = labels.reduce((sum, label) => sum + label, 0);
-  if (Math.min(positives, rows.length - positives) < rowsOfClassMin) return undefined;
-  const challenger = Float64Array.from(rows, (row) => scored.challenger[row] ?? 0);
-  const shared = { column, value, rows: rows.length, positives };
+  settings: EvaluationSettings,
+  named: Pick<Slice, "column" | "value"> & { readonly margin: number; readonly isGuard: boolean },
+): Measured | undefined {
+  if (!isTelling(scored)) return undefined;
+  const { column, value, margin, isGuard } = named;
+  const metric = settings.primaryMetric;
+  const challenger = sideOf(scored, scored.challenger);
+  const shared = { column, value, rows: scored.labels.length };
   if (scored.champion === undefined) {
-    return { ...shared, challengerAuc: areaUnderRoc(labels, challenger) };
+    const own = valueOf(metric, challenger);
+    return Number.isFinite(own)
+      ? { slice: { ...shared, challenger: own }, isGuard, standardError: NaN }
+      : undefined;
   }
-  const { champion: all } = scored;
-  const champion = Float64Array.from(rows, (row) => all[row] ?? 0);
-  const paired = pairedAuc(labels, champion, challenger);
-  const [low, high] = normalInterval(paired.difference, paired.standardError, 0.95);
+  const champion = sideOf(scored, scored.champion);
+  const found = pairedEstimate(metric, champion, challenger, { isQuick: true });
+  const { improvement, standardError } = found;
+  if (!Number.isFinite(improvement) || !Number.isFinite(standardError)) return undefined;
+  const [low, high] = normalInterval(improvement, standardError, 0.95);
+  const above = improvement + margin;
+  const pValue = standardError === 0 ? (above < 0 ? 0 : 1) : normalCdf(above / standardError);
   return {
-    ...shared,
-    challengerAuc: paired.challenger,
-    championAuc: paired.champion,
-    improvement: paired.difference,
-    interval: [low, high],
-    pValue: normalCdf(paired.z),
+    slice: {
+      ...shared,
+      challenger: found.challenger,
+      champion: found.champion,
+      improvement,
+      interval: [low, high],
+      margin,
+      pValue,
+      powerEffect: margin + harmSteps * powerStep(metric, found.champion),
+    },
+    isGuard,
+    standardError,
   };
 }
 
+/** Adjusts one family of slices and says which of them refuse the challenger. */
+function judge(
+  family: readonly Measured[],
+  adjustment: NonNullable<Slice["adjustment"]>,
+  alpha: number,
+): readonly Slice[] {
+  const adjust = adjustment === "holm" ? holm : benjaminiHochberg;
+  const adjusted = adjust(family.map(({ slice }) => slice.pValue ?? 1));
+  return family.map(({ slice, standardError }, i) => {
+    const pAdjusted = adjusted[i] ?? 1;
+    const { powerEffect = 0, margin = 0 } = slice;
+    return {
+      ...slice,
+      pAdjusted,
+      adjustment,
+      isWorse: pAdjusted < alpha,
+      // The first step of both procedures asks for alpha / m: at least this power, often more.
+      power: pairedPower(powerEffect - margin, standardError, alpha / family.length),
+    };
+  });
+}
+
 /** All slices that are large enough, the worst improvement first. */
-export function slicesOf(scored: ScoredRows, settings: EvaluationSettings): readonly Slice[] {
-  const found = settings.slices.flatMap(({ column, rowsMin }) =>
-    [...rowsByValue(scored.slices.get(column) ?? [])]
-      .filter(([, rows]) => rows.length >= rowsMin)
-      .toSorted((a, b) => b[1].length - a[1].length || (a[0] < b[0] ? -1 : 1))
-      .slice(0, slicesOfColumnMax)
-      .flatMap(([value, rows]) => sliceOf(scored, column, value, rows) ?? []),
-  );
-  if (scored.champion === undefined) return found;
-  const adjusted = benjaminiHochberg(found.map(({ pValue }) => pValue ?? 1));
-  return found
-    .map((slice, i) => ({ ...slice, pAdjusted: adjusted[i] ?? 1 }))
-    .toSorted((a, b) => (a.improvement ?? 0) - (b.improvement ?? 0));
+export function slicesOf(scored: ScoredRows, settings: EvaluationSettings): Slices {
+  const { alpha, margin: marginOfAll } = settings.comparison;
+  let skipped = 0;
+  const found = settings.slices.flatMap(({ column, rowsMin, margin = marginOfAll, guards }) => {
+    const isNamed = new Set(guards);
+    const values = [...rowsByValue(scored.slices.get(column) ?? [])].toSorted(
+      (a, b) =>
+        Number(isNamed.has(b[0])) - Number(isNamed.has(a[0])) ||
+        b[1].length - a[1].length ||
+        (a[0] < b[0] ? -1 : 1),
+    );
+    return values.flatMap(([value, rows], place) => {
+      const isJudged = rows.length >= rowsMin && place < slicesOfColumnMax;
+      const measured = isJudged
+        ? measure(takeScored(scored, rows), settings, {
+            column,
+            value,
+            margin,
+            isGuard: isNamed.has(value),
+          })
+        : undefined;
+      if (measured === undefined) skipped += 1;
+      return measured ?? [];
+    });
+  });
+  if (scored.champion === undefined) {
+    const judged = found.map(({ slice }) => slice);
+    return { judged, skipped };
+  }
+  const guards = found.filter(({ isGuard }) => isGuard);
+  const others = found.filter(({ isGuard }) => !isGuard);
+  const judged = [
+    ...judge(guards, "holm", alpha),
+    ...judge(others, "benjamini-hochberg", alpha),
+  ].toSorted((a, b) => (a.improvement ?? 0) - (b.improvement ?? 0));
+  return { judged, skipped };
 }

@@ -1,19 +1,35 @@
 /** The verdict on a challenger: accept or reject, in sentences with numbers. */
 import type { Comparison, Evaluation, Slice } from "../../../events/artifacts.js";
+import type { EvaluationSettings } from "../configuration.js";
+import type { Task } from "../../../shared/manifest/metrics.js";
+import type { ScoredRows } from "./scored-rows.js";
+import type { Slices } from "./slices.js";
 
-const digits = (value: number): string => value.toFixed(4);
+const digits = (value: number): string =>
+  Math.abs(value) >= 1000 ? value.toPrecision(6) : value.toFixed(4);
 const pText = (p: number): string => (p < 0.0001 ? "p < 0.0001" : `p = ${p.toFixed(4)}`);
 const count = (value: number): string => value.toLocaleString("en-US");
 const percent = (share: number): string => `${Math.round(100 * share)} %`;
+/** A small number without a float's tail. */
+const brief = (value: number): string => String(Number(value.toPrecision(3)));
 
 type Threshold = Evaluation["thresholds"][number];
 
-function thresholdReason({ metric, value, min, max, isMet }: Threshold): string {
+/** A reason, and whether the challenger is refused for it. */
+interface Finding {
+  readonly isRefusal: boolean;
+  readonly sentence: string;
+}
+
+const refusedSlicesShownMax = 5;
+
+function thresholdFinding({ metric, value, min, max, isMet }: Threshold): Finding {
   const limits = [
     ...(min === undefined ? [] : [`at least ${min}`]),
     ...(max === undefined ? [] : [`at most ${max}`]),
   ];
-  return `${metric} ${digits(value)} ${isMet ? "is" : "is not"} ${limits.join(" and ")}`;
+  const sentence = `${metric} ${digits(value)} ${isMet ? "is" : "is not"} ${limits.join(" and ")}`;
+  return { isRefusal: !isMet, sentence };
 }
 
 /** What the comparison asked for, in words. */
@@ -25,60 +41,149 @@ function demand({ against, mode, margin }: Comparison): string {
   return `not worse than ${rival} by more than ${margin}`;
 }
 
-function comparisonReason(
-  comparison: Comparison,
-  values: { readonly challenger: number; readonly rival: number },
-  rows: number,
-): string {
+const unitOf = (task: Task): string => (task === "ranking" ? "queries" : "rows");
+
+function comparisonFinding(comparison: Comparison, findings: Findings): Finding {
+  const { values, rows, task } = findings;
   const { metric, improvement, interval, pValue, alpha, isAccepted, power, rowsNeeded } =
     comparison;
   const rival = comparison.against === "champion" ? "champion" : "constant prediction";
   const [low, high] = interval;
   const numbers = `${metric} ${digits(values.challenger)} against the ${rival}'s ${digits(values.rival)} on ${count(rows)} rows, improvement ${digits(improvement)} (95 % interval ${digits(low)} to ${digits(high)})`;
-  if (isAccepted) return `${numbers}: ${demand(comparison)} (${pText(pValue)})`;
-  const needed = rowsNeeded === undefined ? "" : `, ${count(rowsNeeded)} rows would give 80 %`;
-  return `${numbers}: not shown to be ${demand(comparison)} (${pText(pValue)}, needed below ${alpha}; power at a true improvement of ${comparison.powerEffect} is ${percent(power)}${needed})`;
+  if (isAccepted) {
+    return { isRefusal: false, sentence: `${numbers}: ${demand(comparison)} (${pText(pValue)})` };
+  }
+  const needed =
+    rowsNeeded === undefined ? "" : `, ${count(rowsNeeded)} ${unitOf(task)} would give 80 %`;
+  return {
+    isRefusal: true,
+    sentence: `${numbers}: not shown to be ${demand(comparison)} (${pText(pValue)}, needed below ${alpha}; power at a true improvement of ${brief(comparison.powerEffect)} is ${percent(power)}${needed})`,
+  };
 }
 
-/** Mentions the slice that became worse most clearly, when one did. */
-function sliceReasons(slices: readonly Slice[], alpha: number): readonly string[] {
-  const worse = slices.filter(({ pAdjusted = 1 }) => pAdjusted < alpha);
-  return worse
-    .slice(0, 3)
-    .map(
-      ({ column, value, rows, improvement = 0, pAdjusted = 1 }) =>
-        `note: auc fell by ${digits(-improvement)} where ${column} is ${value} (${count(rows)} rows, adjusted ${pText(pAdjusted)})`,
-    );
+/** A slice against the champion, in words. */
+function sliceSentence(slice: Slice, metric: string): string {
+  const { column, value, rows, challenger, champion = 0, improvement = 0, interval } = slice;
+  const [low, high] = interval ?? [0, 0];
+  return `where ${column} is ${JSON.stringify(value)} (${count(rows)} rows): ${metric} ${digits(challenger)} against the champion's ${digits(champion)}, improvement ${digits(improvement)} (95 % interval ${digits(low)} to ${digits(high)})`;
+}
+
+/** A refusal for every slice that is clearly worse, and the worst slice when there is none. */
+function sliceFindings({ judged, skipped }: Slices, metric: string): readonly Finding[] {
+  const [worst] = judged;
+  if (worst?.improvement === undefined) return [];
+  const judgedCount = judged.length;
+  const small = skipped === 0 ? "" : `, ${count(skipped)} smaller ones not judged`;
+  const refused = judged
+    .filter(({ isWorse }) => isWorse === true)
+    .toSorted((a, b) => (a.pAdjusted ?? 1) - (b.pAdjusted ?? 1));
+  if (refused.length === 0) {
+    const sentence = `no slice of ${count(judgedCount)} is clearly worse${small}; the worst is ${sliceSentence(worst, metric)}`;
+    return [{ isRefusal: false, sentence }];
+  }
+  const sentences = refused.slice(0, refusedSlicesShownMax).map((slice) => {
+    const { margin = 0, pAdjusted = 1, power = 0, powerEffect = 0 } = slice;
+    const allowed = margin === 0 ? "worse" : `worse by more than the ${brief(margin)} allowed`;
+    return `slice ${allowed} ${sliceSentence(slice, metric)}; adjusted for ${count(judgedCount)} slices ${pText(pAdjusted)}, power to find a fall of ${brief(powerEffect)} here is ${percent(power)}`;
+  });
+  const left = refused.length - sentences.length;
+  const all = left === 0 ? sentences : [...sentences, `and ${count(left)} more slices are worse`];
+  return all.map((sentence) => ({ isRefusal: true, sentence }));
+}
+
+/** What the versions take, against the limits. */
+function resourceFindings({ resources, settings }: Findings): readonly Finding[] {
+  const { challenger, champion } = resources;
+  const { modelBytesMax, scoringTimeRatioMax } = settings.limits;
+  const found: Finding[] = [];
+  if (challenger.modelBytes !== undefined) {
+    const isRefusal = modelBytesMax !== undefined && challenger.modelBytes > modelBytesMax;
+    const rival =
+      champion?.modelBytes === undefined ? "" : `, the champion's ${count(champion.modelBytes)}`;
+    const limit =
+      modelBytesMax === undefined
+        ? ""
+        : `: ${isRefusal ? "not " : ""}at most ${count(modelBytesMax)}`;
+    const sentence = `the model takes ${count(challenger.modelBytes)} bytes${rival}${limit}`;
+    found.push({ isRefusal, sentence });
+  }
+  const [own, before] = [challenger.microsecondsPerRow, champion?.microsecondsPerRow];
+  if (own !== undefined && before !== undefined && before > 0) {
+    const ratio = own / before;
+    const isRefusal = scoringTimeRatioMax !== undefined && ratio > scoringTimeRatioMax;
+    const limit =
+      scoringTimeRatioMax === undefined
+        ? ""
+        : `: ${isRefusal ? "not " : ""}at most ${scoringTimeRatioMax} times`;
+    const sentence = `a row takes ${brief(own)} microseconds to score here, ${brief(ratio)} times the champion's ${brief(before)}${limit}`;
+    found.push({ isRefusal, sentence });
+  }
+  return found;
+}
+
+/** Why these rows cannot tell one version from another; undefined when they can. */
+export function unmeasurable({ task, labels, queries }: ScoredRows): string | undefined {
+  const rows = labels.length;
+  const distinct = new Set<number>();
+  for (const label of labels) {
+    distinct.add(label);
+    if (distinct.size > 1) break;
+  }
+  const holdout = `the holdout has ${count(rows)} rows`;
+  if (rows < 2) return `${holdout}: at least 2 are needed to compare`;
+  switch (task) {
+    case "binary-classification":
+      return distinct.size > 1
+        ? undefined
+        : `${holdout}, ${distinct.has(1) ? count(rows) : "0"} of them positive: both classes are needed to compare`;
+    case "multi-class-classification":
+      return distinct.size > 1
+        ? undefined
+        : `${holdout} of one class: at least two classes are needed to compare`;
+    case "regression":
+      return distinct.size > 1
+        ? undefined
+        : `${holdout} with one and the same label: there is nothing to predict`;
+    case "ranking": {
+      const last = queries?.reduce((max, query) => Math.max(max, query), -1) ?? -1;
+      return last > 0 ? undefined : `${holdout} of one query: at least 2 queries are needed`;
+    }
+  }
 }
 
 /** All that the verdict rests on. */
 export interface Findings {
+  readonly task: Task;
   readonly rows: number;
-  readonly positives: number;
+  readonly problem: string | undefined;
   readonly thresholds: readonly Threshold[];
   readonly comparison: Comparison | undefined;
   readonly values: { readonly challenger: number; readonly rival: number };
-  readonly slices: readonly Slice[];
-  readonly alpha: number;
+  readonly slices: Slices;
+  readonly resources: Evaluation["resources"];
+  readonly settings: EvaluationSettings;
 }
 
 /** Decides; every sentence carries the numbers it rests on, refusals first. */
 export function decideVerdict(findings: Findings): Evaluation["verdict"] {
-  const { rows, positives, thresholds, comparison, values, slices, alpha } = findings;
+  const { problem, thresholds, comparison, slices, settings } = findings;
+  if (problem !== undefined) return { outcome: "reject", reasons: [problem] };
   if (comparison === undefined) {
-    const reason = `the holdout has ${count(rows)} rows, ${count(positives)} of them positive: both classes are needed to compare`;
+    const reason = `${settings.primaryMetric} of these rows is beyond what a number holds: look for labels or scores of extreme size`;
     return { outcome: "reject", reasons: [reason] };
   }
-  const failed = thresholds.filter(({ isMet }) => !isMet);
-  const met = thresholds.filter(({ isMet }) => isMet);
-  const compared = comparisonReason(comparison, values, rows);
-  const isAccepted = failed.length === 0 && comparison.isAccepted;
-  const refusals = failed.map(thresholdReason);
-  const reasons = comparison.isAccepted
-    ? [...refusals, compared, ...met.map(thresholdReason)]
-    : [compared, ...refusals, ...met.map(thresholdReason)];
+  const compared = comparisonFinding(comparison, findings);
+  const found = [
+    ...(compared.isRefusal ? [compared] : []),
+    ...thresholds.map(thresholdFinding),
+    ...sliceFindings(slices, settings.primaryMetric),
+    ...resourceFindings(findings),
+  ];
+  const refusals = found.filter(({ isRefusal }) => isRefusal);
+  const others = found.filter(({ isRefusal }) => !isRefusal);
+  const accepted = compared.isRefusal ? [] : [compared];
   return {
-    outcome: isAccepted ? "accept" : "reject",
-    reasons: [...reasons, ...sliceReasons(slices, alpha)],
+    outcome: refusals.length === 0 ? "accept" : "reject",
+    reasons: [...refusals, ...accepted, ...others].map(({ sentence }) => sentence),
   };
 }

@@ -145,7 +145,7 @@ function tooManyMissing(
 /** A label that cannot be learned from stops the run before any training. */
 function unusableLabel(table: Table, { label, positiveClass }: Configuration): readonly Anomaly[] {
   const column = table.columns.get(label);
-  if (column === undefined || table.rows === 0) return [];
+  if (column === undefined || positiveClass === undefined || table.rows === 0) return [];
   const { codes, dictionary } = asText(column);
   const positive = dictionary.indexOf(positiveClass);
   const positives = codes.reduce((sum, code) => sum + (code === positive ? 1 : 0), 0);

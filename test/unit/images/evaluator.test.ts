@@ -6,6 +6,7 @@ import {
 } from "../../../infra/images/configuration.js";
 import { assess, recomputeVerdict } from "../../../infra/images/evaluator/assess.js";
 import { compare } from "../../../infra/images/evaluator/compare.js";
+import { sideOf } from "../../../infra/images/evaluator/metrics.js";
 import { formatScores, type ScoredRows } from "../../../infra/images/evaluator/scored-rows.js";
 import { normalDraw, seededRandom } from "../../../shared/statistics/random.js";
 
@@ -34,6 +35,8 @@ function scoredRows(
       squash(signal * label - 1 + (noise[i] ?? 0) + 0.3 * normalDraw(random)),
     );
   return {
+    task: "binary-classification",
+    classes: [],
     labels,
     challenger: scores(strength.challenger),
     champion: strength.champion === undefined ? undefined : scores(strength.champion),
@@ -115,21 +118,31 @@ describe("the evaluation gate", () => {
     },
   );
 
-  it("names a slice that became worse", () => {
-    const rows = scoredRows(6000, { champion: 1, challenger: 1.6 });
+  it("refuses a challenger that is clearly worse on one slice only, and names it", () => {
+    const { champion, challenger, ...rows } = scoredRows(6000, { champion: 1, challenger: 1.8 });
     const random = seededRandom(9);
-    const origins = rows.slices.get("origin") ?? [];
-    const challenger = rows.challenger.map((score, i) => (origins[i] === "ORD" ? random() : score));
-    const found = assess({ ...rows, challenger }, context());
-    expect(found.slices[0]).toMatchObject({ column: "origin", value: "ORD", rows: 2000 });
-    expect(found.verdict.reasons.join()).toMatch(/note: auc fell by .* where origin is ORD/);
+    const origins = Array.from(rows.labels, (_, i) => (i % 10 === 0 ? "ORD" : "LAX"));
+    const worse = challenger.map((score, i) => (origins[i] === "ORD" ? random() / 3 : score));
+    const slices = new Map([["origin", origins]]);
+    const found = assess({ ...rows, champion, challenger: worse, slices }, context());
+    expect(found.slices[0]).toMatchObject({ column: "origin", value: "ORD", rows: 600 });
+    expect(found.comparison?.isAccepted).toBe(true);
+    expect(found.verdict.outcome).toBe("reject");
+    expect(found.verdict.reasons[0]).toMatch(
+      /^slice worse where origin is "ORD" \(600 rows\): auc 0\.\d+ against the champion's 0\.\d+, .* adjusted for 2 slices p < 0\.0001, power to find a fall of 0\.05 here is \d+ %$/,
+    );
+    const honest = assess({ ...rows, champion, challenger, slices }, context());
+    expect(honest.verdict.outcome).toBe("accept");
+    expect(honest.verdict.reasons.join()).toMatch(
+      /no slice of 2 is clearly worse; the worst is where/,
+    );
   });
 
   it("is computed again from its stored scores, and only from them", () => {
     const rows = scoredRows(2000, { champion: 1, challenger: 1.2 });
     const found = assess(rows, context());
     const stored = evaluationSchema.parse(JSON.parse(JSON.stringify(found)));
-    const text = formatScores(rows);
+    const text = [...formatScores(rows)].join("");
     expect(recomputeVerdict(text, stored)).toEqual(found.verdict);
     expect(() => recomputeVerdict(text.replace('"label":1', '"label":0'), stored)).toThrow(
       /digest/,
@@ -140,13 +153,10 @@ describe("the evaluation gate", () => {
 describe("error control of the gate", () => {
   it("accepts an equal challenger in about 5 % of 200 comparisons", () => {
     const accepted = Array.from({ length: 200 }, (_, seed) => {
-      const { labels, champion, challenger } = scoredRows(
-        250,
-        { champion: 1, challenger: 1 },
-        seed,
-      );
-      return compare(labels, champion ?? challenger, challenger, settings(), "champion");
-    }).filter(({ isAccepted }) => isAccepted);
+      const rows = scoredRows(250, { champion: 1, challenger: 1 }, seed);
+      const champion = sideOf(rows, rows.champion ?? rows.challenger);
+      return compare(champion, sideOf(rows, rows.challenger), settings(), "champion");
+    }).filter((found) => found?.isAccepted === true);
     expect(accepted.length / 200).toBeLessThan(0.09);
     expect(accepted.length / 200).toBeGreaterThan(0.015);
   });

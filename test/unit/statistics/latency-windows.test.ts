@@ -43,6 +43,16 @@ describe("latency by windows", () => {
     expect(after(7)).toBeGreaterThan(Math.log(20));
   });
 
+  it("a champion whose requests all lie in one bucket is compared by the bound above it", () => {
+    const compare = (challenger: readonly number[]) =>
+      compareLatencyWindows([{ champion: [0, 100, 0, 0, 0], challenger }], bounds, {
+        ratioMax: 1.5,
+      });
+    expect(compare([0, 0, 10, 0, 0]).map(({ slower }) => slower)).toEqual([1, 1, 1]);
+    expect(compare([0, 10, 0, 0, 0]).map(({ slower }) => slower)).toEqual([0, 0, 0]);
+    expect(compareLatencyWindows([], bounds, { ratioMax: 1.5 })).toEqual([]);
+  });
+
   it("bursts that hit one arm at a time roll back at most one equal pair in twenty", () => {
     const random = seededRandom(11);
     const draw = (requests: number, isBurst: boolean): number[] => {

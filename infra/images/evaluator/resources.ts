@@ -1,0 +1,53 @@
+/** What each version takes: bytes of its model and time to score a row. */
+import type { Evaluation } from "../../../events/artifacts.js";
+import type { Model } from "../model/schema.js";
+import { scoreTable } from "../model/score.js";
+import { takeRows, type Table } from "../table/table.js";
+
+const timedRowsMax = 2000;
+const roundsOfTiming = 5;
+
+/** Scores of both versions on all rows, and what scoring took. */
+export interface MeasuredScoring {
+  readonly challenger: Float64Array;
+  readonly champion: Float64Array | undefined;
+  readonly resources: Evaluation["resources"];
+}
+
+/** Microseconds a row takes; of several rounds the least is taken, because the others were disturbed. */
+const microsecondsOf = (table: Table, model: Model): number => {
+  const started = performance.now();
+  scoreTable(model, table);
+  return (1000 * (performance.now() - started)) / Math.max(1, table.rows);
+};
+
+const taken = (model: Model, microseconds: number): Evaluation["resources"]["challenger"] => ({
+  modelBytes: Buffer.byteLength(JSON.stringify(model)),
+  ...(Number.isFinite(microseconds) ? { microsecondsPerRow: microseconds } : {}),
+});
+
+/** Scores the rows with both versions; their times are taken in turns on the same rows. */
+export function measureScoring(
+  table: Table,
+  challenger: Model,
+  champion: Model | undefined,
+): MeasuredScoring {
+  const scores = {
+    challenger: scoreTable(challenger, table),
+    champion: champion === undefined ? undefined : scoreTable(champion, table),
+  };
+  const rows = Uint32Array.from({ length: Math.min(timedRowsMax, table.rows) }, (_, i) => i);
+  const timed = takeRows(table, rows);
+  let [own, before] = [Infinity, Infinity];
+  for (let round = 0; round < roundsOfTiming && timed.rows > 0; round += 1) {
+    own = Math.min(own, microsecondsOf(timed, challenger));
+    if (champion !== undefined) before = Math.min(before, microsecondsOf(timed, champion));
+  }
+  return {
+    ...scores,
+    resources: {
+      challenger: taken(challenger, own),
+      ...(champion === undefined ? {} : { champion: taken(champion, before) }),
+    },
+  };
+}
