@@ -37,7 +37,16 @@ export const removeFolder = (folder: string): void => {
 let started = 0;
 
 /** Starts `continuo <verb>` on a folder and on ports that are free. */
-export const play = (folder: string, verb: "demo" | "up", ...flags: readonly string[]): Playing => {
+export const play = (folder: string, verb: "demo" | "up", ...flags: readonly string[]): Playing =>
+  playWith({}, folder, verb, ...flags);
+
+/** The same with more environment variables. */
+export const playWith = (
+  environment: Readonly<Record<string, string>>,
+  folder: string,
+  verb: "demo" | "up",
+  ...flags: readonly string[]
+): Playing => {
   // Away from the default ports, so that the instance of the machine's owner is left alone.
   const port = 41_000 + ((process.pid * 7 + started * 53) % 19_000);
   started += 1;
@@ -57,7 +66,7 @@ export const play = (folder: string, verb: "demo" | "up", ...flags: readonly str
       "200",
       ...flags,
     ],
-    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, NO_COLOR: "1" } },
+    { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...environment, NO_COLOR: "1" } },
   );
   let text = "";
   for (const stream of [child.stdout, child.stderr]) {
@@ -293,11 +302,19 @@ export const instanceAt = (index: number): Readonly<Record<string, number | stri
 /** Sends single-instance requests at a steady rate until it is stopped. */
 export const sendRequests = (
   { cloud, parent }: Outside,
-  options: { readonly folder: string; readonly endpoint: string; readonly perSecond: number },
+  options: {
+    readonly folder: string;
+    readonly endpoint: string;
+    readonly perSecond: number;
+    /** What is asked about; flights unless said. */
+    readonly instances?: readonly unknown[];
+  },
 ): { readonly stop: () => Promise<void> } => {
   const { folder, endpoint, perSecond } = options;
   const file = join(folder, `requests-${endpoint}.json`);
-  const bodies = Array.from({ length: 500 }, (_, index) => ({ instances: [instanceAt(index)] }));
+  const instances =
+    options.instances ?? Array.from({ length: 500 }, (_, index) => instanceAt(index));
+  const bodies = instances.map((instance) => ({ instances: [instance] }));
   writeFileSync(file, JSON.stringify(bodies));
   const child = fork(rootFile("infra/demo/traffic-child.ts"), {
     execArgv: ["--import", "tsx"],
@@ -317,4 +334,48 @@ export const sendRequests = (
       await exited;
     },
   };
+};
+
+/** A person, as the audit log names one: what our own identity does starts no rollout. */
+const asPerson = {
+  otherArgs: { headers: { authorization: "Bearer local:ada@example.com" } },
+};
+
+const uploadReply = z.looseObject({ modelVersionId: z.string() });
+
+/** Registers a version with Google's own client, as a person would; returns its id. */
+export const uploadVersion = async (
+  { models, parent }: Outside,
+  version: {
+    readonly model: string;
+    readonly artifactUri: string;
+    readonly image: string;
+    readonly aliases: readonly string[];
+    readonly env: Readonly<Record<string, string>>;
+    readonly isFirst?: boolean;
+  },
+): Promise<string> => {
+  const { model, artifactUri, image, aliases, isFirst = false } = version;
+  const client = models();
+  const [operation] = await client.uploadModel(
+    {
+      parent,
+      ...(isFirst ? { modelId: model } : { parentModel: `${parent}/models/${model}` }),
+      model: {
+        displayName: model,
+        artifactUri,
+        versionAliases: [...aliases],
+        containerSpec: {
+          imageUri: image,
+          healthRoute: "/health",
+          predictRoute: "/predict",
+          env: Object.entries(version.env).map(([name, value]) => ({ name, value })),
+        },
+      },
+    },
+    asPerson,
+  );
+  const [uploaded] = await operation.promise();
+  await client.close();
+  return uploadReply.parse(uploaded).modelVersionId;
 };

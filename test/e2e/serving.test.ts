@@ -15,6 +15,7 @@ import {
   sendRequests,
   tickEverySecond,
   until,
+  uploadVersion,
   type Outside,
   type Playing,
   type Rollout,
@@ -23,50 +24,8 @@ import {
 const folder = newFolder();
 afterAll(() => removeFolder(folder));
 
-/** A person, as the audit log names one: what our own identity does starts no rollout. */
-const asPerson = {
-  otherArgs: { headers: { authorization: "Bearer local:ada@example.com" } },
-};
-
 /** Both containers are told the same; only the faulty one listens. */
-const env = Object.entries({
-  FAULT_AFTER_REQUESTS: "45",
-  FAULT_DELAY_MS: "80",
-  FAULT_ERROR_RATE: "0.3",
-}).map(([name, value]) => ({ name, value }));
-
-const uploadReply = z.looseObject({ modelVersionId: z.string() });
-
-/** Registers a version with Google's own client. */
-const upload = async (
-  { models, parent }: Outside,
-  version: {
-    readonly model: string;
-    readonly artifactUri: string;
-    readonly image: string;
-    readonly aliases: readonly string[];
-    readonly isFirst?: boolean;
-  },
-): Promise<string> => {
-  const { model, artifactUri, image, aliases, isFirst = false } = version;
-  const client = models();
-  const [operation] = await client.uploadModel(
-    {
-      parent,
-      ...(isFirst ? { modelId: model } : { parentModel: `${parent}/models/${model}` }),
-      model: {
-        displayName: model,
-        artifactUri,
-        versionAliases: [...aliases],
-        containerSpec: { imageUri: image, healthRoute: "/health", predictRoute: "/predict", env },
-      },
-    },
-    asPerson,
-  );
-  const [uploaded] = await operation.promise();
-  await client.close();
-  return uploadReply.parse(uploaded).modelVersionId;
-};
+const env = { FAULT_AFTER_REQUESTS: "45", FAULT_DELAY_MS: "80", FAULT_ERROR_RATE: "0.3" };
 
 const artifactOf = async (seen: Outside, model: string): Promise<string> => {
   const run = (await seen.runs(model)).find(({ outcome }) => outcome === "registered");
@@ -157,7 +116,8 @@ describe("two models that serve", () => {
       },
     };
     await seen.putObject("turned/model.json", Buffer.from(JSON.stringify(turned)));
-    const versionId = await upload(seen, {
+    const versionId = await uploadVersion(seen, {
+      env,
       model: "turned-round",
       artifactUri: `gs://${bucket}/turned`,
       image: "continuo/predictor",
@@ -204,7 +164,13 @@ describe("two models that serve", () => {
     const seen = world();
     const rolled = async (model: string, image: string): Promise<Rollout> => {
       const artifactUri = await artifactOf(seen, model);
-      const versionId = await upload(seen, { model, artifactUri, image, aliases: ["challenger"] });
+      const versionId = await uploadVersion(seen, {
+        env,
+        model,
+        artifactUri,
+        image,
+        aliases: ["challenger"],
+      });
       return endOfRollout(seen, model, versionId);
     };
     const [late, january] = await Promise.all([
@@ -269,7 +235,8 @@ describe("the same state with Monitoring emptied", () => {
     const ticks = tickEverySecond(seen);
     const requests = sendRequests(seen, { folder, endpoint: "flights-production", perSecond: 300 });
     started.stops.push(ticks.stop, requests.stop);
-    const versionId = await upload(seen, {
+    const versionId = await uploadVersion(seen, {
+      env,
       model: "flights-late",
       artifactUri: await artifactOf(seen, "flights-late"),
       image: "continuo/predictor",
