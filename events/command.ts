@@ -8,7 +8,16 @@ export const commandIssued = eventSchema(
   "command.issued",
   z.strictObject({
     model: modelName,
-    command: z.enum(["pause", "resume", "abort", "roll-back", "cancel-run", "forget"]),
+    command: z.enum([
+      "pause",
+      "resume",
+      "skip",
+      "promote-now",
+      "abort",
+      "roll-back",
+      "cancel-run",
+      "forget",
+    ]),
     by: text(256),
     reason: text(2000).optional(),
   }),

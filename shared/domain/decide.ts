@@ -4,21 +4,16 @@ import type { ModelName } from "../../events/ids.js";
 import { manifestSchema } from "../manifest/schema.js";
 import type { Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
+import { decideCommand } from "./commands.js";
 import { addDataset } from "./evolve.js";
+import { freezeAt, freezeText } from "./freeze.js";
 import { eventKey, shortHash } from "./ids.js";
-import {
-  abort,
-  decideApproval,
-  decideRollout,
-  park,
-  resume,
-  rollBack,
-  startRollout,
-} from "./rollout.js";
+import type { Alert } from "./loop.js";
+import { decideApproval, decideRollout, park, rollBack, startRollout } from "./rollout.js";
 import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
 import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
-import { decideDueTrigger, decideTrigger, type Trigger } from "./trigger.js";
+import { decideDueTrigger, decideTrigger, reconsiderTrigger, type Trigger } from "./trigger.js";
 
 /** One event with what was looked up for it. */
 export interface Observation {
@@ -47,7 +42,7 @@ export const decide = (
     case "manifest.applied":
       return state.manifestDigest === event.data.digest
         ? ignore("this manifest is already applied")
-        : adoptManifest(event);
+        : adoptManifest(event, state, nowMs);
     case "dataset.arrived":
       return decideDataset(state, event, nowMs);
     case "schedule.fired":
@@ -101,7 +96,11 @@ const decideUnknown = (event: ContinuoEvent): readonly Decision[] => {
     : ignore("no manifest is applied for this model");
 };
 
-const adoptManifest = (event: EventOf<"manifest.applied">): readonly Decision[] => {
+const adoptManifest = (
+  event: EventOf<"manifest.applied">,
+  state?: ModelState,
+  nowMs = 0,
+): readonly Decision[] => {
   const parsed = manifestSchema.safeParse(event.data.manifest);
   if (!parsed.success) return ignore(`the manifest is not valid: ${parsed.error.message}`);
   return [
@@ -113,6 +112,7 @@ const adoptManifest = (event: EventOf<"manifest.applied">): readonly Decision[] 
       digest: event.data.digest,
       reason: `version ${event.data.version} applied by ${event.data.by}`,
     },
+    ...(state === undefined ? [] : reconsiderTrigger({ ...state, manifest: parsed.data }, nowMs)),
   ];
 };
 
@@ -237,10 +237,20 @@ const decideAnomaly = (
   return answerAlert(
     state,
     state.manifest.triggers[kind],
-    triggerOf(event, { kind, reason, content }),
+    triggerOf(event, {
+      kind,
+      reason,
+      content,
+      alert: alertOf(event, { objective, deployedModelId: event.data.deployedModelId }),
+    }),
     nowMs,
   );
 };
+
+const alertOf = (
+  { correlationid, causationid }: ContinuoEvent,
+  about: Pick<Alert, "objective" | "deployedModelId">,
+): Alert => ({ ...about, correlationId: correlationid, causationId: causationid });
 
 const decideDecay = (
   state: ModelState,
@@ -253,7 +263,12 @@ const decideDecay = (
   return answerAlert(
     state,
     state.manifest.triggers.decay,
-    triggerOf(event, { kind: "decay", reason, content }),
+    triggerOf(event, {
+      kind: "decay",
+      reason,
+      content,
+      alert: alertOf(event, { objective: "quality", deployedModelId: undefined }),
+    }),
     nowMs,
   );
 };
@@ -286,6 +301,7 @@ const decideRunRequest = (
       kind: "request",
       reason: `requested by ${by ?? "an unnamed publisher"}: ${reason}`,
       content: `request:${eventKey(event)}`,
+      ...(by === undefined ? {} : { by }),
     });
     return decideTrigger(state, trigger, nowMs);
   }
@@ -353,6 +369,8 @@ const registered = (
     servingImage: state.manifest.serving.image,
     report: run.evaluation.report,
     correlationId: run.correlationId,
+    trigger: run.kind,
+    ...(run.by === undefined ? {} : { by: run.by }),
   };
   const end = endRun(
     state,
@@ -379,6 +397,16 @@ const offer = (
     return ignore(
       `observe-only: would have rolled out version ${challenger.versionId} because ${challenger.cause}`,
     );
+  }
+  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
+  if (state.rollout === null && freeze !== null) {
+    return [
+      {
+        do: "queue-challenger",
+        waiting: challenger,
+        reason: `no rollout starts in the ${freezeText(freeze)}; the newest challenger waits for its end`,
+      },
+    ];
   }
   return state.rollout === null
     ? startRollout(state, challenger, nowMs)
@@ -438,6 +466,7 @@ const offerByHand = (
       servingImage: version.servingImage,
       report: state.champion?.report ?? null,
       correlationId: correlationOf(event),
+      by: principal,
     },
     nowMs,
   );
@@ -469,12 +498,28 @@ const decideAliases = (
     : ignore("no alias that asks for anything");
 };
 
+/** A challenger that waited for the end of a freeze window. */
+const decideWaiting = (state: ModelState, nowMs: number): readonly Decision[] => {
+  const { waiting, manifest } = state;
+  if (waiting === null) return ignore("no rollout is in progress");
+  const freeze = freezeAt(manifest, "rollouts", nowMs);
+  if (freeze !== null) {
+    return ignore(`version ${waiting.versionId} waits for the ${freezeText(freeze)}`);
+  }
+  return manifest.mode === "observe-only"
+    ? ignore(`observe-only: would have rolled out version ${waiting.versionId}`)
+    : [
+        { do: "queue-challenger", waiting: null, reason: "its turn has come" },
+        ...startRollout(state, waiting, nowMs),
+      ];
+};
+
 /** The first of run, rollout and trigger that has something to do. */
 const decideVisit = (state: ModelState, facts: Facts, nowMs: number): readonly Decision[] => {
   const looks = [
     state.run === null ? ignore("no run is live") : decideLiveRun(state, state.run, facts, nowMs),
     state.rollout === null
-      ? ignore("no rollout is in progress")
+      ? decideWaiting(state, nowMs)
       : decideRollout(state, state.rollout, facts, nowMs),
     state.trigger === null || state.trigger.dueAtMs > nowMs
       ? ignore("no trigger is due")
@@ -558,106 +603,6 @@ const decideRejection = (
       reason: "nothing in progress moves on by it, so a person is told",
     },
   ];
-};
-
-const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;
-
-const decideCommand = (
-  state: ModelState,
-  event: EventOf<"command.issued">,
-  facts: Facts,
-  nowMs: number,
-): readonly Decision[] => {
-  const { command, by, reason } = event.data;
-  const why = reason === undefined ? `${command} by ${by}` : `${command} by ${by}: ${reason}`;
-  const { rollout, run } = state;
-  switch (command) {
-    case "pause":
-      return [
-        { do: "pause-model", reason: why },
-        ...(rollout?.phase === "progressing"
-          ? [
-              {
-                do: "pause-rollout" as const,
-                to: { ...rollout, phase: "paused" as const, pausedBy: by },
-                reason: why,
-              },
-            ]
-          : []),
-      ];
-    case "resume":
-      return [
-        { do: "resume-model", reason: why },
-        ...(rollout?.phase === "paused" || rollout?.phase === "parked"
-          ? [{ do: "resume-rollout" as const, to: resume(rollout, nowMs), reason: why }]
-          : []),
-        ...(state.trigger === null
-          ? []
-          : [
-              {
-                do: "set-timer" as const,
-                kind: "trigger" as const,
-                dueAtMs: Math.max(nowMs, state.trigger.dueAtMs),
-                reason: "a trigger waited for this",
-              },
-            ]),
-      ];
-    case "abort":
-    case "roll-back":
-      return rollout === null
-        ? ignore(
-            "no rollout is in progress; to return to an earlier version, set alias challenger on it",
-          )
-        : abort(
-            state,
-            rollout,
-            { outcome: command === "abort" ? "aborted" : "rolled-back", reason: why },
-            facts,
-            nowMs,
-          );
-    case "cancel-run":
-      return cancelRun(state, run, why, nowMs);
-    case "forget":
-      return run !== null || rollout !== null
-        ? ignore("a run or a rollout is in progress: cancel or abort it first")
-        : [
-            { do: "forget-model", reason: why },
-            ...timerKinds.map((kind) => ({
-              do: "clear-timer" as const,
-              kind,
-              reason: "a forgotten model has no timers",
-            })),
-          ];
-  }
-};
-
-const cancelRun = (
-  state: ModelState,
-  run: RunState | null,
-  why: string,
-  nowMs: number,
-): readonly Decision[] => {
-  if (run === null) return ignore("no run is live");
-  switch (run.phase) {
-    case "requested":
-      return endRun(state, run, { outcome: "cancelled", reasons: [why], machineSeconds: 0 }, nowMs);
-    case "validating":
-    case "training":
-    case "evaluating":
-      return [
-        {
-          do: "cancel-pipeline-job",
-          run: run.run,
-          to: { ...run, phase: "cancelling", askedAtMs: nowMs },
-          reason: why,
-        },
-      ];
-    case "cancelling":
-      return ignore("the run is already being cancelled");
-    case "judging":
-    case "registering":
-      return ignore(`the run is ${run.phase} and ends within moments`);
-  }
 };
 
 /** The model an event names itself; null when it must be found by what the event is about. */

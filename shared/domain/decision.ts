@@ -74,6 +74,7 @@ export type Decision = Because &
     | { readonly do: "resume-rollout"; readonly to: RolloutState }
     | { readonly do: "park-rollout"; readonly to: RolloutState }
     | { readonly do: "roll-back"; readonly to: RolloutState }
+    | { readonly do: "freeze-rollout"; readonly to: RolloutState }
     | { readonly do: "record-measurement"; readonly to: RolloutState }
     | { readonly do: "end-rollout"; readonly record: RolloutRecord }
     | {

@@ -113,8 +113,9 @@ export const evolve = (
       return {
         ...state,
         // A run refused before it began was never the live one.
-        run: state.run?.run === decision.record.run ? null : state.run,
-        fruitlessRuns: decision.record.outcome === "registered" ? 0 : state.fruitlessRuns + 1,
+        ...(state.run?.run === decision.record.run
+          ? { run: null, fruitlessRuns: state.fruitlessRuns + 1 }
+          : {}),
         budget: {
           ...budget,
           spentUsd: budget.spentUsd + decision.settledUsd,
@@ -130,12 +131,13 @@ export const evolve = (
     case "resume-rollout":
     case "park-rollout":
     case "roll-back":
+    case "freeze-rollout":
     case "record-measurement":
       return { ...state, rollout: decision.to };
     case "end-rollout":
       return { ...state, rollout: null, retired: withRetired(state, nowMs) };
     case "promote":
-      return { ...state, champion: decision.champion };
+      return { ...state, champion: decision.champion, fruitlessRuns: 0 };
     case "pause-model":
       return { ...state, isPaused: true };
     case "park-model":

@@ -1,6 +1,7 @@
 /** What must be looked up before an event can be decided. Pure: the runtime does the looking. */
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Need } from "./facts.js";
+import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor } from "./ids.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
@@ -29,6 +30,9 @@ const rolloutNeeds = (
   if (rollout === null) return [];
   const environment = state.manifest.promotion.environments[rollout.environment];
   if (environment === undefined) return [];
+  if (rollout.phase === "smoke-testing" && freezeAt(state.manifest, "rollouts", nowMs) !== null) {
+    return [];
+  }
   const { endpoint, name } = environment;
   switch (rollout.phase) {
     case "awaiting-approval":
@@ -100,8 +104,11 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
   }
 };
 
-/** What serves while a person ends the rollout. */
-const abortNeeds = ({ manifest, rollout }: ModelState): readonly Need[] => {
+/** Commands that change traffic, and so must know what it is. */
+const steering: ReadonlySet<string> = new Set(["abort", "roll-back", "skip", "promote-now"]);
+
+/** What serves while a person ends the rollout, or moves it on. */
+const servingEndpoint = ({ manifest, rollout }: ModelState): readonly Need[] => {
   const environment = rollout && manifest.promotion.environments[rollout.environment];
   if (!rollout || !environment) return [];
   return "weight" in rollout ? [{ fact: "endpoint", endpoint: environment.endpoint }] : [];
@@ -131,9 +138,7 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];
     case "command.issued":
-      return event.data.command === "abort" || event.data.command === "roll-back"
-        ? abortNeeds(state)
-        : [];
+      return steering.has(event.data.command) ? servingEndpoint(state) : [];
     case "dataset.arrived":
     case "schedule.fired":
     case "drift.detected":

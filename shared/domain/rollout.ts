@@ -4,7 +4,9 @@ import { assess } from "./analysis.js";
 import { capacityFor, championReplicasOf } from "./capacity.js";
 import type { Decision } from "./decision.js";
 import type { EndpointFacts, Facts, SmokeTestFacts } from "./facts.js";
+import { freezeAt, freezeText, type Freeze } from "./freeze.js";
 import { deployedModelIdFor, rolloutIdFor } from "./ids.js";
+import { breakFruitlessLoop } from "./loop.js";
 import type {
   Champion,
   ModelState,
@@ -90,6 +92,8 @@ const baseOf = (rollout: RolloutBase): RolloutBase => ({
   deployed: rollout.deployed,
   history: rollout.history,
   correlationId: rollout.correlationId,
+  ...(rollout.trigger === undefined ? {} : { trigger: rollout.trigger }),
+  ...(rollout.by === undefined ? {} : { by: rollout.by }),
 });
 
 /** Deploys the challenger to an environment. */
@@ -235,6 +239,7 @@ export const rollBack = (
       body: end.reason,
       reason: "a roll-back must be seen",
     },
+    ...(rollout.run === null ? [] : breakFruitlessLoop(state, state.fruitlessRuns)),
   );
   return decisions;
 };
@@ -255,6 +260,7 @@ const promote = (
     report: rollout.report,
     deployed: rollout.deployed,
     sinceMs: nowMs,
+    ...(rollout.trigger === undefined ? {} : { trigger: rollout.trigger }),
   };
   return [
     // What retires is computed against the champion before it is replaced.
@@ -567,17 +573,20 @@ const decideProgress = (
     bakeMs: bakeSeconds * 1000,
     policy: analysis,
   });
+  if (verdict.result === "failed") {
+    const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };
+    const reason = `analysis at ${rollout.weight} % failed: ${verdict.reasons.join("; ")}`;
+    return rollBack(
+      state,
+      measured,
+      { outcome: "rolled-back", reason, severity: "warning" },
+      nowMs,
+    );
+  }
+  if (rollout.wish !== undefined) {
+    return followWish(state, rollout, rollout.wish, endpointFacts, nowMs);
+  }
   switch (verdict.result) {
-    case "failed": {
-      const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };
-      const reason = `analysis at ${rollout.weight} % failed: ${verdict.reasons.join("; ")}`;
-      return rollBack(
-        state,
-        measured,
-        { outcome: "rolled-back", reason, severity: "warning" },
-        nowMs,
-      );
-    }
     case "successful":
       return decideAdvance(state, rollout, verdict, { current, endpointFacts }, nowMs);
     case "inconclusive":
@@ -616,47 +625,129 @@ const decideAdvance = (
   look: { readonly current: Segment | null; readonly endpointFacts: EndpointFacts },
   nowMs: number,
 ): readonly Decision[] => {
-  const { name, endpoint } = environmentAt(state, rollout.environment);
   const history = remember(rollout, verdict, nowMs);
-  // The steps may have been changed since this one began: only a higher weight can be next.
-  const { steps } = state.manifest.rollout;
-  const step = steps.findIndex((weight) => weight > rollout.weight);
-  const next = steps[step];
   const because = `step ${rollout.weight} % successful: ${verdict.reasons.join("; ")}`;
+  const next = nextStep(state, rollout);
   if (next === undefined) return promote(state, { ...rollout, history }, because, nowMs);
+  const segments = look.current === null ? rollout.segments : [...rollout.segments, look.current];
   const waiting = awaitReplicas(state, rollout, next, look.endpointFacts, nowMs);
-  if (waiting !== null) return waiting;
+  return (
+    waiting ??
+    rise(state, { ...rollout, history, segments }, next, look.endpointFacts, because, nowMs)
+  );
+};
+
+/** The next weight; the steps may have been changed since this one began, so only a higher one can be next. */
+const nextStep = (state: ModelState, { weight }: InPhase<"progressing">): number | undefined =>
+  state.manifest.rollout.steps.find((step) => step > weight);
+
+/** Gives the challenger its next weight. */
+const rise = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  weight: number,
+  found: EndpointFacts,
+  because: string,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
   const champion = state.champion?.deployed[name];
   const challenger = deployedIn(rollout, name);
-  const { awaitedReplicas: _served, ...advancing } = rollout;
+  const step = state.manifest.rollout.steps.indexOf(weight);
+  const { awaitedReplicas: _served, wish: _granted, ...rising } = rollout;
   return [
     {
       do: "advance-rollout",
       to: {
-        ...advancing,
-        history,
+        ...rising,
         step,
-        weight: next,
+        weight,
         stepStartedAtMs: nowMs,
-        segments: look.current === null ? rollout.segments : [...rollout.segments, look.current],
         lastVerdict: null,
-        championReplicas: championReplicasOf(
-          look.endpointFacts,
-          champion,
-          rollout.championReplicas,
-        ),
+        championReplicas: championReplicasOf(found, champion, rollout.championReplicas),
       },
-      reason: `${because}; next ${next} %`,
+      reason: `${because}; next ${weight} %`,
     },
     {
       do: "set-traffic-split",
       endpoint,
-      split: splitAt(champion, challenger, next),
+      split: splitAt(champion, challenger, weight),
       expected: splitAt(champion, challenger, rollout.weight),
-      reason: `canary step ${step + 1}: ${next} %`,
+      reason: `canary step ${step + 1}: ${weight} %`,
     },
   ];
 };
+
+/** Goes where a person wants the rollout to be, without a verdict, as soon as the replicas serve. */
+const followWish = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  wish: NonNullable<InPhase<"progressing">["wish"]>,
+  found: EndpointFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const next = wish.to === "champion" ? 100 : nextStep(state, rollout);
+  if (next === undefined || rollout.weight === 100) return promote(state, rollout, wish.why, nowMs);
+  const waiting = awaitReplicas(state, rollout, next, found, nowMs);
+  if (waiting !== null) return waiting;
+  if (wish.to === "next step") return rise(state, rollout, next, found, wish.why, nowMs);
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const challenger = deployedIn(rollout, name);
+  return [
+    {
+      do: "set-traffic-split",
+      endpoint,
+      split: only(challenger),
+      expected: splitAt(state.champion?.deployed[name], challenger, rollout.weight),
+      reason: wish.why,
+    },
+    ...promote(state, rollout, wish.why, nowMs),
+  ];
+};
+
+/** A person moves a rollout on without waiting for the analysis; it goes on from where it is if it stood still. */
+export const wishFor = (
+  state: ModelState,
+  rollout: InPhase<"progressing"> | InPhase<"parked">,
+  command: { readonly name: "skip" | "promote-now"; readonly why: string },
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const found = facts.endpoints?.[endpoint];
+  const believed = splitAt(
+    state.champion?.deployed[name],
+    deployedIn(rollout, name),
+    rollout.weight,
+  );
+  if (!found) return ignore(`endpoint ${endpoint} was not read`);
+  if (!sameSplit(found.trafficSplit, believed)) {
+    return ignore(
+      `traffic of ${endpoint} is ${JSON.stringify(found.trafficSplit)}, not ${JSON.stringify(believed)}: set it back, or abort the rollout`,
+    );
+  }
+  const to = command.name === "skip" ? "next step" : "champion";
+  const wish = { to, why: command.why } as const;
+  const wishing = { ...(rollout.phase === "parked" ? resume(rollout, nowMs) : rollout), wish };
+  const decisions = followWish(state, wishing, wish, found, nowMs);
+  return decisions.some((decision) => decision.do !== "ignore")
+    ? decisions
+    : [
+        {
+          do: "resume-rollout",
+          to: wishing,
+          reason: `${command.why}; ${decisions.map(({ reason }) => reason).join("; ")}`,
+        },
+      ];
+};
+
+/** A person lets the challenger pass an environment without its test. */
+export const skipSmokeTest = (
+  state: ModelState,
+  rollout: InPhase<"smoke-testing">,
+  why: string,
+  nowMs: number,
+): readonly Decision[] => decideNextEnvironment(state, rollout, why, nowMs);
 
 /** Ends a rollout because a person said so, from whatever split production has. */
 export const abort = (
@@ -747,7 +838,7 @@ const endRollout = (
       reason: "traffic is never taken away without somebody to serve it",
     })),
   ];
-  return state.waiting === null
+  return state.waiting === null || freezeAt(state.manifest, "rollouts", nowMs) !== null
     ? decisions
     : [
         ...decisions,
@@ -845,6 +936,24 @@ const decideCleaning = (
   ];
 };
 
+/** What a rollout does in a freeze window: it waits where it is, and says until when. */
+const holdFrozen = (
+  rollout: RolloutState,
+  freeze: Freeze,
+  decisions: readonly Decision[],
+): readonly Decision[] => {
+  const isForward = decisions.some((decision) => decision.do === "advance-rollout");
+  if (!isForward) return decisions;
+  const reason = `the rollout waits for the ${freezeText(freeze)}`;
+  if (rollout.freeze?.untilMs === freeze.untilMs) return ignore(reason);
+  // What has a limit on its waiting begins to wait when the window closes.
+  const to =
+    rollout.phase === "deploying" || rollout.phase === "smoke-testing"
+      ? { ...rollout, freeze, sinceMs: freeze.untilMs }
+      : { ...rollout, freeze };
+  return [{ do: "freeze-rollout", to, reason }];
+};
+
 /** What a look at the world means for the rollout in progress. */
 export const decideRollout = (
   state: ModelState,
@@ -852,6 +961,40 @@ export const decideRollout = (
   facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
+  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
+  // What has ended is cleaned up whenever it ended; what waits for people is decided by them.
+  if (freeze === null || rollout.phase === "cleaning") {
+    const { freeze: _over, ...thawed } = rollout;
+    return decidePhase(state, thawed, facts, nowMs);
+  }
+  // A smoke test says something about its moment only, so it is made after the window.
+  return holdFrozen(
+    rollout,
+    freeze,
+    rollout.phase === "smoke-testing"
+      ? [{ do: "advance-rollout", to: rollout, reason: "smoke test" }]
+      : decidePhase(state, rollout, facts, nowMs),
+  );
+};
+
+/** Under observe-only nothing is changed: a canary stands where it is until a person ends it or the mode is left. */
+const observe = (
+  state: ModelState,
+  rollout: Exclude<RolloutState, InPhase<"cleaning">>,
+): readonly Decision[] =>
+  rollout.phase === "progressing"
+    ? park(state, rollout, "observe-only was turned on during the rollout")
+    : ignore(`observe-only: the rollout stays ${rollout.phase}, its traffic as it is`);
+
+const decidePhase = (
+  state: ModelState,
+  rollout: RolloutState,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  if (state.manifest.mode === "observe-only" && rollout.phase !== "cleaning") {
+    return observe(state, rollout);
+  }
   const { endpoint } = environmentAt(state, rollout.environment);
   switch (rollout.phase) {
     case "deploying":
@@ -861,6 +1004,7 @@ export const decideRollout = (
       if (state.isPaused) return ignore("the model is paused, and its rollout with it");
       return decideSmokeTest(state, rollout, facts.endpoints?.[endpoint], facts.smokeTest, nowMs);
     case "awaiting-approval":
+      if (hasQuorum(state, rollout)) return enterApproved(state, rollout, nowMs);
       return nowMs >= rollout.expiresAtMs
         ? expire(state, rollout, nowMs)
         : ignore("the rollout waits for approval");
@@ -887,6 +1031,31 @@ const expire = (
     nowMs,
   );
 
+const quorumOf = (state: ModelState, rollout: InPhase<"awaiting-approval">): number => {
+  const { approval } = environmentAt(state, rollout.environment + 1);
+  return approval.by === "people" ? approval.quorum : 0;
+};
+
+const hasQuorum = (state: ModelState, rollout: InPhase<"awaiting-approval">): boolean =>
+  rollout.approvedBy.length >= quorumOf(state, rollout);
+
+const enterApproved = (
+  state: ModelState,
+  rollout: InPhase<"awaiting-approval">,
+  nowMs: number,
+): readonly Decision[] => {
+  const reason =
+    rollout.approvedBy.length === 0
+      ? "no approval is needed any more"
+      : `approved by ${rollout.approvedBy.join(", ")}`;
+  const [to, deploy] = enter(state, rollout, rollout.environment + 1, nowMs, reason);
+  return [
+    { do: "advance-rollout", to, reason },
+    { do: "clear-timer", kind: "approval-deadline", reason: "the approval was given" },
+    deploy,
+  ];
+};
+
 /** A person answered. */
 export const decideApproval = (
   state: ModelState,
@@ -901,22 +1070,20 @@ export const decideApproval = (
   if (nowMs >= rollout.expiresAtMs) return expire(state, rollout, nowMs);
   if (rollout.approvedBy.includes(answer.by)) return ignore(`${answer.by} has already approved`);
   const { approval } = environmentAt(state, rollout.environment + 1);
-  const quorum = approval.by === "people" ? approval.quorum : 1;
-  const approvedBy = [...rollout.approvedBy, answer.by];
-  if (approvedBy.length < quorum) {
-    return [
-      {
-        do: "advance-rollout",
-        to: { ...rollout, approvedBy },
-        reason: `approved by ${answer.by}: ${approvedBy.length} of ${quorum}`,
-      },
-    ];
+  if (approval.by === "people" && approval.ownChange === "refuse" && answer.by === rollout.by) {
+    return ignore(
+      `${answer.by} asked for version ${rollout.versionId}, so somebody else must approve it`,
+    );
   }
-  const index = rollout.environment + 1;
-  const [to, deploy] = enter(state, rollout, index, nowMs, `approved by ${approvedBy.join(", ")}`);
+  const approved = { ...rollout, approvedBy: [...rollout.approvedBy, answer.by] };
+  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
+  if (hasQuorum(state, approved) && freeze === null) return enterApproved(state, approved, nowMs);
+  const waiting = freeze === null ? "" : `; it waits for the ${freezeText(freeze)}`;
   return [
-    { do: "advance-rollout", to, reason: `approved by ${approvedBy.join(", ")}` },
-    { do: "clear-timer", kind: "approval-deadline", reason: "the approval was given" },
-    deploy,
+    {
+      do: "advance-rollout",
+      to: approved,
+      reason: `approved by ${answer.by}: ${approved.approvedBy.length} of ${quorumOf(state, approved)}${waiting}`,
+    },
   ];
 };

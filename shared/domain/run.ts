@@ -3,6 +3,7 @@ import { settle } from "./budget.js";
 import type { Decision } from "./decision.js";
 import type { PipelineJobFacts } from "./facts.js";
 import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "./state.js";
+import { breakFruitlessLoop } from "./loop.js";
 import { usableDatasets } from "./trigger.js";
 
 const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
@@ -17,7 +18,7 @@ const trainingConfig = (state: ModelState): Readonly<Record<string, unknown>> =>
   const { dataset, training, evaluation } = state.manifest;
   return {
     label: dataset.label,
-    positiveClass: dataset.positiveClass,
+    ...(dataset.positiveClass === undefined ? {} : { positiveClass: dataset.positiveClass }),
     ...(dataset.timeColumn === undefined ? {} : { timeColumn: dataset.timeColumn }),
     holdoutDays: dataset.holdoutDays,
     features: dataset.features,
@@ -58,6 +59,10 @@ export const decideSubmission = (
   run: RunState & { readonly phase: "requested" },
   nowMs: number,
 ): readonly Decision[] => {
+  if (state.manifest.mode === "observe-only") {
+    const reasons = ["observe-only was turned on before its PipelineJob was submitted"];
+    return endRun(state, run, { outcome: "cancelled", reasons, machineSeconds: 0 }, nowMs);
+  }
   const deadlineAtMs = nowMs + state.manifest.training.timeoutSeconds * 1000;
   return [
     {
@@ -113,6 +118,8 @@ export const endRun = (
     requestedAtMs: run.requestedAtMs,
     reservedUsd: run.reservedUsd,
     correlationId: run.correlationId,
+    ...(run.triggers === undefined ? {} : { triggers: run.triggers }),
+    ...(run.by === undefined ? {} : { by: run.by }),
     ...submitted,
     model: state.model,
     outcome: end.outcome,
@@ -134,13 +141,11 @@ export const endRun = (
       reason: "the end of a run is told",
     },
   ];
-  const fruitless = end.outcome === "registered" ? 0 : state.fruitlessRuns + 1;
-  if (fruitless >= state.manifest.triggers.fruitlessRunsMax) {
-    decisions.push({
-      do: "park-model",
-      reason: `${fruitless} runs in a row ended without a registered version`,
-    });
-  } else if (state.trigger !== null) {
+  // A registered version may still be promoted: whether its run led anywhere, its rollout tells.
+  const parking =
+    end.outcome === "registered" ? [] : breakFruitlessLoop(state, state.fruitlessRuns + 1);
+  decisions.push(...parking);
+  if (parking.length === 0 && state.trigger !== null) {
     decisions.push({
       do: "set-timer",
       kind: "trigger",

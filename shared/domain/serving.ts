@@ -89,5 +89,8 @@ export const decideServing = (
   const leftovers = retiredLately(state, nowMs).flatMap((retired) =>
     removeLeftover(state, retired, facts),
   );
+  if (leftovers.length > 0 && state.manifest.mode === "observe-only") {
+    return ignore(`observe-only: would have because ${leftovers[0]?.reason ?? ""}`);
+  }
   return leftovers.length > 0 ? leftovers : decideTraffic(state, facts);
 };

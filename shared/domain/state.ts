@@ -14,6 +14,13 @@ import type { Dispersion } from "../statistics/over-dispersion.js";
 export type TriggerKind =
   "new-data" | "schedule" | "drift" | "skew" | "decay" | "new-pipeline" | "request";
 
+/** Who and what asked for a run or a version. */
+export interface Origin {
+  readonly trigger?: TriggerKind;
+  /** The person, where it was one. */
+  readonly by?: string;
+}
+
 /** Triggers that wait: more of them only raise the count. */
 export interface PendingTrigger {
   readonly kind: TriggerKind;
@@ -25,6 +32,10 @@ export interface PendingTrigger {
   /** The event that gave the reason, from which the run's id is made, and the chain it belongs to. */
   readonly eventKey: string;
   readonly correlationId: string;
+  /** The newest distinct reasons, bounded. */
+  readonly reasons?: readonly string[];
+  /** The person who asked for it, where the reason is one's wish. */
+  readonly by?: string;
 }
 
 /** One version of the model's dataset. */
@@ -50,6 +61,8 @@ export interface Champion {
   /** Where it is deployed, by environment name. */
   readonly deployed: Readonly<Record<string, DeployedModelId>>;
   readonly sinceMs: number;
+  /** What asked for its run, by which an alert soon after it is known as a loop. */
+  readonly trigger?: TriggerKind;
 }
 
 /** A deployed model that must go, by its endpoint. */
@@ -73,8 +86,14 @@ interface RunBase {
   readonly run: RunId;
   readonly kind: TriggerKind;
   readonly reason: string;
-  /** How many triggers this run answers. */
+  /** How many triggers this run answers, when they came, and the newest distinct reasons among them. */
   readonly triggerCount: number;
+  readonly triggers?: {
+    readonly firstAtMs: number;
+    readonly lastAtMs: number;
+    readonly reasons: readonly string[];
+  };
+  readonly by?: string;
   readonly datasetUris: readonly string[];
   readonly fingerprint: string;
   readonly requestedAtMs: number;
@@ -168,7 +187,7 @@ export interface AwaitedReplicas {
 }
 
 /** What every phase of a rollout has. */
-export interface RolloutBase {
+export interface RolloutBase extends Origin {
   readonly rollout: RolloutId;
   /** The run that made the version; null for a version registered by hand. */
   readonly run: RunId | null;
@@ -191,6 +210,8 @@ export interface RolloutBase {
     readonly verdict: Verdict;
   }[];
   readonly correlationId: string;
+  /** The freeze window that it waited for last. */
+  readonly freeze?: { readonly window: string; readonly untilMs: number };
 }
 
 interface ProgressingFields {
@@ -204,6 +225,8 @@ interface ProgressingFields {
   /** Replicas with which the champion served everything: what a weight of 100 % takes. */
   readonly championReplicas?: number;
   readonly awaitedReplicas?: AwaitedReplicas;
+  /** Where a person wants the rollout to go without a verdict, as soon as the replicas serve. */
+  readonly wish?: { readonly to: "next step" | "champion"; readonly why: string };
 }
 
 /** A live rollout, by phase. */
@@ -258,6 +281,8 @@ export type WaitingChallenger = Pick<
   | "servingImage"
   | "report"
   | "correlationId"
+  | "trigger"
+  | "by"
 >;
 
 /** Everything that is decided about one model together. */
@@ -274,6 +299,7 @@ export interface ModelState {
   /** Content that already started a run, newest last, bounded: fingerprints, anomaly windows, build digests. */
   readonly seen: readonly string[];
   readonly lastRunStartedAtMs: number | null;
+  /** Runs that ended since the last promotion. */
   readonly fruitlessRuns: number;
   readonly run: RunState | null;
   readonly champion: Champion | null;

@@ -119,6 +119,7 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
     case "resume-rollout":
     case "park-rollout":
     case "roll-back":
+    case "freeze-rollout":
     case "record-measurement":
     case "end-rollout":
     case "pause-model":

@@ -1,7 +1,9 @@
 /** The trigger policy: which facts start a training run, and when. */
 import { reserve } from "./budget.js";
 import type { Decision } from "./decision.js";
+import { freezeAt, freezeText } from "./freeze.js";
 import { runIdFor } from "./ids.js";
+import { ownDoing, parkModel, type Alert } from "./loop.js";
 import type {
   DatasetVersion,
   ModelState,
@@ -18,6 +20,10 @@ export interface Trigger {
   readonly content: string;
   readonly eventKey: string;
   readonly correlationId: string;
+  /** The person who asked for it. */
+  readonly by?: string;
+  /** What is known of the alert behind it, where it is one. */
+  readonly alert?: Alert;
 }
 
 const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
@@ -47,7 +53,10 @@ const urgency = (kind: TriggerKind): number => {
   return cools(kind) ? 0 : 1;
 };
 
-/** When a trigger that arrived now comes due: debounced since its first, and after the cooldown. */
+/** How many distinct reasons a storm leaves in its run's record. */
+const reasonsMax = 5;
+
+/** When a trigger that arrived now comes due: debounced since its first, after the cooldown, outside freezes. */
 const dueAt = (state: ModelState, kind: TriggerKind, firstAtMs: number, nowMs: number): number => {
   const { debounceSeconds, debounceSecondsMax, cooldownSeconds } = state.manifest.triggers;
   const debounced =
@@ -58,7 +67,8 @@ const dueAt = (state: ModelState, kind: TriggerKind, firstAtMs: number, nowMs: n
     cools(kind) && state.lastRunStartedAtMs !== null
       ? state.lastRunStartedAtMs + cooldownSeconds * 1000
       : 0;
-  return Math.max(debounced, cooled);
+  const dueAtMs = Math.max(debounced, cooled);
+  return freezeAt(state.manifest, "runs", Math.max(dueAtMs, nowMs))?.untilMs ?? dueAtMs;
 };
 
 /** A trigger with those that wait: the more urgent one, else the newer, gives the kind, the reason and the chain. */
@@ -76,6 +86,8 @@ const joined = (state: ModelState, trigger: Trigger, nowMs: number): PendingTrig
     firstAtMs,
     lastAtMs: nowMs,
     dueAtMs: dueAt(state, leading.kind, firstAtMs, nowMs),
+    reasons: [...new Set([...(pending?.reasons ?? []), trigger.reason])].slice(-reasonsMax),
+    ...(leading.by === undefined ? {} : { by: leading.by }),
   };
 };
 
@@ -103,6 +115,12 @@ const startRun = (
     kind: trigger.kind,
     reason: trigger.reason,
     triggerCount: trigger.count,
+    triggers: {
+      firstAtMs: trigger.firstAtMs,
+      lastAtMs: trigger.lastAtMs,
+      reasons: trigger.reasons ?? [trigger.reason],
+    },
+    ...(trigger.by === undefined ? {} : { by: trigger.by }),
     datasetUris: datasets.flatMap(({ uris }) => uris),
     fingerprint: newest.fingerprint,
     requestedAtMs: nowMs,
@@ -152,6 +170,8 @@ export const decideTrigger = (
   if (state.seen.includes(trigger.content)) {
     return ignore(`${trigger.reason}, which already started or joined a run`);
   }
+  const own = trigger.alert === undefined ? null : ownDoing(state, trigger.alert, nowMs);
+  if (own !== null) return refuseOwnDoing(state, trigger, own);
   const pending = joined(state, trigger, nowMs);
   const remember: Decision = {
     do: "remember",
@@ -172,11 +192,28 @@ export const decideTrigger = (
     {
       do: "hold-trigger",
       trigger: pending,
-      reason: `${trigger.reason}; waits until ${new Date(pending.dueAtMs).toISOString()} (debounce and cooldown)`,
+      reason: `${trigger.reason}; waits until ${new Date(pending.dueAtMs).toISOString()} (${waitsFor(state, pending.dueAtMs)})`,
     },
     remember,
     { do: "set-timer", kind: "trigger", dueAtMs: pending.dueAtMs, reason: "the trigger comes due" },
   ];
+};
+
+/** A retrain for what we caused ourselves would cause the next one: a person decides. */
+const refuseOwnDoing = (state: ModelState, trigger: Trigger, own: string): readonly Decision[] => {
+  const reason = `no run for "${trigger.reason}": ${own}`;
+  return state.parkedReason !== null
+    ? ignore(reason)
+    : [
+        { do: "remember", content: trigger.content, reason: "people are told once" },
+        ...parkModel(state, reason),
+      ];
+};
+
+/** What a trigger that comes due at a time waits for. */
+const waitsFor = (state: ModelState, dueAtMs: number): string => {
+  const freeze = freezeAt(state.manifest, "runs", dueAtMs - 1);
+  return freeze === null ? "debounce and cooldown" : freezeText(freeze);
 };
 
 /** What keeps every run of this model from starting now; null when nothing does. */
@@ -187,11 +224,35 @@ const obstacleTo = (state: ModelState): string | null => {
   return null;
 };
 
+const waitUntil = (trigger: PendingTrigger, what: string): readonly Decision[] => [
+  { do: "hold-trigger", trigger, reason: `${trigger.reason}; waits for the ${what}` },
+  {
+    do: "set-timer",
+    kind: "trigger",
+    dueAtMs: trigger.dueAtMs,
+    reason: `it waits for the ${what}`,
+  },
+];
+
+/** A pending trigger under a manifest that was just applied: other windows may hold it, or none any more. */
+export const reconsiderTrigger = (state: ModelState, nowMs: number): readonly Decision[] => {
+  const { trigger } = state;
+  if (trigger === null) return [];
+  const dueAtMs = dueAt(state, trigger.kind, trigger.firstAtMs, nowMs);
+  return dueAtMs === trigger.dueAtMs
+    ? []
+    : waitUntil({ ...trigger, dueAtMs }, "new manifest's policy");
+};
+
 /** A pending trigger came due, or what it waited for is over. */
 export const decideDueTrigger = (state: ModelState, nowMs: number): readonly Decision[] => {
   if (state.trigger === null) return ignore("no trigger is waiting");
   const obstacle = obstacleTo(state);
   if (obstacle !== null) return ignore(`the trigger keeps waiting: ${obstacle}`);
+  const freeze = freezeAt(state.manifest, "runs", nowMs);
+  if (freeze !== null && state.trigger.dueAtMs < freeze.untilMs) {
+    return waitUntil({ ...state.trigger, dueAtMs: freeze.untilMs }, freezeText(freeze));
+  }
   return state.trigger.dueAtMs <= nowMs
     ? startRun(state, state.trigger, nowMs)
     : [

@@ -52,6 +52,7 @@ export const hasEffect = (decision: Decision): boolean => {
     case "resume-rollout":
     case "park-rollout":
     case "roll-back":
+    case "freeze-rollout":
     case "record-measurement":
     case "end-rollout":
     case "pause-model":
@@ -223,6 +224,7 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
     case "resume-rollout":
     case "park-rollout":
     case "roll-back":
+    case "freeze-rollout":
     case "record-measurement":
     case "end-rollout":
     case "pause-model":

@@ -58,7 +58,7 @@ export const issueCommand = async (
 };
 
 const commandBody = z.strictObject({
-  command: z.enum(["pause", "resume", "abort", "roll-back", "cancel-run"]),
+  command: z.enum(["pause", "resume", "skip", "promote-now", "abort", "roll-back", "cancel-run"]),
   reason: text(2000).optional(),
 });
 

@@ -63,6 +63,8 @@ export const decisionText = (decision: Decision): string => {
       return `park the rollout${weightOf(decision.to)} until a person looks`;
     case "roll-back":
       return `roll back version ${decision.to.versionId}`;
+    case "freeze-rollout":
+      return `let the rollout wait${weightOf(decision.to)} for the end of a freeze window`;
     case "record-measurement":
       return `keep measuring${weightOf(decision.to)}`;
     case "end-rollout":
@@ -132,6 +134,7 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "cancel-pipeline-job":
     case "queue-challenger":
     case "start-rollout":
+    case "freeze-rollout":
     case "pause-rollout":
     case "resume-rollout":
     case "deploy-model":

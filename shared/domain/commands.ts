@@ -1,0 +1,170 @@
+/** What an operator's command means in the state that it finds; one that makes no sense there is refused with the reason. */
+import type { EventOf } from "../../events/index.js";
+import type { Decision } from "./decision.js";
+import type { Facts } from "./facts.js";
+import { freezeAt, freezeText } from "./freeze.js";
+import { abort, resume, skipSmokeTest, wishFor } from "./rollout.js";
+import { endRun } from "./run.js";
+import type { ModelState, RolloutState, RunState } from "./state.js";
+
+const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
+
+const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;
+
+const pause = (state: ModelState, by: string, why: string): readonly Decision[] => {
+  const { rollout, isPaused } = state;
+  if (isPaused && rollout?.phase !== "progressing") return ignore("the model is already paused");
+  return [
+    { do: "pause-model", reason: why },
+    ...(rollout?.phase === "progressing"
+      ? [
+          {
+            do: "pause-rollout" as const,
+            to: { ...rollout, phase: "paused" as const, pausedBy: by },
+            reason: why,
+          },
+        ]
+      : []),
+  ];
+};
+
+const resumeModel = (state: ModelState, why: string, nowMs: number): readonly Decision[] => {
+  const { rollout, isPaused, parkedReason, manifest, trigger } = state;
+  const standing = rollout?.phase === "paused" || rollout?.phase === "parked" ? rollout : null;
+  if (!isPaused && parkedReason === null && standing === null) {
+    return ignore("nothing is paused or parked");
+  }
+  return [
+    { do: "resume-model", reason: why },
+    // Under observe-only the rollout would be parked again at once.
+    ...(standing !== null && manifest.mode === "active"
+      ? [{ do: "resume-rollout" as const, to: resume(standing, nowMs), reason: why }]
+      : []),
+    ...(trigger === null
+      ? []
+      : [
+          {
+            do: "set-timer" as const,
+            kind: "trigger" as const,
+            dueAtMs: Math.max(nowMs, trigger.dueAtMs),
+            reason: "a trigger waited for this",
+          },
+        ]),
+  ];
+};
+
+/** Why nobody may move the rollout forward now; null when a person may. */
+const obstacleToForward = (state: ModelState, nowMs: number): string | null => {
+  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
+  if (state.manifest.mode === "observe-only") return "the manifest says observe-only";
+  if (state.isPaused) return "the model is paused: resume it first";
+  return freeze === null
+    ? null
+    : `${freezeText(freeze)}; only aborting and rolling back are possible in it`;
+};
+
+/** Moves the rollout forward without a verdict: past this step, or to the end. */
+const forward = (
+  state: ModelState,
+  rollout: RolloutState | null,
+  command: { readonly name: "skip" | "promote-now"; readonly by: string; readonly why: string },
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  if (rollout === null) return ignore("no rollout is in progress");
+  const obstacle = obstacleToForward(state, nowMs);
+  if (obstacle !== null) return ignore(obstacle);
+  switch (rollout.phase) {
+    case "deploying":
+      return ignore("the challenger is being deployed: there is nothing to skip yet");
+    case "smoke-testing":
+      return command.name === "skip"
+        ? skipSmokeTest(state, rollout, command.why, nowMs)
+        : ignore("the challenger is not in production yet: skip its smoke test, or wait for it");
+    case "awaiting-approval":
+      return ignore("the rollout waits for approval: approve it, nobody may skip that");
+    case "paused":
+      return ignore(`the rollout is paused by ${rollout.pausedBy}: resume it first`);
+    case "progressing":
+    case "parked":
+      return wishFor(state, rollout, command, facts, nowMs);
+    case "cleaning":
+      return ignore("the rollout has already ended and is being cleaned up");
+  }
+};
+
+const cancelRun = (
+  state: ModelState,
+  run: RunState | null,
+  why: string,
+  nowMs: number,
+): readonly Decision[] => {
+  if (run === null) return ignore("no run is live");
+  switch (run.phase) {
+    case "requested":
+      return endRun(state, run, { outcome: "cancelled", reasons: [why], machineSeconds: 0 }, nowMs);
+    case "validating":
+    case "training":
+    case "evaluating":
+      return [
+        {
+          do: "cancel-pipeline-job",
+          run: run.run,
+          to: { ...run, phase: "cancelling", askedAtMs: nowMs },
+          reason: why,
+        },
+      ];
+    case "cancelling":
+      return ignore("the run is already being cancelled");
+    case "judging":
+    case "registering":
+      return ignore(`the run is ${run.phase} and ends within moments`);
+  }
+};
+
+/** What a command means. */
+export const decideCommand = (
+  state: ModelState,
+  event: EventOf<"command.issued">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { command, by, reason } = event.data;
+  const why = reason === undefined ? `${command} by ${by}` : `${command} by ${by}: ${reason}`;
+  const { rollout, run } = state;
+  switch (command) {
+    case "pause":
+      return pause(state, by, why);
+    case "resume":
+      return resumeModel(state, why, nowMs);
+    case "skip":
+    case "promote-now":
+      return forward(state, rollout, { name: command, by, why }, facts, nowMs);
+    case "abort":
+    case "roll-back":
+      return rollout === null
+        ? ignore(
+            "no rollout is in progress; to return to an earlier version, set alias challenger on it",
+          )
+        : abort(
+            state,
+            rollout,
+            { outcome: command === "abort" ? "aborted" : "rolled-back", reason: why },
+            facts,
+            nowMs,
+          );
+    case "cancel-run":
+      return cancelRun(state, run, why, nowMs);
+    case "forget":
+      return run !== null || rollout !== null
+        ? ignore("a run or a rollout is in progress: cancel or abort it first")
+        : [
+            { do: "forget-model", reason: why },
+            ...timerKinds.map((kind) => ({
+              do: "clear-timer" as const,
+              kind,
+              reason: "a forgotten model has no timers",
+            })),
+          ];
+  }
+};
