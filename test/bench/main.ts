@@ -1,7 +1,9 @@
 /** `npm run bench -- <name>`: measurements, printed and never asserted. Run them on an otherwise idle machine. */
-import { benchLoop } from "./loop.js";
-
-const benches: Readonly<Record<string, () => Promise<void>>> = { loop: benchLoop };
+const benches: Readonly<Record<string, () => Promise<void>>> = {
+  loop: async () => (await import("./loop.js")).benchLoop(),
+  "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
+  "local-cloud": async () => (await import("./local-cloud.js")).benchLocalCloud(),
+};
 
 const [name = ""] = process.argv.slice(2);
 const bench = benches[name];
