@@ -84,16 +84,21 @@ const text = (blob: ArrayBuffer): string => Buffer.from(blob).toString("latin1")
 const lowerBound = (key: string | undefined): Buffer => (key === undefined ? lowest : bytes(key));
 const upperBound = (key: string | undefined): Buffer => (key === undefined ? highest : bytes(key));
 
+const documentOf = (
+  name: string,
+  row: Pick<DocumentRow, "fields" | "created" | "updated">,
+): StoredDocument => ({
+  name,
+  fields: parseFields(row.fields),
+  createdMicros: row.created,
+  updatedMicros: row.updated,
+  storedBytes: row.fields.length,
+});
+
 const rowOf = (collection: Collection, row: DocumentRow): IndexedRow => ({
   key: collection.key + text(row.key),
   value: row.value === undefined ? "" : text(row.value),
-  document: {
-    name: nameOf(collection.database, [...collection.segments, row.id]),
-    fields: parseFields(row.fields),
-    createdMicros: row.created,
-    updatedMicros: row.updated,
-    storedBytes: row.fields.length,
-  },
+  document: documentOf(nameOf(collection.database, [...collection.segments, row.id]), row),
 });
 const rowsOf = (collection: Collection, rows: unknown): readonly IndexedRow[] =>
   (rows as DocumentRow[]).map((row) => rowOf(collection, row));
@@ -107,8 +112,11 @@ export const openStore = (db: Database.Database): DocumentStore => {
     JOIN firestore_documents d ON d.collection = f.collection AND d.key = f.key
     WHERE f.collection = ? AND f.field = ?`;
   const sql = {
-    get: db.prepare(
+    getByKey: db.prepare(
       `SELECT ${columns} FROM firestore_documents d WHERE collection = ? AND key = ?`,
+    ),
+    get: db.prepare(
+      "SELECT fields, created, updated FROM firestore_documents WHERE collection = ? AND key = ?",
     ),
     upsert: db.prepare(
       `INSERT INTO firestore_documents (collection, key, id, fields, created, updated) VALUES (?, ?, ?, ?, ?, ?)
@@ -166,11 +174,11 @@ export const openStore = (db: Database.Database): DocumentStore => {
       const collection = collections.find(target.database, target.segments.slice(0, -1));
       if (collection === undefined) return undefined;
       const row = sql.get.get(collection.id, bytes(segmentKey(target.segments.at(-1) ?? "")));
-      return row === undefined ? undefined : rowOf(collection, row as DocumentRow).document;
+      return row === undefined ? undefined : documentOf(target.name, row as DocumentRow);
     },
     getByKey: (collection, key) => {
       if (!key.startsWith(collection.key)) return undefined;
-      const row = sql.get.get(collection.id, bytes(key.slice(collection.key.length)));
+      const row = sql.getByKey.get(collection.id, bytes(key.slice(collection.key.length)));
       return row === undefined ? undefined : rowOf(collection, row as DocumentRow);
     },
     commit: (changes) => {

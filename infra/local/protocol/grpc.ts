@@ -14,11 +14,16 @@ type AnyCall =
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
+/** Why a call's signal is aborted; made once, as most calls end that way and an error's stack is costly. */
+const hangUp = new Error("The caller hung up.");
+
 function contextOf(call: AnyCall): CallContext {
-  const abort = new AbortController();
+  let isCancelled = false;
+  let abort: AbortController | undefined;
   const emitter: NodeJS.EventEmitter = call;
   emitter.once("cancelled", () => {
-    abort.abort();
+    isCancelled = true;
+    abort?.abort(hangUp);
   });
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(call.metadata.getMap())) {
@@ -27,7 +32,14 @@ function contextOf(call: AnyCall): CallContext {
   return {
     principal: principalOf(headers["authorization"]),
     transport: "grpc",
-    signal: abort.signal,
+    /** Made for those who ask. */
+    get signal() {
+      if (abort === undefined) {
+        abort = new AbortController();
+        if (isCancelled) abort.abort(hangUp);
+      }
+      return abort.signal;
+    },
     headers,
   };
 }
