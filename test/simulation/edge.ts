@@ -9,10 +9,11 @@ import {
 import type { Source } from "../../events/sources/message.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { keepDeadLetter } from "../../shared/runtime/dead-letter.js";
-import { handlingEvents } from "../../shared/runtime/edge.js";
+import type { AlertGate } from "../../shared/runtime/coalesce.js";
+import { handlingEvents, handlingThrough } from "../../shared/runtime/edge.js";
 import type { Delivery } from "../../shared/runtime/push.js";
 import { reconcile, tick } from "../../shared/runtime/tick.js";
-import type { Invocation } from "./processes.js";
+import type { Invocation, Process } from "./processes.js";
 
 /** One function behind one subscription. */
 export interface SimulatedFunction {
@@ -28,24 +29,25 @@ const onEvents = (
 ): SimulatedFunction => ({ name, topic, handle: handlingEvents(name, ...sources) });
 
 /** The functions that react to topics, with the sources that the deployed ones read. */
-export const simulatedFunctions = (): readonly SimulatedFunction[] => {
-  const functions = [
+export const simulatedFunctions = (
+  gateOf: (process: Process) => AlertGate,
+): readonly SimulatedFunction[] => {
+  const functions: readonly SimulatedFunction[] = [
     onEvents("on-dataset-arrived", "dataset", cloudEvent("dataset.arrived")),
     onEvents("on-schedule-fired", "schedule", cloudEvent("schedule.fired")),
-    onEvents(
-      "on-alert-fired",
-      "alert",
-
-      cloudEvent("drift.detected", "skew.detected", "performance.decayed"),
-      monitoringAnomaly,
-    ),
+    {
+      name: "on-alert-fired",
+      topic: "alert",
+      handle: (delivery, ports, { process }) =>
+        handlingThrough(
+          gateOf(process).handle,
+          "on-alert-fired",
+          cloudEvent("drift.detected", "skew.detected", "performance.decayed"),
+          monitoringAnomaly,
+        )(delivery, ports),
+    },
     onEvents("on-pipeline-released", "pipeline", cloudEvent("pipeline.released")),
-    onEvents(
-      "on-training-run-requested",
-      "training-run",
-
-      cloudEvent("training-run.requested"),
-    ),
+    onEvents("on-training-run-requested", "training-run", cloudEvent("training-run.requested")),
     onEvents("on-pipeline-job-changed", "pipeline-job", pipelineJobState),
     onEvents("on-evaluation-completed", "evaluation", cloudEvent("evaluation.completed")),
     onEvents("on-model-version-registered", "model-version", registryAudit),

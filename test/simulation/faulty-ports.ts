@@ -27,10 +27,14 @@ interface Traits {
   readonly isDecision?: boolean;
 }
 
+/** What becomes of a call; the first five are how Google's APIs fail without and with the effect. */
 type Fate =
+  | "503, not done"
+  | "429, not done"
+  | "deadline exceeded, not done"
+  | "503, yet done"
+  | "deadline exceeded, yet done"
   | "done"
-  | "unavailable"
-  | "reply lost"
   | "refused"
   | "conflict"
   | "outage"
@@ -58,8 +62,11 @@ const fateOf = (
     draw -= probability;
     return draw < 0;
   };
-  if (falls(profile.unavailable)) return "unavailable";
-  if (falls(profile.replyLost)) return "reply lost";
+  if (falls(profile.unavailable)) {
+    return random.pick(["503, not done", "429, not done", "deadline exceeded, not done"]);
+  }
+  if (falls(profile.replyLost))
+    return random.pick(["503, yet done", "deadline exceeded, yet done"]);
   if (falls(profile.crash / 2)) return "crash before";
   if (falls(profile.crash / 2)) return "crash after";
   if (isDecision && falls(profile.conflict)) return "conflict";
@@ -72,10 +79,16 @@ const errorOf = (fate: Fate, name: string): Error => {
       return new RejectedError(`${name}: INVALID_ARGUMENT: refused by the simulation`);
     case "conflict":
       return new ConflictError(`${name}: ABORTED: too much contention`);
-    case "reply lost":
+    case "429, not done":
+      return new UnavailableError(`${name}: RESOURCE_EXHAUSTED: a quota is used up`, {
+        retryAfterMs: 10_000,
+      });
+    case "deadline exceeded, not done":
+    case "deadline exceeded, yet done":
       return new UnavailableError(`${name}: DEADLINE_EXCEEDED: no reply came`);
     case "done":
-    case "unavailable":
+    case "503, not done":
+    case "503, yet done":
     case "outage":
     case "crash before":
     case "crash after":
@@ -116,22 +129,32 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
         if (!process.isDead) settle();
       };
       if (latencyMs > deadlineMs) {
-        scheduler.after(deadlineMs, () => reply(() => reject(errorOf("reply lost", name))));
+        scheduler.after(deadlineMs, () =>
+          reply(() => reject(errorOf("deadline exceeded, yet done", name))),
+        );
       }
       scheduler.after(latencyMs, () => {
         if (process.isDead && !isSent) return;
         switch (fate) {
-          case "unavailable":
+          case "503, not done":
+          case "429, not done":
           case "outage":
           case "refused":
           case "conflict":
             note(fate);
             return reply(() => reject(errorOf(fate, name)));
+          case "deadline exceeded, not done":
+            note(fate);
+            scheduler.after(deadlineMs - Math.min(latencyMs, deadlineMs), () =>
+              reply(() => reject(errorOf(fate, name))),
+            );
+            return undefined;
           case "crash before":
             note(fate);
             return fleet.crash(process);
           case "done":
-          case "reply lost":
+          case "503, yet done":
+          case "deadline exceeded, yet done":
           case "crash after": {
             world.issued(issuedAtMs);
             const outcome = apply();
@@ -140,10 +163,9 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
             outcome.catch(() => undefined);
             if (fate === "done" && !process.isDead) return resolve(outcome);
             if (fate === "crash after") fleet.crash(process);
-            else if (fate === "reply lost") {
-              scheduler.after(random.between(0, lostReplyMsMax), () =>
-                reply(() => reject(errorOf(fate, name))),
-              );
+            else if (fate !== "done") {
+              const waitMs = fate === "503, yet done" ? 0 : random.between(0, lostReplyMsMax);
+              scheduler.after(waitMs, () => reply(() => reject(errorOf(fate, name))));
             }
             return undefined;
           }
@@ -175,7 +197,8 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
         method(request, ...rest),
       );
   const bucket = { service: "bucket" } as const;
-  const { state, bus, pipelines, registry, endpoints, metrics, objects, schedules } = base;
+  const { state, bus, pipelines, registry, endpoints, metrics, objects, schedules } =
+    base;
   return {
     state: {
       transact: (key, model, decide) =>

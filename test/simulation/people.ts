@@ -12,6 +12,8 @@ export interface Hands {
   readonly world: World;
   /** Asks the api: handled at once by one process, never delivered again. */
   readonly ask: (event: ContinuoEvent, model: ModelName) => void;
+  /** Pushes an event to a function as somebody who is not Pub/Sub. */
+  readonly forge: (event: ContinuoEvent, which: number) => void;
   readonly redriveAll: () => void;
   readonly sent: (event: ContinuoEvent) => void;
   readonly poisoned: (id: string) => void;
@@ -194,6 +196,15 @@ export const perform = (hands: Hands, { index, act }: Item): void => {
       hands.poisoned(id);
       return world.pubSub.publish(act.topic, { data: poisonBody(act.which, id), attributes: {} });
     }
+    case "push without a valid token":
+      return hands.forge(
+        {
+          ...envelope(world, `forged/${index}`),
+          type: "training-run.requested",
+          data: { model: modelName.parse(act.model), reason: "forged", by: "eve" },
+        },
+        act.which,
+      );
     case "run the tick by hand":
       return world.pubSub.publish("tick", {
         data: Buffer.from(`{"by hand":${index}}`),

@@ -41,6 +41,8 @@ export interface Profile {
   readonly tickMissed: number;
   readonly tickDoubled: number;
   readonly skewMsMax: number;
+  /** Cloud Monitoring shows a point this long after its window ended. */
+  readonly metricsLateMs: number;
   /** How often, per hour, people change traffic, aliases and deployments behind the control plane's back. */
   readonly meddlesPerHour: number;
   readonly outages: readonly Outage[];
@@ -64,6 +66,7 @@ export const faultKinds = [
   "tickMissed",
   "tickDoubled",
   "skewMsMax",
+  "metricsLateMs",
   "meddlesPerHour",
 ] as const satisfies readonly (keyof Profile)[];
 
@@ -87,6 +90,7 @@ export const calm: Profile = {
   tickMissed: 0,
   tickDoubled: 0,
   skewMsMax: 0,
+  metricsLateMs: 0,
   meddlesPerHour: 0,
   outages: [],
 };
@@ -128,6 +132,7 @@ export const drawProfile = (
     tickMissed: share(0.3),
     tickDoubled: share(0.2),
     skewMsMax: random.pick([0, 0, 5_000, skewMsMax]),
+    metricsLateMs: random.pick([0, 60_000, 240_000]),
     meddlesPerHour: random.pick([0, 0, 1, 4]),
     outages,
   };

@@ -25,10 +25,13 @@ export interface PubSub {
 interface Subscription {
   readonly name: string;
   readonly push: Push;
+  /** The newest message that was delivered so far, by the order of publication. */
+  newest: number;
 }
 
 interface Held extends Outgoing {
   readonly id: string;
+  readonly order: number;
   attempt: number;
   isAcknowledged: boolean;
 }
@@ -50,6 +53,7 @@ export const pubSub = (world: {
   const subscriptions = new Map<string, Subscription[]>();
   const published = new Map<string, number>();
   let open = 0;
+  let order = 0;
 
   const deadLetter = (subscription: Subscription, held: Held): void => {
     trace.count("dead letter");
@@ -71,6 +75,8 @@ export const pubSub = (world: {
         return deadLetter(subscription, held);
       }
       held.attempt += 1;
+      if (held.order < subscription.newest) trace.count("message delivered out of order");
+      subscription.newest = Math.max(subscription.newest, held.order);
       const { attempt } = held;
       const random = randomOf(seed, `answer/${subscription.name}/${held.id}/${attempt}`);
       let isAnswered = false;
@@ -116,12 +122,13 @@ export const pubSub = (world: {
 
   const hold = (subscription: Subscription, message: Outgoing, id: string): void => {
     const random = randomOf(seed, `delivery/${subscription.name}/${id}`);
-    const held: Held = { ...message, id, attempt: 0, isAcknowledged: false };
+    order += 1;
+    const held: Held = { ...message, id, order, attempt: 0, isAcknowledged: false };
     open += 1;
     deliver(subscription, held, delayOf(random));
     if (random.chance(profile().duplicate)) {
       trace.count("duplicate message");
-      const again: Held = { ...message, id, attempt: 0, isAcknowledged: false };
+      const again: Held = { ...message, id, order, attempt: 0, isAcknowledged: false };
       open += 1;
       deliver(subscription, again, delayOf(random));
     }
@@ -142,7 +149,7 @@ export const pubSub = (world: {
 
   return {
     subscribe: (name, topic, push) => {
-      subscriptions.set(topic, [...(subscriptions.get(topic) ?? []), { name, push }]);
+      subscriptions.set(topic, [...(subscriptions.get(topic) ?? []), { name, push, newest: 0 }]);
     },
     publish,
     unacknowledged: () => open,

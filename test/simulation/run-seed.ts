@@ -6,6 +6,7 @@ import { settle } from "../../shared/domain/budget.js";
 import { InvalidEventError } from "../../shared/domain/errors.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
+import { alertGate, type AlertGate } from "../../shared/runtime/coalesce.js";
 import { redrive, sendToDeadLetters } from "../../shared/runtime/dead-letter.js";
 import { handleEvent } from "../../shared/runtime/handle.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
@@ -19,8 +20,9 @@ import { simulatedFunctions } from "./edge.js";
 import { faultyPorts } from "./faulty-ports.js";
 import { everythingEndsOrWaitsForAPerson } from "./invariants/at-rest.js";
 import { invariants } from "./invariants/all.js";
+import { forgedPush } from "./forged-push.js";
 import { perform, type Hands } from "./people.js";
-import { fleetOf, type Invocation } from "./processes.js";
+import { fleetOf, type Invocation, type Process } from "./processes.js";
 import { calm, drawProfile, type Profile } from "./profile.js";
 import { pubSub } from "./pub-sub.js";
 import { randomOf } from "./random.js";
@@ -182,6 +184,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   const consumed = new Map<string, Set<string>>();
   const sent: ContinuoEvent[] = [];
   const poison: string[] = [];
+  const forged: { readonly id: string; status: number | null }[] = [];
 
   const world: World = {
     seed,
@@ -200,6 +203,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     sent,
     poison,
     consumed,
+    forged,
     forgottenSince: (model, atMs) => (forgotten.get(model) ?? -Infinity) > atMs,
     spentUsd: (model) => spentUsd(model),
   };
@@ -290,7 +294,23 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     );
   };
 
-  for (const { name, topic, handle } of simulatedFunctions()) {
+  // A process keeps its gate as long as it lives; what the gate wants to do later dies with it.
+  const gates = new WeakMap<Process, AlertGate>();
+  const gateOf = (process: Process): AlertGate => {
+    const known = gates.get(process);
+    if (known !== undefined) return known;
+    const gate = alertGate({
+      instance: process.name,
+      later: (delayMs, task) =>
+        scheduler.after(delayMs, () => {
+          if (!process.isDead) task();
+        }),
+    });
+    gates.set(process, gate);
+    return gate;
+  };
+
+  for (const { name, topic, handle } of simulatedFunctions(gateOf)) {
     topics.subscribe(name, topic, (delivery, answer) => {
       if (plant.isAcknowledgedFirst === true) answer("ack");
       invoke(
@@ -343,6 +363,12 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
           },
         );
       attempt(1);
+    },
+    forge: (event, which) => {
+      trace.count("push without a valid token");
+      const push = { id: event.id, status: null };
+      forged.push(push);
+      invoke(event.id, (ports) => forgedPush(event, which, ports, push));
     },
     redriveAll,
     sent: (event) => {

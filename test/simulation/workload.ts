@@ -44,6 +44,7 @@ export type Act =
       readonly draw: number;
     }
   | { readonly do: "send poison"; readonly topic: string; readonly which: number }
+  | { readonly do: "push without a valid token"; readonly model: string; readonly which: number }
   | { readonly do: "redrive dead letters" }
   | { readonly do: "run the tick by hand" };
 
@@ -113,7 +114,9 @@ const drawAct = (random: Random, model: string, manifest: Manifest, count: numbe
     const topic = random.pick(["dataset", "alert", "training-run", "pipeline-job", "approval"]);
     return { do: "send poison", topic, which: Math.floor(draw * 8) };
   }
-  return { do: "redrive dead letters" };
+  return random.chance(0.5)
+    ? { do: "push without a valid token", model, which: random.whole(0, 3) }
+    : { do: "redrive dead letters" };
 };
 
 /** A changed manifest keeps its name, dataset and environments. */

@@ -41,6 +41,8 @@ export interface World {
   readonly sent: readonly ContinuoEvent[];
   /** Ids inside messages that nobody may act on. */
   readonly poison: readonly string[];
+  /** Pushes that nobody signed, with the status that answered them; null while there is none. */
+  readonly forged: readonly { readonly id: string; readonly status: number | null }[];
   /** Whether a model was forgotten after a time: its memory began anew. */
   readonly forgottenSince: (model: ModelName, atMs: number) => boolean;
   /** What a model's ended runs really cost in this month. */

@@ -162,7 +162,7 @@ export const endpointWorld = (
 
   const touched = (name: string): void => {
     handAtMs.set(name, scheduler.nowMs());
-    trace.count("change by hand");
+    trace.count("endpoint changed by hand");
   };
 
   return {

@@ -59,14 +59,14 @@ const add = (a: ArmCounts | undefined, b: ArmCounts): ArmCounts =>
 
 /** The Metrics port; each endpoint gets `requestsPerSecond`. */
 export const trafficMetrics = (
-  { scheduler }: CloudContext,
+  { scheduler, profile }: CloudContext,
   { endpoints }: EndpointWorld,
   requestsPerSecond: (endpoint: string) => number,
 ): Metrics => ({
   counts: async ({ endpoint: name, sinceMs, untilMs }) => {
     const endpoint = endpoints.get(name);
     const rate = requestsPerSecond(name);
-    const lastMs = Math.min(untilMs, scheduler.nowMs());
+    const lastMs = Math.min(untilMs, scheduler.nowMs() - profile().metricsLateMs);
     if (endpoint === undefined || rate === 0) return null;
     const arms: Record<DeployedModelId, ArmCounts> = {};
     const windows: Record<DeployedModelId, ArmCounts>[] = [];

@@ -10,6 +10,8 @@ import { staleReads } from "./stale-reads.js";
 /** One job. */
 export interface Job {
   readonly run: RunId;
+  /** The run that its label names: what a person who lists jobs goes by. */
+  readonly label: string;
   readonly startedAtMs: number;
   facts: PipelineJobFacts;
   isCancelling: boolean;
@@ -137,7 +139,7 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
   return {
     jobs,
     port: {
-      submit: async ({ run }) => {
+      submit: async ({ run, labels }) => {
         if (jobs.has(run)) return;
         const facts: PipelineJobFacts = {
           state: "pending",
@@ -147,7 +149,13 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
           evaluation: null,
           machineSeconds: 0,
         };
-        jobs.set(run, { run, startedAtMs: scheduler.nowMs(), facts, isCancelling: false });
+        jobs.set(run, {
+          run,
+          label: labels["continuo-run"] ?? run,
+          startedAtMs: scheduler.nowMs(),
+          facts,
+          isCancelling: false,
+        });
         reads.changed(run, facts);
         play(run);
       },

@@ -125,6 +125,7 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
     uploadsRunning: () => uploads.size,
     byHand,
     uploadByHand: (model, name) => {
+      trace.count("version uploaded by hand");
       add(model, {
         artifactUri: `gs://demo-bucket/by-hand/${name}`,
         artifactDigest: `sha256:${name}`,
@@ -134,6 +135,7 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
       });
     },
     setAliasesByHand: (model, id, aliases) => {
+      trace.count("alias moved by hand");
       byHand.push({ model, id, aliases, atMs: scheduler.nowMs() });
       merge(model, id, aliases, personPrincipal);
     },

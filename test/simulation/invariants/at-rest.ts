@@ -1,4 +1,6 @@
 /** What must hold once faults have stopped and nothing moves any more. */
+import type { ContinuoEvent } from "../../../events/index.js";
+import { modelNamedBy } from "../../../shared/domain/decide.js";
 import { evolve, nextLink } from "../../../shared/domain/evolve.js";
 import { eventKey } from "../../../shared/domain/ids.js";
 import { sameSplit } from "../../../shared/domain/rollout.js";
@@ -41,18 +43,49 @@ const moving = (state: ModelState): Finding => {
 export const everythingEndsOrWaitsForAPerson = ({ store }: World): Finding =>
   first(store.models.values(), moving);
 
-/** Every event that was sent is in the journal, once for each model that it concerns. */
+const isAlert = ({ type }: ContinuoEvent): boolean =>
+  type === "drift.detected" || type === "skew.detected" || type === "performance.decayed";
+
+/** Every event that was sent is in the journal, but for alerts that were counted with another of their kind. */
 export const everyEventIsDecided = ({ sent, store }: World): Finding => {
   const decided = new Set([...store.journal.values()].map(({ event }) => eventKey(event)));
-  return first(sent, (event) =>
-    decided.has(eventKey(event)) ? null : `${event.type} ${event.id} was never decided`,
+  const answered = new Set(
+    [...store.journal.values()].map(({ event, model }) => `${model} ${event.type}`),
   );
+  return first(sent, (event) => {
+    if (decided.has(eventKey(event))) return null;
+    const model = modelNamedBy(event) ?? "nobody";
+    return isAlert(event) && answered.has(`${model} ${event.type}`)
+      ? null
+      : `${event.type} ${event.id} was never decided`;
+  });
 };
 
 /** Messages that are invalid change nothing and are kept for a person. */
 export const invalidInputChangesNothing = ({ poison, store }: World): Finding => {
   const acted = [...store.journal.values()].find(({ event }) => poison.includes(event.id));
   return acted === undefined ? null : `invalid event ${acted.event.id} was acted on`;
+};
+
+/** Pushes without a valid token are refused and change nothing. */
+export const unauthorisedInputChangesNothing = ({ forged, store }: World): Finding => {
+  const accepted = forged.find(({ status }) => status !== null && status !== 401);
+  if (accepted !== undefined) return `a forged push was answered with ${accepted.status}`;
+  const acted = [...store.journal.values()].find(({ event }) =>
+    forged.some(({ id }) => id === event.id),
+  );
+  return acted === undefined ? null : `forged event ${acted.event.id} was acted on`;
+};
+
+/** At most one job runs for a run. */
+export const oneLiveJobPerRun = ({ jobs }: World): Finding => {
+  const live = new Set<string>();
+  return first(jobs.jobs.values(), ({ label, facts }) => {
+    if (facts.state !== "pending" && facts.state !== "running") return null;
+    if (live.has(label)) return `two jobs of run ${label} are live`;
+    live.add(label);
+    return null;
+  });
 };
 
 /** No job runs for a run that is over. */

@@ -54,6 +54,17 @@ export const trafficIsNeverOverwrittenBlindly = (seen: SeenChange, world: World)
     : `nobody decided to change ${seen.endpoint} from ${JSON.stringify(seen.before)} to ${JSON.stringify(seen.after)}`;
 };
 
+/** Beside the champion at most one version gets traffic: one rollout per endpoint. */
+export const oneRolloutPerEndpoint = (seen: SeenChange, world: World): Finding => {
+  const owner = ownerOf(seen, world);
+  if (seen.what !== "split" || seen.by !== "us" || owner === null) return null;
+  const champion = owner.state.champion?.deployed[owner.environment];
+  const others = Object.keys(seen.after).filter((id) => id !== champion);
+  return others.length <= 1
+    ? null
+    : `${others.join(" and ")} are rolled out to ${seen.endpoint} at once`;
+};
+
 /** Traffic rises only for the champion, or for a challenger up to the weight of its step. */
 export const weightsRiseOnlyForWhoMayServe = (seen: SeenChange, world: World): Finding => {
   const owner = ownerOf(seen, world);

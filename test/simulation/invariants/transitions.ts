@@ -146,6 +146,26 @@ export const championWasEvaluated = (seen: SeenTransition, world: World): Findin
     : `champion ${promoted.versionId} is not the artifact that was evaluated`;
 };
 
+/** A model has at most one champion: it changes by one promotion, and the one before is retired. */
+export const atMostOneChampion = (seen: SeenTransition): Finding => {
+  const { before, after } = seen;
+  const promotions = decisionsOf(seen).filter((decision) => decision.do === "promote").length;
+  if (promotions > 1) return "two versions were promoted at once";
+  if (before === null || after === null || before.champion === after.champion) return null;
+  if (promotions === 0) return "the champion changed without a promotion";
+  const retired = new Set(
+    after.rollout?.phase === "cleaning"
+      ? after.rollout.retired.map(({ deployedModelId }) => deployedModelId)
+      : [],
+  );
+  const served = new Set(Object.values(after.champion?.deployed ?? {}));
+  const environments = before.manifest.promotion.environments.map(({ name }) => name);
+  const left = Object.entries(before.champion?.deployed ?? {}).find(
+    ([name, id]) => environments.includes(name) && !retired.has(id) && !served.has(id),
+  );
+  return left === undefined ? null : `the champion before still has ${left[1]}`;
+};
+
 /** Within a rollout the weight only rises, and who becomes champion served everything before. */
 export const weightsOnlyRise = (seen: SeenTransition): Finding => {
   const [was, is] = [seen.before?.rollout, seen.after?.rollout];
