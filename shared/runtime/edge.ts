@@ -8,6 +8,7 @@ import { sendToDeadLetters } from "./dead-letter.js";
 import { handleEvent, type HandleOptions } from "./handle.js";
 import { log } from "./log.js";
 import { messageOf, unwrap, type Delivery } from "./push.js";
+import { checkTime } from "./timely.js";
 import type { Config } from "./config.js";
 import { refusalOf } from "./verify.js";
 import { config, ports } from "./wiring.js";
@@ -109,6 +110,7 @@ export const handlingThrough = (
 ): DeliveryHandler =>
   readingMessage(async (message, _delivery, wired) => {
     for (const event of readWith(sources, message)) {
+      checkTime(event, wired.clock());
       await handle(event, { function: name, ports: wired });
     }
   });

@@ -45,6 +45,12 @@ export const poisonFor = (model: string, id: string): readonly Poison[] => {
     }),
     dataset("huge number", /rows/, { data: { ...base.data, rows: 1e300 } }),
     dataset("far past", /time.*2000 and 2100/, { time: "1970-01-01T00:00:00Z" }),
+    dataset("last year's", /more than 30 days ago/, {
+      time: new Date(Date.now() - 365 * 86_400_000).toISOString(),
+    }),
+    dataset("next year's", /has not come yet/, {
+      time: new Date(Date.now() + 365 * 86_400_000).toISOString(),
+    }),
     dataset("far future", /time.*2000 and 2100/, { time: "9999-01-01T00:00:00Z" }),
     dataset("control characters in the id", /id/, { id: `${id}/\u0000\u001b[31m` }),
     raw("NaN", /not JSON/, text.replace(/"uris":\[.*?\]/, '"uris":NaN')),
