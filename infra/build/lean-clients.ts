@@ -23,11 +23,15 @@ const emptied: readonly string[] = [
   "@google-cloud/firestore/build/protos/firestore_admin_v1_proto_api.js",
 ];
 
-/** Modules of which another does the same: firebase-admin hands on Firestore's own exports; Node has URL itself. */
-const replaced: Readonly<Record<string, string>> = {
-  "firebase-admin/firestore": "@google-cloud/firestore",
-  "whatwg-url": "node:url",
-};
+/** Node has URL itself; the package brings a Unicode table of 260 kB. */
+const inNode: Readonly<Record<string, string>> = { "whatwg-url": "node:url" };
+
+/** firebase-admin hands on the exports of Google's own Firestore client; this is where it does so. */
+const firebaseFirestore = {
+  importer: "firebase-admin/lib/esm/firestore/index.js",
+  path: "../../firestore/index.js",
+  source: "@google-cloud/firestore",
+} as const;
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
 
@@ -46,12 +50,19 @@ export const leanClients: Plugin = {
       loader: "json",
     }));
     build.onLoad({ filter: endsWithAny(emptied) }, () => ({ contents: "module.exports = {};" }));
-    const names = Object.keys(replaced).map(escaped).join("|");
-    build.onResolve({ filter: new RegExp(`^(?:${names})$`) }, ({ path, kind, resolveDir }) => {
-      const other = replaced[path] ?? path;
-      return other.startsWith("node:")
-        ? { path: other, external: true }
-        : build.resolve(other, { kind, resolveDir });
-    });
+    build.onResolve(
+      { filter: new RegExp(`^(?:${Object.keys(inNode).map(escaped).join("|")})$`) },
+      ({ path }) => ({
+        path: inNode[path] ?? path,
+        external: true,
+      }),
+    );
+    build.onResolve(
+      { filter: new RegExp(`^${escaped(firebaseFirestore.path)}$`) },
+      ({ importer, kind, resolveDir }) =>
+        packagePath(importer) === firebaseFirestore.importer
+          ? build.resolve(firebaseFirestore.source, { kind, resolveDir })
+          : undefined,
+    );
   },
 };

@@ -1,0 +1,345 @@
+/** Process start to the first answer of each built function, beside a bare function's; its memory, and its calls per event. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { parse } from "yaml";
+import { z } from "zod";
+import { functions } from "../../functions/manifest.js";
+import { buildFunctions, type BuiltFunction } from "../../infra/build/functions.js";
+import { exampleOf } from "../../infra/docs/event-examples.js";
+import type { EventType } from "../../events/index.js";
+import { exampleManifest } from "../unit/manifest/example.js";
+import {
+  functionWorld,
+  serve,
+  type FunctionReply,
+  type FunctionRequest,
+  type FunctionWorld,
+} from "./function-world.js";
+
+const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
+const framework = join(root, "node_modules/@google-cloud/functions-framework/build/src/main.js");
+const model = "flight-delay";
+
+/** What a function is asked, and what of the cloud its answer needs. */
+type Stage = "ready" | "firestore" | "vertex";
+
+/** Times the bare function's, as the project wants it. */
+const budgets: Readonly<Record<Stage, number>> = { ready: 1.3, firestore: 2, vertex: 2.2 };
+const residentBudget = 1.5;
+
+/** The event that each event function is sent. */
+const eventOf: Readonly<Record<string, EventType>> = {
+  "on-dataset-arrived": "dataset.arrived",
+  "on-schedule-fired": "schedule.fired",
+  "on-alert-fired": "performance.decayed",
+  "on-pipeline-released": "pipeline.released",
+  "on-training-run-requested": "training-run.requested",
+  "on-pipeline-job-changed": "pipeline-job.changed",
+  "on-evaluation-completed": "evaluation.completed",
+  "on-model-version-registered": "model-version.registered",
+  "on-operation-finished": "operation.finished",
+  "on-approval-given": "approval.given",
+  notify: "notification.raised",
+};
+
+/** Those whose event makes them ask Vertex AI while a run is open. */
+const asksVertex: readonly string[] = ["tick", "reconcile", "on-pipeline-job-changed"];
+
+/** Those that have a run submitted first. */
+const preparing: readonly string[] = [
+  "api",
+  "on-dataset-arrived",
+  "on-training-run-requested",
+  "tick",
+];
+
+let events = 0;
+
+const eventFor = (name: string, run: string): unknown => {
+  events += 1;
+  const type = eventOf[name];
+  if (type === undefined) return {};
+  const example = {
+    ...exampleOf(type),
+    id: `bench/${process.pid}/${events}`,
+    time: new Date().toISOString(),
+  };
+  return name === "on-pipeline-job-changed"
+    ? { ...example, data: { pipelineJob: run, state: "RUNNING" } }
+    : example;
+};
+
+/** A request that is answered with 2xx after the function did its work. */
+const workOf = (world: FunctionWorld, name: string, run: string): FunctionRequest => {
+  if (name === "api") return world.apiRequest("GET", "/status");
+  if (name === "console") return world.consoleRequest("/");
+  return world.push(name, eventFor(name, run));
+};
+
+/** A request that needs no cloud: event functions refuse a push without a token. */
+const readyOf = (world: FunctionWorld, name: string): FunctionRequest =>
+  name === "console"
+    ? world.consoleRequest("/console.css")
+    : { method: "POST", path: "/", headers: { host: "bench.localhost" }, body: "{}" };
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+
+/** A program under measurement. */
+interface Candidate {
+  readonly name: string;
+  readonly stage: Stage | "hello";
+  readonly start: () => ReturnType<typeof serve>;
+  readonly request: () => FunctionRequest;
+  readonly statuses: readonly number[];
+}
+
+const measureOnce = async ({
+  start,
+  request,
+  statuses,
+  name,
+}: Candidate): Promise<FunctionReply> => {
+  const served = await start();
+  try {
+    const reply = await served.ask(request());
+    if (!statuses.includes(reply.status)) {
+      throw new Error(`${name} answered ${reply.status}: ${reply.body.slice(0, 300)}`);
+    }
+    return reply;
+  } finally {
+    await served.stop();
+  }
+};
+
+const startBuilt =
+  ({ folder, name }: BuiltFunction, world: FunctionWorld) =>
+  () =>
+    serve([join(folder, "main.mjs"), `--target=${name}`, `--source=${join(folder, "index.mjs")}`], {
+      ...world.env,
+    });
+
+const runShape = z.object({
+  runs: z.array(z.object({ run: z.string(), submittedAt: z.string().nullable() })),
+});
+
+/** Applies a manifest and has one run submitted, by the functions' own bundles. */
+const openRun = async (world: FunctionWorld, built: ReadonlyMap<string, BuiltFunction>) => {
+  const started = async (name: string) => {
+    const found = built.get(name);
+    if (found === undefined) throw new Error(`${name} is not built`);
+    return startBuilt(found, world)();
+  };
+  const [api, arrived, requested, tick] = [
+    await started("api"),
+    await started("on-dataset-arrived"),
+    await started("on-training-run-requested"),
+    await started("tick"),
+  ];
+  world.deliver("on-training-run-requested", requested);
+  try {
+    const manifest = exampleManifest.replace("triggers:\n", "triggers:\n  debounceSeconds: 0\n");
+    const applied = await api.ask({
+      ...world.apiRequest("POST", "/manifests"),
+      body: JSON.stringify(parse(manifest)),
+    });
+    if (applied.status >= 300) throw new Error(`the manifest: ${applied.body}`);
+    const event = {
+      ...exampleOf("dataset.arrived"),
+      id: "bench/first",
+      time: new Date().toISOString(),
+    };
+    await arrived.ask(world.push("on-dataset-arrived", event));
+    for (let attempt = 0; attempt < 40; attempt += 1) {
+      await tick.ask(world.push("tick", {}));
+      const reply = await api.ask(world.apiRequest("GET", `/runs?model=${model}`));
+      const run = runShape
+        .parse(JSON.parse(reply.body))
+        .runs.find(({ submittedAt }) => submittedAt !== null);
+      if (run !== undefined) return run.run;
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    const runs = await api.ask(world.apiRequest("GET", "/runs"));
+    throw new Error(`no run was submitted: ${runs.body}`);
+  } finally {
+    await Promise.all([api, arrived, requested, tick].map((served) => served.stop()));
+  }
+};
+
+const helloFolder = (folder: string): string => {
+  const hello = join(folder, "hello");
+  mkdirSync(hello, { recursive: true });
+  writeFileSync(join(hello, "index.js"), 'exports.hello = (req, res) => { res.send("hello"); };\n');
+  writeFileSync(join(hello, "package.json"), '{"name":"hello","main":"index.js"}\n');
+  return hello;
+};
+
+const candidatesOf = (
+  world: FunctionWorld,
+  built: readonly BuiltFunction[],
+  hello: string,
+  run: string,
+): readonly Candidate[] => [
+  {
+    name: "hello",
+    stage: "hello",
+    start: () => serve([framework, "--target=hello", `--source=${hello}`], {}),
+    request: () => ({ method: "GET", path: "/", headers: {} }),
+    statuses: [200],
+  },
+  ...built.flatMap((one): readonly Candidate[] => [
+    {
+      name: one.name,
+      stage: "ready",
+      start: startBuilt(one, world),
+      request: () => readyOf(world, one.name),
+      statuses: one.name === "console" ? [200] : [401],
+    },
+    {
+      name: one.name,
+      stage: asksVertex.includes(one.name)
+        ? "vertex"
+        : one.name === "notify"
+          ? "ready"
+          : "firestore",
+      start: startBuilt(one, world),
+      request: () => workOf(world, one.name, run),
+      statuses: [200, 204],
+    },
+  ]),
+];
+
+const shown = (values: readonly number[]): string =>
+  `${median(values).toFixed(0)} (${Math.min(...values).toFixed(0)}-${Math.max(...values).toFixed(0)})`;
+
+const printTimes = (
+  candidates: readonly Candidate[],
+  measured: ReadonlyMap<Candidate, readonly FunctionReply[]>,
+): number => {
+  const [hello] = candidates;
+  const ofHello = (hello === undefined ? undefined : measured.get(hello)) ?? [];
+  const [helloMs, helloMb] = [
+    median(ofHello.map(({ ms }) => ms)),
+    median(ofHello.map(({ residentMb }) => residentMb)),
+  ];
+  const line = (...columns: readonly string[]): void => {
+    const [name = "", stage = "", ...rest] = columns;
+    console.log(
+      `${name.padEnd(29)}${stage.padEnd(11)}${rest.map((text) => text.padStart(16)).join("")}`,
+    );
+  };
+  line("function", "needs", "ms (spread)", "x hello", "resident MB", "x hello", "budget");
+  let missed = 0;
+  for (const candidate of candidates) {
+    const replies = measured.get(candidate) ?? [];
+    const ms = replies.map((reply) => reply.ms);
+    const mb = replies.map(({ residentMb }) => residentMb);
+    const ratio = median(ms) / helloMs;
+    const memory = median(mb) / helloMb;
+    const budget = candidate.stage === "hello" ? 1 : budgets[candidate.stage];
+    const isKept = ratio <= budget && memory <= residentBudget;
+    if (!isKept && candidate.stage !== "hello") missed += 1;
+    line(
+      candidate.name,
+      candidate.stage === "ready" ? "no cloud" : candidate.stage,
+      shown(ms),
+      ratio.toFixed(2),
+      shown(mb),
+      memory.toFixed(2),
+      candidate.stage === "hello" ? "" : `${budget} / ${residentBudget}${isKept ? "" : " MISSED"}`,
+    );
+  }
+  return missed;
+};
+
+const writeMethods = new Set(["Commit", "BatchWrite"]);
+const readMethods = new Set([
+  "BatchGetDocuments",
+  "RunQuery",
+  "RunAggregationQuery",
+  "GetDocument",
+]);
+
+/** Counts the cloud's calls while a warm process handles one more event. */
+const printCalls = async (
+  world: FunctionWorld,
+  built: readonly BuiltFunction[],
+  run: string,
+): Promise<void> => {
+  console.log("\ncalls per event, by a process that is warm");
+  for (const one of built) {
+    const served = await startBuilt(one, world)();
+    try {
+      await served.ask(workOf(world, one.name, run));
+      const before = world.calls().length;
+      await served.ask(workOf(world, one.name, run));
+      const calls = world.calls().slice(before);
+      const count = (matches: (service: string, method: string) => boolean): number =>
+        calls.filter(({ method }) => {
+          const [service = "", name = ""] = method.split("/");
+          return matches(service, name);
+        }).length;
+      const reads = count(
+        (service, name) => service.includes("firestore") && readMethods.has(name),
+      );
+      const writes = count(
+        (service, name) => service.includes("firestore") && writeMethods.has(name),
+      );
+      const messages = count((_service, name) => name === "Publish");
+      const vertex = count((service) => service.includes("aiplatform"));
+      const others = calls.length - reads - writes - messages - vertex;
+      console.log(
+        `${one.name.padEnd(29)} Firestore reads ${reads}, commits ${writes}; messages ${messages}; Vertex AI ${vertex}; others ${others}`,
+      );
+    } finally {
+      await served.stop();
+    }
+  }
+};
+
+/** `npm run bench -- cold-start [--runs 7] [function ...]` */
+export const benchColdStart = async (): Promise<void> => {
+  const { values, positionals } = parseArgs({
+    args: process.argv.slice(3),
+    allowPositionals: true,
+    options: { runs: { type: "string", default: "5" } },
+  });
+  const names = functions.map(({ name }) => name);
+  const wanted = positionals.length === 0 ? names : positionals;
+  const folder = mkdtempSync(join(tmpdir(), "continuo-cold-start-"));
+  console.log(
+    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}, median of ${values.runs} interleaved starts\n`,
+  );
+  const startedAt = performance.now();
+  const needed = names.filter((name) => wanted.includes(name) || preparing.includes(name));
+  const built = await buildFunctions(root, needed, join(folder, "functions"));
+  const seconds = (performance.now() - startedAt) / 1000;
+  for (const { name, bytes, gzipBytes, startBytes } of built) {
+    console.log(
+      `${name.padEnd(29)} ${(bytes / 1000).toFixed(0)} kB, ${(gzipBytes / 1000).toFixed(0)} kB compressed, ${(startBytes / 1000).toFixed(0)} kB read at the start`,
+    );
+  }
+  console.log(`${built.length} functions built in ${seconds.toFixed(1)} s\n`);
+  const world = await functionWorld();
+  try {
+    const run = await openRun(world, new Map(built.map((one) => [one.name, one])));
+    const asked = built.filter(({ name }) => wanted.includes(name));
+    const candidates = candidatesOf(world, asked, helloFolder(folder), run);
+    const measured = new Map<Candidate, FunctionReply[]>();
+    for (let round = 0; round < Number(values.runs); round += 1) {
+      for (const candidate of candidates) {
+        const replies = measured.get(candidate) ?? [];
+        measured.set(candidate, [...replies, await measureOnce(candidate)]);
+      }
+    }
+    const missed = printTimes(candidates, measured);
+    console.log(missed === 0 ? "every budget is kept" : `${missed} rows over their budget`);
+    await printCalls(world, asked, run);
+  } finally {
+    await world.stop();
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
