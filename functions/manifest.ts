@@ -59,6 +59,8 @@ const handling: readonly Use[] = [
   "state.entry",
   "state.model",
   "state.models",
+  // A submission that meets a used-up quota closes it for everyone.
+  "admission.change",
 ];
 /** What cannot be read is kept: its body in the bucket, a message in the topic. */
 const deadLettering: readonly Use[] = ["bus.publish", "objects.write"];
@@ -139,7 +141,13 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-training-run-requested", "training-run", {
-    uses: [...handling, "objects.read", "pipelines.submit"],
+    uses: [
+      ...handling,
+      "admission.enqueue",
+      "admission.waiting",
+      "objects.read",
+      "pipelines.submit",
+    ],
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-pipeline-job-changed", "pipeline-job", {
@@ -170,6 +178,9 @@ const reactions: readonly FunctionSpec[] = [
       ...rollingOut,
       "state.pendingEntries",
       "state.dueTimers",
+      "admission.waiting",
+      "admission.ledger",
+      "admission.remove",
       "pipelines.submit",
       "registry.upload",
       "endpoints.ensure",
@@ -212,6 +223,8 @@ const operating: readonly Use[] = [
   ...handling,
   "state.timeline",
   "state.alertCounts",
+  "admission.length",
+  "admission.place",
   "state.run",
   "state.runs",
   "state.rollout",

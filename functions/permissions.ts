@@ -44,6 +44,13 @@ export const permissionsOf: Readonly<Record<Use, readonly string[]>> = {
   "state.deadLetters": query,
   "state.deadLetter": readDocument,
   "state.markRedriven": update,
+  "admission.enqueue": create,
+  "admission.waiting": query,
+  "admission.remove": [...readDocument, "datastore.entities.delete"],
+  "admission.length": query,
+  "admission.place": query,
+  "admission.ledger": readDocument,
+  "admission.change": [...create, "datastore.entities.update"],
   "bus.publish": ["pubsub.topics.publish"],
   // The template is read from the bucket, and the job runs as the pipelines' identity.
   "pipelines.submit": [

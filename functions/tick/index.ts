@@ -2,11 +2,15 @@
 import { http } from "@google-cloud/functions-framework";
 import { onMessage } from "../../shared/runtime/edge.js";
 import { oneAtATime } from "../../shared/runtime/one-at-a-time.js";
+import { config } from "../../shared/runtime/wiring.js";
 import { tick } from "../../shared/runtime/tick.js";
 
 const tickOnce = oneAtATime(tick);
 
 http(
   "tick",
-  onMessage("tick", async (message, _delivery, ports) => void (await tickOnce(message.id, ports))),
+  onMessage(
+    "tick",
+    async (message, _delivery, ports) => void (await tickOnce(message.id, ports, config())),
+  ),
 );

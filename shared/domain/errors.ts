@@ -28,10 +28,16 @@ export class UnavailableError extends ContinuoError {
   override readonly name = "UnavailableError";
   readonly code = "unavailable";
   readonly retryAfterMs: number;
+  /** A quota is used up: asking again at once only uses up more of it. */
+  readonly isQuota: boolean;
 
-  constructor(message: string, options?: ErrorOptions & { readonly retryAfterMs?: number }) {
+  constructor(
+    message: string,
+    options?: ErrorOptions & { readonly retryAfterMs?: number; readonly isQuota?: boolean },
+  ) {
     super(message, options);
     this.retryAfterMs = options?.retryAfterMs ?? 1000;
+    this.isQuota = options?.isQuota ?? false;
   }
 }
 

@@ -226,6 +226,7 @@ export const translated = (
   const retryAfterMs = cloud.retryAfterMs ?? (status === "RESOURCE_EXHAUSTED" ? 10_000 : undefined);
   return new UnavailableError(message, {
     cause: cloud,
+    isQuota: status === "RESOURCE_EXHAUSTED",
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
   });
 };

@@ -1,6 +1,7 @@
 /** Every port on Google Cloud, wired on first use. */
 import type { Ports } from "../ports/ports.js";
 import type { GcpConfig } from "./config.js";
+import { firestoreAdmission } from "./firestore-admission.js";
 import { firestoreState } from "./firestore-state.js";
 import { cloudLogs } from "./logs.js";
 import { monitoringMetrics } from "./monitoring-metrics.js";
@@ -26,6 +27,7 @@ export const gcpPorts = (config: GcpConfig): Ports => {
   const objects = storageObjects(config, rest);
   return {
     state: firestoreState(config),
+    admission: firestoreAdmission(config),
     bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
     registry: vertexRegistry(api),

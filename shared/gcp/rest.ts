@@ -41,11 +41,12 @@ const backoffMs = 150;
 /** A longer wait is the caller's business: it has a queue, we hold a request. */
 const waitMsMax = 2000;
 
-const isWorthRepeating = ({ status, retryAfterMs }: CloudError): boolean =>
+const isWorthRepeating = ({ status, retryAfterMs }: CloudError, { method }: RestCall): boolean =>
   (status === "UNAVAILABLE" ||
     status === "INTERNAL" ||
     status === "DEADLINE_EXCEEDED" ||
-    status === "RESOURCE_EXHAUSTED") &&
+    // What changes something and meets a used-up quota is queued by its caller: repeating it uses up more.
+    (status === "RESOURCE_EXHAUSTED" && method === "GET")) &&
   (retryAfterMs ?? 0) <= waitMsMax;
 
 const wait = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -119,7 +120,8 @@ export const restClient = (config: GcpConfig): Rest => {
       } catch (error) {
         if (error instanceof RejectedError) throw error;
         const cloud = asCloudError(error);
-        if (!isRepeatable || attempt >= attemptsMax || !isWorthRepeating(cloud)) throw cloud;
+        if (!isRepeatable || attempt >= attemptsMax || !isWorthRepeating(cloud, request))
+          throw cloud;
         const backoff = backoffMs * 2 ** (attempt - 1) * (0.5 + Math.random());
         await wait(Math.max(backoff, cloud.retryAfterMs ?? 0));
       }

@@ -24,7 +24,7 @@ const journalDaysMax = 30;
 const dayMs = 86_400_000;
 
 /** The slot of a key: always the same one. */
-const slotOf = (key: string): number =>
+export const slotOf = (key: string): number =>
   (createHash("sha256").update(key).digest()[0] ?? 0) % slots.length;
 
 const textOf = (what: string, value: unknown): string => {

@@ -1,4 +1,5 @@
 /** All that the runtime needs of the world. */
+import type { Admission } from "./admission.js";
 import type { Bus } from "./bus.js";
 import type { Clock } from "./clock.js";
 import type { Logs } from "./logs.js";
@@ -12,6 +13,7 @@ import type { Endpoints, Pipelines, Registry } from "./vertex.js";
 /** Every port; each getter wires its adapter on first use. */
 export interface Ports {
   readonly state: State;
+  readonly admission: Admission;
   readonly bus: Bus;
   readonly pipelines: Pipelines;
   readonly registry: Registry;

@@ -36,6 +36,28 @@ const schema = z.object({
     .min(16)
     .optional()
     .describe("a random text of 16 characters or more"),
+  /** Submissions to Vertex AI a minute; the rest of its quota of 60 is kept for rollbacks and clean-up. */
+  CONTINUO_SUBMISSIONS_PER_MINUTE: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(6000)
+    .default(54)
+    .describe("54"),
+  /** How many jobs may use an accelerator type at once; types that are not named have no limit. */
+  CONTINUO_ACCELERATOR_JOBS: z
+    .string()
+    .default("{}")
+    .transform((text, context): unknown => {
+      try {
+        return JSON.parse(text);
+      } catch {
+        context.addIssue({ code: "custom", message: "is not JSON" });
+        return z.NEVER;
+      }
+    })
+    .pipe(z.record(z.string().min(1), z.int().min(1)))
+    .describe('{"NVIDIA_TESLA_T4":4}'),
   CONTINUO_CONSOLE_URL: z.url().optional().describe("http://127.0.0.1:8800"),
 });
 
@@ -56,6 +78,8 @@ export interface Config {
   readonly localCloud?: string;
   readonly apiToken?: string;
   readonly consoleUrl?: string;
+  readonly submissionsPerMinuteMax: number;
+  readonly acceleratorJobsMax: Readonly<Record<string, number>>;
 }
 
 /** Reads the settings; throws ConfigError that names each bad variable with an example. */
@@ -78,6 +102,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     pushAudience: values.CONTINUO_PUSH_AUDIENCE.replace(/\/$/, ""),
     pushIdentity: values.CONTINUO_PUSH_IDENTITY,
     jwksUrl: values.CONTINUO_JWKS_URL,
+    submissionsPerMinuteMax: values.CONTINUO_SUBMISSIONS_PER_MINUTE,
+    acceleratorJobsMax: values.CONTINUO_ACCELERATOR_JOBS,
     ...(values.CONTINUO_LOCAL_CLOUD === undefined
       ? {}
       : { localCloud: values.CONTINUO_LOCAL_CLOUD }),

@@ -16,6 +16,7 @@ import { log } from "./log.js";
 import { observe } from "./observe.js";
 import { aboutOf, hasEffect, perform } from "./perform.js";
 import { plainText } from "./plain-text.js";
+import { isQuotaError, isSubmission, openBreaker } from "./quota.js";
 import { modelsConcernedBy } from "./route.js";
 
 /** Who handles, and with what. */
@@ -35,6 +36,8 @@ export interface HandledEntry {
   readonly entry: JournalEntry | null;
   /** The state as the transaction left it; undefined when none was read, or there is none. */
   readonly state?: ModelState | undefined;
+  /** An effect met a used-up quota: it stays pending, and the tick performs it. */
+  readonly isHeldBack?: boolean;
 }
 
 /** A visit that finds nothing to do leaves no trace: an idle system writes nothing. */
@@ -119,13 +122,16 @@ const commitOf = (
   };
 };
 
-/** Performs an entry's effects in order, those that are not superseded, and marks it done. */
+/**
+ * Performs an entry's effects in order, those that are not superseded, and marks it done. "held-back" when a submission
+ * met a used-up quota: the entry stays pending for the tick, and its event needs no further delivery.
+ */
 const performAll = async (
   entry: JournalEntry,
   model: ModelName,
   options: HandleOptions,
   superseded: (decision: Decision) => string | null,
-): Promise<void> => {
+): Promise<"done" | "held-back"> => {
   const { ports } = options;
   for (const [index, { decision }] of entry.decisions.entries()) {
     if (!hasEffect(decision)) continue;
@@ -137,11 +143,16 @@ const performAll = async (
     try {
       await perform(decision, { entry, index, model, ports });
     } catch (error) {
+      if (isSubmission(decision) && isQuotaError(error)) {
+        await openBreaker(ports);
+        return "held-back";
+      }
       if (!(error instanceof RejectedError)) throw error;
       await tellRejection(decision, error, entry, index, model, options);
     }
   }
   await ports.state.markDone(entry.key);
+  return "done";
 };
 
 /** Performs what an earlier delivery left of an entry: only what the state still wants by now. */
@@ -252,9 +263,10 @@ const handleForModel = async (
       return { model, outcome: "duplicate", entry: result.entry };
     case "committed": {
       const { entry, state } = result.commit;
-      if (entry.isPending) await performAll(entry, model, options, () => null);
+      const isHeldBack =
+        entry.isPending && (await performAll(entry, model, options, () => null)) === "held-back";
       const after = state === undefined ? result.before : (state ?? undefined);
-      return { model, outcome: "committed", entry, state: after };
+      return { model, outcome: "committed", entry, state: after, isHeldBack };
     }
   }
 };

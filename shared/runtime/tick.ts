@@ -3,34 +3,15 @@ import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import type { Ports } from "../ports/ports.js";
 import type { JournalEntry, Timer } from "../ports/state.js";
+import { admitWaiting } from "./admission.js";
+import { forEach } from "./for-each.js";
 import { finish, handleEvent } from "./handle.js";
-import { log } from "./log.js";
+import { defaultLimits, takeOne, type AdmissionLimits } from "./quota.js";
 
 const timersMax = 500;
 const pendingMax = 200;
 /** Effects younger than this are probably being performed by the function that committed them. */
 const pendingAgeMs = 15_000;
-const concurrency = 8;
-
-/** Runs a task over a list, a few at a time; one failure never hides the others' work. */
-const forEach = async <Item>(
-  items: readonly Item[],
-  what: string,
-  task: (item: Item) => Promise<unknown>,
-): Promise<void> => {
-  const queue = items.values();
-  const lane = async (): Promise<void> => {
-    for (const item of queue) {
-      try {
-        await task(item);
-      } catch (error) {
-        // The next tick looks again: a failure here is a delay, not a loss.
-        log("WARNING", error instanceof Error ? error.message : String(error), { what });
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: concurrency }, lane));
-};
 
 /** Entries by model, in their order: a later effect of a model must not overtake an earlier one. */
 const byModel = (entries: readonly JournalEntry[]): readonly (readonly JournalEntry[])[] => {
@@ -65,8 +46,21 @@ const visitEvent = (
   data: { model, by },
 });
 
-/** Finishes what crashes left, fires due timers and visits every model with open work. */
-export const tick = async (visit: string, ports: Ports): Promise<void> => {
+/** Whether what is left of an entry may be performed now: a submission takes its share of this minute's. */
+const mayFinish = async (
+  entry: JournalEntry,
+  ports: Ports,
+  limits: AdmissionLimits,
+): Promise<boolean> =>
+  !entry.decisions.some(({ decision }) => decision.do === "submit-pipeline-job") ||
+  takeOne(ports, limits);
+
+/** Finishes what crashes left, fires due timers, visits every model with open work, and submits what waits. */
+export const tick = async (
+  visit: string,
+  ports: Ports,
+  limits: AdmissionLimits = defaultLimits,
+): Promise<void> => {
   const nowMs = ports.clock();
   const [pending, timers, open] = await Promise.all([
     ports.state.pendingEntries(nowMs - pendingAgeMs, pendingMax),
@@ -75,7 +69,11 @@ export const tick = async (visit: string, ports: Ports): Promise<void> => {
   ]);
   const options = { function: "tick", ports };
   await forEach(byModel(pending), "finish", async (entries) => {
-    for (const entry of entries) await finish(entry, options);
+    for (const entry of entries) {
+      // A later effect of the model must not overtake one that has to wait.
+      if (!(await mayFinish(entry, ports, limits))) return;
+      await finish(entry, options);
+    }
   });
   await forEach(timers, "timer", (timer) =>
     handleEvent(timerEvent(timer), { ...options, models: [timer.model] }),
@@ -83,6 +81,7 @@ export const tick = async (visit: string, ports: Ports): Promise<void> => {
   await forEach(open, "visit", ({ model }) =>
     handleEvent(visitEvent(model, "tick", visit, nowMs), { ...options, models: [model] }),
   );
+  await admitWaiting(options, limits);
 };
 
 /** Compares what the cloud says with what is believed, for every model. */

@@ -197,7 +197,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
         method(request, ...rest),
       );
   const bucket = { service: "bucket" } as const;
-  const { state, bus, pipelines, registry, endpoints, metrics, objects, schedules } =
+  const { state, admission, bus, pipelines, registry, endpoints, metrics, objects, schedules } =
     base;
   return {
     state: {
@@ -223,6 +223,16 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       deadLetters: wrap("deadLetters", store, state.deadLetters),
       deadLetter: wrap("deadLetter", store, state.deadLetter),
       markRedriven: wrap("markRedriven", store, state.markRedriven),
+    },
+    admission: {
+      enqueue: wrap("enqueue", store, admission.enqueue),
+      waiting: wrap("waiting", store, admission.waiting),
+      remove: wrap("removeWaiting", store, admission.remove),
+      length: wrap("queueLength", store, admission.length),
+      place: wrap("place", store, admission.place),
+      ledger: wrap("ledger", store, admission.ledger),
+      change: (change) =>
+        call("changeLedger", { ...store, isDecision: true }, [], () => admission.change(change)),
     },
     bus: { publish: wrap("publish", { service: "bus" }, bus.publish) },
     pipelines: {

@@ -239,6 +239,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
         return store.state.transact(...decision);
       },
     },
+    admission: store.admission,
     bus: {
       publish: async (topic, message) => {
         topics.publish(topic, message);

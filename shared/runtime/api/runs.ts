@@ -54,12 +54,14 @@ export const findRun = async (
   id: string,
 ): Promise<RunView | null> => {
   const run = readRun(id);
-  const { state: store } = context.ports;
+  const { state: store, admission } = context.ports;
   const [record, alerts] = await Promise.all([store.run(run), store.alertCounts(run)]);
   if (record !== null) return runView(record, alerts);
   const model = modelOfRun(run);
   const state = model === null ? null : await store.model(model);
-  return state?.run?.run !== run ? null : runView({ ...state.run, model: state.model }, alerts);
+  if (state?.run?.run !== run) return null;
+  const place = state.run.phase === "requested" ? await admission.place(run) : null;
+  return runView({ ...state.run, model: state.model }, alerts, place);
 };
 
 /** One rollout, live or ended; null when there is none. */

@@ -26,13 +26,17 @@ const countBy = (words: readonly string[]): Readonly<Record<string, number>> =>
 
 /** GET /status */
 export const getStatus: Handler = async (context) => {
-  const { states, open, runs, rollouts } = await look(context);
+  const [{ states, open, runs, rollouts }, queuedSubmissions] = await Promise.all([
+    look(context),
+    context.ports.admission.length(),
+  ]);
   return ok({
     now: new Date(context.ports.clock()).toISOString(),
     models: states.length,
     champions: states.filter(({ champion }) => champion !== null).length,
     liveRuns: states.filter(({ run }) => run !== null).length,
     liveRollouts: states.filter(({ rollout }) => rollout !== null).length,
+    queuedSubmissions,
     waitingForPeople: states.flatMap(({ model, rollout, isPaused, parkedReason }) => [
       ...(isPaused ? [{ model, what: "the model is paused" }] : []),
       ...(parkedReason === null ? [] : [{ model, what: `the model is parked: ${parkedReason}` }]),

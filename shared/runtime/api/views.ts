@@ -62,12 +62,15 @@ const alertsView = (counts: readonly AlertCount[]) =>
 export const runView = (
   run: (RunState & { readonly model: string }) | RunRecord,
   alertCounts: readonly AlertCount[] = [],
+  queuePlace: number | null = null,
 ) => ({
   run: run.run,
   model: run.model,
   isLive: "phase" in run,
   phase: "phase" in run ? run.phase : "ended",
   outcome: "outcome" in run ? run.outcome : null,
+  /** Its place in the queue of submissions, from 1 on; null when it does not wait there. */
+  queuePlace,
   trigger: run.kind,
   reason: run.reason,
   triggerCount: run.triggerCount,

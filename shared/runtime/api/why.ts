@@ -133,7 +133,9 @@ const runAnswer = (run: RunView, rollout: RolloutView | null): string => {
         ? `run ${run.run} of ${run.model} passed the evaluation gate and registered version ${run.versionId ?? "?"}`
         : `run ${run.run} passed the evaluation gate; ${rolloutAnswer(rollout)}`;
     case null:
-      return `run ${run.run} of ${run.model} is ${run.phase}`;
+      return run.queuePlace === null
+        ? `run ${run.run} of ${run.model} is ${run.phase}`
+        : `run ${run.run} of ${run.model} waits at place ${run.queuePlace} in the queue of submissions, which keeps Vertex AI's quota`;
   }
 };
 
