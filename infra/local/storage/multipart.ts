@@ -18,12 +18,10 @@ export const boundaryOf = (contentType: string): string => {
   return boundary;
 };
 
-const headerEnd = Buffer.from("\r\n\r\n");
-
-const splitPart = (part: Buffer): { readonly head: string; readonly content: Buffer } => {
+const contentOf = (part: Buffer, headerEnd: Buffer): Buffer => {
   const end = part.indexOf(headerEnd);
   if (end < 0) throw invalid("A part of the multipart body has no blank line after its headers.");
-  return { head: part.subarray(0, end).toString("latin1"), content: part.subarray(end + 4) };
+  return part.subarray(end + headerEnd.length);
 };
 
 /** Splits the body; the first part is small and read at once. */
@@ -31,10 +29,8 @@ export const readRelated = async (
   source: AsyncIterable<Buffer>,
   boundary: string,
 ): Promise<RelatedParts> => {
-  const delimiter = Buffer.from(`\r\n--${boundary}`);
   const chunks = source[Symbol.asyncIterator]();
-  // A leading line break makes the first delimiter look like every other one.
-  let held: Buffer = Buffer.from("\r\n");
+  let held: Buffer = Buffer.alloc(0);
 
   const more = async (): Promise<boolean> => {
     const next = await chunks.next();
@@ -51,10 +47,16 @@ export const readRelated = async (
     }
   };
 
-  const first = await find(delimiter, 0);
-  const firstEnd = await find(delimiter, first + delimiter.length);
-  const { content } = splitPart(held.subarray(first + delimiter.length, firstEnd));
-  const metadata = content.toString("utf8");
+  const opening = Buffer.from(`--${boundary}`);
+  const first = await find(opening, 0);
+  const firstLineEnd = await find(Buffer.from("\n"), first + opening.length);
+  // The standard asks for CRLF; gcloud writes a line feed alone. The first line says which it is.
+  const lineBreak = held[firstLineEnd - 1] === 13 ? "\r\n" : "\n";
+  const delimiter = Buffer.from(`${lineBreak}--${boundary}`);
+  const headerEnd = Buffer.from(lineBreak + lineBreak);
+  const firstEnd = await find(delimiter, first + opening.length);
+  const part = held.subarray(first + opening.length, firstEnd);
+  const metadata = contentOf(part, headerEnd).toString("utf8");
   const mediaStart = await find(headerEnd, firstEnd);
   const head = held.subarray(firstEnd + delimiter.length, mediaStart).toString("latin1");
   const mediaType = /^content-type:\s*(.+)$/im.exec(head)?.[1]?.trim();

@@ -73,10 +73,15 @@ it.each([
   expect(readRange(range, 10)).toEqual(expected);
 });
 
-describe("multipart bodies", () => {
+describe.each([
+  ["CRLF", "\r\n"],
+  ["a line feed alone, as gcloud sends it", "\n"],
+])("multipart bodies with %s", (_name, lineBreak) => {
   const body = Buffer.from(
-    '--cut\r\nContent-Type: application/json\r\n\r\n{"name":"x"}\r\n--cut\r\n' +
-      "Content-Type: text/plain\r\n\r\nfirst\r\n--cutlery is no boundary\r\n--cu\r\n--cut--\r\n",
+    (
+      '--cut\nContent-Type: application/json\n\n{"name":"x"}\n--cut\n' +
+      "Content-Type: text/plain\n\nfirst\n--cutlery is no boundary\n--cu\n--cut--\n"
+    ).replaceAll("\n", lineBreak),
   );
   const read = async (size: number) => {
     const source = async function* source() {
@@ -92,10 +97,9 @@ describe("multipart bodies", () => {
     const parts = await read(size);
     expect(parts.metadata).toBe('{"name":"x"}');
     expect(parts.mediaType).toBe("text/plain");
-    expect(parts.media).toBe("first\r\n--cutlery is no boundary\r\n--cu");
+    expect(parts.media).toBe("first\n--cutlery is no boundary\n--cu".replaceAll("\n", lineBreak));
   });
 });
-
 describe("a disk that refuses", () => {
   const refused = (code: string) => Object.assign(new Error(code), { code });
   it.each([
