@@ -16,6 +16,8 @@ export interface FaultyWorld {
   readonly trace: Trace;
   /** The profile of this moment: faults stop before the end. */
   readonly profile: () => Profile;
+  /** Asked at each call: whether the process dies there whatever the profile says. */
+  readonly plannedCrash: () => "crash before" | "crash after" | null;
   /** Told, before a call takes effect, since when it was under way. */
   readonly issued: (atMs: number) => void;
 }
@@ -113,7 +115,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     new Promise((resolve, reject) => {
       const now = profile();
       const issuedAtMs = scheduler.nowMs();
-      const fate = fateOf(invocation, now, traits, scheduler.nowMs());
+      const fate = world.plannedCrash() ?? fateOf(invocation, now, traits, scheduler.nowMs());
       const isSlow = random.chance(now.slow);
       const latencyMs = isSlow
         ? random.between(latencyMsMax, now.slowMsMax)

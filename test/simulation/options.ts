@@ -26,6 +26,14 @@ export type Asked =
       readonly isJson: boolean;
     }
   | {
+      readonly do: "crash";
+      readonly from: number;
+      readonly seeds: number;
+      readonly stride: number;
+      readonly workers: number;
+      readonly isJson: boolean;
+    }
+  | {
       readonly do: "plant";
       readonly seeds: number;
       readonly workers: number;
@@ -54,6 +62,9 @@ npm run simulate -- [options]
   --without-acts LIST  with --seed: leave out these acts, as a shrunk history says
   --without-faults LIST  with --seed: switch these kinds of fault off: ${[...faultKinds, "outages"].join(", ")}
 
+  --crashes            play seeds without faults, once for each await at which a process can die (1 seed)
+  --stride N           with --crashes: only at every Nth await (1)
+
   --plant              plant known bugs one by one; each must be caught within --seeds seeds
   --json               print one JSON object instead of text
   --help               print this
@@ -71,6 +82,8 @@ const options = {
   trace: { type: "boolean" },
   "without-acts": { type: "string" },
   "without-faults": { type: "string" },
+  crashes: { type: "boolean" },
+  stride: { type: "string" },
   plant: { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
@@ -115,7 +128,11 @@ const refuseOthers = (
 /** Reads a command line; throws UsageError when it means nothing. */
 export const readOptions = (args: readonly string[]): Asked => {
   const values = parsed(args);
-  const count = (name: "seeds" | "from" | "workers" | "failures", least: number, usual: number) => {
+  const count = (
+    name: "seeds" | "from" | "workers" | "failures" | "stride",
+    least: number,
+    usual: number,
+  ) => {
     const text = values[name];
     return text === undefined ? usual : wholeNumber(name, text, least);
   };
@@ -138,6 +155,17 @@ export const readOptions = (args: readonly string[]): Asked => {
         listOf(values["without-acts"]).map((item) => wholeNumber("without-acts", item, 0)),
       ),
       withoutFaults: new Set(listOf(values["without-faults"]).map(knownFault)),
+    };
+  }
+  if (values.crashes === true) {
+    refuseOthers(values, "--crashes", ["crashes", "seeds", "from", "stride", "workers", "json"]);
+    return {
+      do: "crash",
+      from: count("from", 0, 1),
+      seeds: count("seeds", 1, 1),
+      stride: count("stride", 1, 1),
+      workers: count("workers", 1, availableParallelism()),
+      isJson: values.json ?? false,
     };
   }
   if (values.plant === true) {

@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { build } from "esbuild";
 import type { SeedSummary } from "./report.js";
 import type { Caught } from "./hunt.js";
+import type { CrashPoint, Violation } from "./run-seed.js";
 import type { WorkerReply, WorkerTask } from "./worker.js";
 
 /** What is played: the whole runtime in its world, or the deciders alone. */
@@ -92,6 +93,25 @@ export const play = ({ mode, from, seeds, workers, played }: PlayOptions): Promi
       if ("summary" in reply) played(reply.summary);
     },
   );
+
+/** Plays one seed without other faults, once for each call of a port at which the process dies. */
+export const crashEverywhere = (options: {
+  readonly seed: number;
+  readonly calls: number;
+  /** Only every so many calls; 1 for each. */
+  readonly stride: number;
+  readonly workers: number;
+  readonly played: (crash: CrashPoint, violation: Violation | null) => void;
+}): Promise<void> => {
+  const { seed, calls, stride, workers, played } = options;
+  return onThreads(
+    workers,
+    (first, step) => ({ do: "crash", seed, calls, stride, first, step }),
+    (reply) => {
+      if ("crash" in reply) played(reply.crash, reply.violation);
+    },
+  );
+};
 
 /** Hunts each of the bugs. */
 export const huntOnThreads = (options: {

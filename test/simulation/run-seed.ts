@@ -38,10 +38,19 @@ export interface Plant {
   readonly isAcknowledgedFirst?: boolean;
 }
 
+/** One await: the process dies before its nth call of a port takes effect, or right after. */
+export interface CrashPoint {
+  readonly call: number;
+  readonly when: "before" | "after";
+}
+
 /** What to play. */
 export interface SeedOptions {
   readonly seed: number;
   readonly isTraced?: boolean;
+  /** Nothing goes wrong but for the one crash that may be asked for. */
+  readonly isCalm?: boolean;
+  readonly crashAt?: CrashPoint;
   readonly plant?: Plant;
   /** Acts and faults to leave out, when a history is thinned out. */
   readonly withoutActs?: ReadonlySet<number>;
@@ -62,6 +71,8 @@ export interface SeedResult {
   /** Events decided for a model, repeated deliveries included. */
   readonly events: number;
   readonly steps: number;
+  /** Calls of ports: every await at which a process can die. */
+  readonly calls: number;
   readonly faults: ReadonlyMap<string, number>;
   readonly profile: Profile;
   readonly items: readonly Item[];
@@ -130,10 +141,13 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     isOn: options.isTraced ?? false,
     sinceStartMs: () => scheduler.nowMs() - startMs,
   });
-  const drawn = drawProfile(randomOf(seed, "profile"), {
-    fromMs: startMs,
-    untilMs: startMs + faultsMs,
-  });
+  const drawn =
+    options.isCalm === true
+      ? calm
+      : drawProfile(randomOf(seed, "profile"), {
+          fromMs: startMs,
+          untilMs: startMs + faultsMs,
+        });
   const profile: Profile = {
     ...drawn,
     ...Object.fromEntries(
@@ -231,6 +245,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   const requestsPerSecond = (endpoint: string): number =>
     randomOf(seed, `traffic/${endpoint}`).pick([0, 5, 20, 20, 100]);
   let events = 0;
+  let calls = 0;
   const base: Ports = {
     state: {
       ...store.state,
@@ -279,6 +294,10 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
         fleet,
         trace,
         profile: activeProfile,
+        plannedCrash: () => {
+          calls += 1;
+          return options.crashAt?.call === calls ? `crash ${options.crashAt.when}` : null;
+        },
         issued: (atMs) => {
           issuedAtMs = atMs;
         },
@@ -437,6 +456,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     violation,
     events,
     steps: scheduler.steps(),
+    calls,
     faults: trace.counts,
     profile,
     items,

@@ -3,10 +3,10 @@ import { walkSeed } from "./deciders/walk.js";
 import { huntText, type Caught } from "./hunt.js";
 import { readOptions, usage, UsageError, type Asked } from "./options.js";
 import { plantedBugs } from "./planted-bugs.js";
-import { huntOnThreads, play } from "./play.js";
+import { crashEverywhere, huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
 import { count, emptyTally, failure, figures, rates, stopwatch } from "./report.js";
-import { runSeed } from "./run-seed.js";
+import { runSeed, type CrashPoint, type Violation } from "./run-seed.js";
 import { shrink } from "./shrink.js";
 
 /** Where a command writes: what it found, and how far it is. */
@@ -112,6 +112,40 @@ const playAll = async (
   return failing.length === 0;
 };
 
+const crashAll = async (
+  { from, seeds, stride, workers, isJson }: Asked & { readonly do: "crash" },
+  { line, progress }: Output,
+): Promise<boolean> => {
+  const found: (CrashPoint & { readonly seed: number; readonly violation: Violation })[] = [];
+  let crashes = 0;
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const { calls } = await quietly(() => runSeed({ seed, isCalm: true }));
+    progress(`seed ${seed}: ${calls} awaits`);
+    await crashEverywhere({
+      seed,
+      calls,
+      stride,
+      workers,
+      played: (crash, violation) => {
+        crashes += 1;
+        if (violation === null) return;
+        found.push({ seed, ...crash, violation });
+        if (!isJson) {
+          line(
+            `seed ${seed}, crash ${crash.when} call ${crash.call}: ${violation.invariant}: ${violation.finding}`,
+          );
+        }
+      },
+    });
+  }
+  line(
+    isJson
+      ? JSON.stringify({ seeds, stride, crashes, violations: found }, null, 2)
+      : `${crashes} crashes, ${found.length === 0 ? "no violation" : `${found.length} violations`}`,
+  );
+  return found.length === 0;
+};
+
 const huntAll = async (
   { seeds, workers, isJson }: Asked & { readonly do: "plant" },
   { line }: Output,
@@ -151,6 +185,8 @@ export const simulate = async (args: readonly string[], output: Output): Promise
         return (await replay(asked, output)) ? 0 : 1;
       case "play":
         return (await playAll(asked, output)) ? 0 : 1;
+      case "crash":
+        return (await crashAll(asked, output)) ? 0 : 1;
       case "plant":
         return (await huntAll(asked, output)) ? 0 : 1;
     }

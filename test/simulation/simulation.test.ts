@@ -4,16 +4,18 @@ import { catalogue } from "../../events/index.js";
 import { drawnTypes } from "./deciders/draw-event.js";
 import type { Caught } from "./hunt.js";
 import { plantedBugs } from "./planted-bugs.js";
-import { huntOnThreads, play } from "./play.js";
+import { crashEverywhere, huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
 import { regressions } from "./regressions.js";
 import { count, emptyTally, figures, stopwatch } from "./report.js";
-import { runSeed } from "./run-seed.js";
+import { runSeed, type CrashPoint, type Violation } from "./run-seed.js";
 import { shrink } from "./shrink.js";
 import { simulate } from "./simulate.js";
 
 /** As many seeds as a busy machine plays in half a minute; `npm run simulate` plays a thousand. */
 const seeds = 200;
+/** At how many awaits of one seed a process dies; `npm run simulate -- --crashes` does so at each. */
+const awaits = 40;
 /** Random walks of 500 events each. */
 const walks = 300;
 const workers = Math.min(2, availableParallelism());
@@ -39,6 +41,24 @@ describe("the control plane under faults", () => {
     console.log(figures(tally, watch()));
     expect(tally.failing).toEqual([]);
     expect(tally.seeds).toBe(seeds);
+  });
+
+  it("a process may die at any await of a calm day, before or after its call takes effect", async () => {
+    const { calls } = await quietly(() => runSeed({ seed: 1, isCalm: true }));
+    const found: (CrashPoint & { readonly violation: Violation })[] = [];
+    let crashes = 0;
+    await crashEverywhere({
+      seed: 1,
+      calls,
+      stride: Math.ceil(calls / awaits),
+      workers,
+      played: (crash, violation) => {
+        crashes += 1;
+        if (violation !== null) found.push({ ...crash, violation });
+      },
+    });
+    expect(found).toEqual([]);
+    expect(crashes).toBeGreaterThan(awaits);
   });
 
   it.each(Object.entries(regressions))("seed %s stays mended: %s", async (seed) => {
@@ -108,7 +128,15 @@ describe("npm run simulate", () => {
   it("--help tells every option and exits with 0", async () => {
     const { code, text } = await outputOf("--help");
     expect(code).toBe(0);
-    for (const option of ["--seeds", "--seed", "--trace", "--plant", "--deciders", "--json"]) {
+    for (const option of [
+      "--seeds",
+      "--seed",
+      "--trace",
+      "--plant",
+      "--deciders",
+      "--crashes",
+      "--json",
+    ]) {
       expect(text).toContain(option);
     }
   });

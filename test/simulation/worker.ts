@@ -5,7 +5,7 @@ import { hunt, type Caught } from "./hunt.js";
 import type { Mode } from "./play.js";
 import { quietly } from "./quietly.js";
 import { summaryOf, type SeedSummary } from "./report.js";
-import { runSeed } from "./run-seed.js";
+import { runSeed, type CrashPoint, type Violation } from "./run-seed.js";
 
 /** A worker's share: every `step`th piece from the `first` on. */
 export type WorkerTask = { readonly first: number; readonly step: number } & (
@@ -15,12 +15,20 @@ export type WorkerTask = { readonly first: number; readonly step: number } & (
       readonly from: number;
       readonly seeds: number;
     }
+  | {
+      readonly do: "crash";
+      readonly seed: number;
+      readonly calls: number;
+      readonly stride: number;
+    }
   | { readonly do: "hunt"; readonly bugs: readonly string[]; readonly seedsMax: number }
 );
 
 /** What came of the piece with this index. */
 export type WorkerReply = { readonly index: number } & (
-  { readonly summary: SeedSummary } | { readonly caught: Caught }
+  | { readonly summary: SeedSummary }
+  | { readonly crash: CrashPoint; readonly violation: Violation | null }
+  | { readonly caught: Caught }
 );
 
 const task = workerData as WorkerTask;
@@ -34,6 +42,14 @@ const replyTo = async (index: number): Promise<WorkerReply | null> => {
   switch (task.do) {
     case "play":
       return index < task.seeds ? { index, summary: await summary(task.from + index) } : null;
+    case "crash": {
+      // Even pieces die before a call takes effect, odd ones after it.
+      const call = 1 + Math.floor(index / 2) * task.stride;
+      if (call > task.calls) return null;
+      const crash: CrashPoint = { call, when: index % 2 === 0 ? "before" : "after" };
+      const { violation } = await runSeed({ seed: task.seed, isCalm: true, crashAt: crash });
+      return { index, crash, violation };
+    }
     case "hunt": {
       const bug = task.bugs[index];
       return bug === undefined ? null : { index, caught: await hunt(bug, task.seedsMax) };

@@ -1,4 +1,5 @@
 /** What happens to a project from outside: a plain list, so that it can be printed and thinned out. */
+import type { EventOf } from "../../events/index.js";
 import type { Decision } from "../../shared/domain/decision.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import { drawManifest, drawPolicy } from "./manifests.js";
@@ -25,7 +26,7 @@ export type Act =
   | {
       readonly do: "command";
       readonly model: string;
-      readonly command: "pause" | "resume" | "abort" | "roll-back" | "cancel-run" | "forget";
+      readonly command: EventOf<"command.issued">["data"]["command"];
     }
   | {
       readonly do: "answer";
@@ -102,6 +103,8 @@ const drawAct = (random: Random, model: string, manifest: Manifest, count: numbe
         "abort",
         "roll-back",
         "cancel-run",
+        "skip",
+        "promote-now",
         "forget",
       ]),
     };
@@ -193,7 +196,15 @@ const interesting = [
 
 const drawInterrupter = (random: Random, model: string): Act => {
   if (random.chance(0.4)) return { do: "run the tick by hand" };
-  const command = random.pick(["pause", "resume", "abort", "roll-back", "cancel-run"]);
+  const command = random.pick([
+    "pause",
+    "resume",
+    "abort",
+    "roll-back",
+    "cancel-run",
+    "skip",
+    "promote-now",
+  ]);
   return { do: "command", model, command };
 };
 

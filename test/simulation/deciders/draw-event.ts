@@ -123,7 +123,9 @@ const dataOf: { readonly [Type in EventType]: (about: Circumstances) => Data[Typ
   }),
   "approval.given": ({ random, state }) => ({
     model: state.model,
-    rollout: state.rollout?.rollout ?? anotherRollout,
+    ...(state.run?.phase === "awaiting-approval" && random.chance(0.7)
+      ? { run: state.run.run }
+      : { rollout: state.rollout?.rollout ?? anotherRollout }),
     decision: random.pick(["approve", "approve", "approve", "refuse"]),
     by: random.pick(people),
   }),
@@ -174,6 +176,14 @@ const typeThatRunAwaits = (state: ModelState): EventType | null => {
       return null;
     case "requested":
       return "training-run.requested";
+    case "retrying":
+      return "timer.fired";
+    case "awaiting-approval":
+      return "approval.given";
+    case "retrying":
+      return "model.visited";
+    case "awaiting-approval":
+      return "approval.given";
     case "validating":
     case "training":
     case "evaluating":

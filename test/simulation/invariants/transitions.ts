@@ -60,9 +60,19 @@ type RunPhase = RunState["phase"] | "none";
 const runPhases: Readonly<Record<RunPhase, readonly RunPhase[]>> = {
   none: ["requested"],
   requested: ["validating", "none"],
-  validating: ["training", "evaluating", "judging", "cancelling", "none"],
-  training: ["evaluating", "judging", "cancelling", "none"],
-  evaluating: ["judging", "cancelling", "none"],
+  validating: [
+    "training",
+    "evaluating",
+    "judging",
+    "retrying",
+    "awaiting-approval",
+    "cancelling",
+    "none",
+  ],
+  training: ["evaluating", "judging", "retrying", "awaiting-approval", "cancelling", "none"],
+  evaluating: ["judging", "retrying", "awaiting-approval", "cancelling", "none"],
+  retrying: ["requested", "none"],
+  "awaiting-approval": ["awaiting-approval", "requested", "none"],
   cancelling: ["judging", "none"],
   judging: ["registering", "none"],
   registering: ["registering", "none"],
@@ -166,14 +176,24 @@ export const atMostOneChampion = (seen: SeenTransition): Finding => {
   return left === undefined ? null : `the champion before still has ${left[1]}`;
 };
 
-/** Within a rollout the weight only rises, and who becomes champion served everything before. */
+/** Whether a person wanted the challenger to be champion before its steps were over. */
+const isWished = ({ before, commit }: SeenTransition): boolean => {
+  const { event } = commit.entry;
+  const rollout = before?.rollout;
+  return (
+    (event.type === "command.issued" && event.data.command === "promote-now") ||
+    (rollout?.phase === "progressing" && rollout.wish?.to === "champion")
+  );
+};
+
+/** Within a rollout the weight only rises, and who becomes champion served everything before, or a person wanted it. */
 export const weightsOnlyRise = (seen: SeenTransition): Finding => {
   const [was, is] = [seen.before?.rollout, seen.after?.rollout];
   if (was?.phase !== "progressing" || was.rollout !== is?.rollout) return null;
   if ("weight" in is && is.weight < was.weight) {
     return `the weight of ${is.rollout} fell from ${was.weight} to ${is.weight} %`;
   }
-  return find(seen, "promote") !== undefined && was.weight < 100
+  return find(seen, "promote") !== undefined && was.weight < 100 && !isWished(seen)
     ? `${was.rollout} was promoted at ${was.weight} %`
     : null;
 };
