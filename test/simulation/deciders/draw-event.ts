@@ -177,10 +177,6 @@ const typeThatRunAwaits = (state: ModelState): EventType | null => {
     case "requested":
       return "training-run.requested";
     case "retrying":
-      return "timer.fired";
-    case "awaiting-approval":
-      return "approval.given";
-    case "retrying":
       return "model.visited";
     case "awaiting-approval":
       return "approval.given";
