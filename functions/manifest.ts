@@ -177,6 +177,7 @@ const reactions: readonly FunctionSpec[] = [
       ...following,
       ...rollingOut,
       "state.pendingEntries",
+      "state.modelPage",
       "state.dueTimers",
       "admission.waiting",
       "admission.ledger",
@@ -199,8 +200,15 @@ const reactions: readonly FunctionSpec[] = [
   }),
   // It holds the rows of two windows.
   onTopic("detect-drift", "detect-drift", {
-    uses: ["state.models", "predictionLog.read", "logs.write"],
-    publishes: [],
+    uses: [
+      "state.models",
+      "predictionLog.read",
+      "logs.write",
+      "objects.read",
+      "objects.list",
+      "objects.write",
+    ],
+    publishes: ["alert"],
     memoryMib: 1024,
     timeoutSeconds: 540,
     concurrency: 1,
@@ -216,6 +224,15 @@ export const topicNames: readonly string[] = [
     ...reactions.flatMap(({ trigger }) => ("topic" in trigger ? [trigger.topic] : [])),
     promotion,
   ]),
+];
+
+/** Topics that carry our own events alone: Pub/Sub checks their messages against a schema when they are published. */
+export const topicsWithSchema: readonly string[] = [
+  "training-run",
+  "evaluation",
+  "approval",
+  "notification",
+  promotion,
 ];
 
 /** What people may do: read everything, apply manifests, command, predict, and send dead letters again. */
@@ -234,6 +251,7 @@ const operating: readonly Use[] = [
   "state.markRedriven",
   "bus.publish",
   "objects.read",
+  "objects.list",
   "pipelines.cancel",
   "registry.setAliases",
   "endpoints.ensure",

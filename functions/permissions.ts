@@ -33,6 +33,7 @@ export const permissionsOf: Readonly<Record<Use, readonly string[]>> = {
   "state.timeline": query,
   "state.model": readDocument,
   "state.models": query,
+  "state.modelPage": query,
   "state.dueTimers": query,
   "state.run": readDocument,
   "state.runs": query,

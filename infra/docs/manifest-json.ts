@@ -5,6 +5,7 @@ import {
   sinks,
   systemSchedules,
   topicNames,
+  topicsWithSchema,
 } from "../../functions/manifest.js";
 import { deadLetterTopic } from "../../shared/gcp/topology.js";
 
@@ -16,6 +17,7 @@ export const manifestJson = (): string =>
         "Generated from functions/manifest.ts by `npm run generate`; read by Terraform and Cloud Build.",
       deadLetterTopic,
       topics: topicNames,
+      schemas: topicsWithSchema,
       functions: Object.fromEntries(
         functions.map(({ name, trigger, uses: _uses, ...settings }) => [
           name,

@@ -20,7 +20,7 @@ export interface Scope extends FunctionContext {
 }
 
 const attributeOf = (value: Value, name: string, line: number, what: string): Value => {
-  if (isReference(value)) return value.attribute(name);
+  if (isReference(value)) return value.attribute(name, line);
   if (isObject(value)) {
     const found = value[name];
     if (found !== undefined) return found;

@@ -13,21 +13,31 @@ const address = Symbol("address");
 /** Something with an address whose attributes are looked up when they are asked for: a resource or a data source. */
 export interface Reference {
   readonly [address]: string;
-  readonly attribute: (name: string) => Value;
+  /** The line is that of who asks. */
+  readonly attribute: (name: string, line: number) => Value;
 }
 
 /** An expression cannot be worked out, and why. */
 export class EvaluationError extends Error {
   override readonly name = "EvaluationError";
   readonly line: number;
-  constructor(message: string, line: number) {
+  readonly file: string | null;
+  constructor(message: string, line: number, file: string | null = null) {
     super(message);
     this.line = line;
+    this.file = file;
+  }
+  /** The same, in this file unless it is already known to be in another. */
+  inFile(file: string): EvaluationError {
+    return this.file === null ? new EvaluationError(this.message, this.line, file) : this;
   }
 }
 
 /** Makes a reference. */
-export const referenceTo = (name: string, attribute: (name: string) => Value): Reference => ({
+export const referenceTo = (
+  name: string,
+  attribute: (name: string, line: number) => Value,
+): Reference => ({
   [address]: name,
   attribute,
 });

@@ -1,0 +1,122 @@
+/** What each environment is worked out with: its example's values, before and after the first images. */
+import { z } from "zod";
+import { parseHcl } from "./hcl/parse.js";
+import { HclSyntaxError } from "./hcl/syntax.js";
+import { evaluate } from "./plan/evaluate.js";
+import { planModule, type Placed, type PlanContext, type PlannedResource } from "./plan/module.js";
+import { EvaluationError, type Value } from "./plan/values.js";
+
+const environments = "infra/terraform/environments";
+const everything = "infra/terraform/check-everything.tfvars";
+
+/** One way in which an environment is applied. */
+export interface Scenario {
+  readonly name: string;
+  readonly folder: string;
+  /** Whether there are images. */
+  readonly isDeployed: boolean;
+  readonly resources: readonly PlannedResource[];
+}
+
+const manifestShape = z.looseObject({ functions: z.record(z.string(), z.unknown()) });
+
+const scope = { readFile: (path: string) => path, root: () => undefined };
+
+/** The values of a file of variables; mistakes are reported. */
+const valuesIn = (
+  file: string,
+  { tree, report }: PlanContext,
+): Readonly<Record<string, Placed>> => {
+  const text = tree.get(file);
+  if (text === undefined) return {};
+  try {
+    return Object.fromEntries(
+      parseHcl(text).attributes.map(({ name, value, line }) => [
+        name,
+        { value: evaluate(value, scope), file, line },
+      ]),
+    );
+  } catch (error) {
+    if (!(error instanceof HclSyntaxError) && !(error instanceof EvaluationError)) throw error;
+    const { line, message } = error;
+    report({
+      rule: "variables-file",
+      file,
+      line,
+      message,
+      fix: "Values of variables are plain values.",
+    });
+    return {};
+  }
+};
+
+const declaredIn = (folder: string, { tree }: PlanContext): ReadonlySet<string> =>
+  new Set(
+    [...tree].flatMap(([file, text]) =>
+      file === `${folder}/variables.tf`
+        ? [...text.matchAll(/^variable "(\w+)"/gm)].flatMap(([, name]) => name ?? [])
+        : [],
+    ),
+  );
+
+const undeclared = (
+  folder: string,
+  values: Readonly<Record<string, Placed>>,
+  context: PlanContext,
+): void => {
+  const declared = declaredIn(folder, context);
+  for (const [name, { file, line }] of Object.entries(values)) {
+    if (declared.has(name)) continue;
+    context.report({
+      rule: "variables-file",
+      file,
+      line,
+      message: `${folder} has no variable ${name}`,
+      fix: `It has ${[...declared].join(", ")}.`,
+    });
+  }
+};
+
+const digest = `sha256:${"0".repeat(64)}`;
+
+const imagesOf = ({ tree }: PlanContext): Readonly<Record<string, Value>> => {
+  const manifest = manifestShape.parse(JSON.parse(tree.get("functions/manifest.json") ?? "{}"));
+  return Object.fromEntries(Object.keys(manifest.functions).map((name) => [name, digest]));
+};
+
+/** Every environment, each before its first images, with images, and with every option used. */
+export const scenariosOf = (context: PlanContext): readonly Scenario[] => {
+  const { tree } = context;
+  const folders = [...tree.keys()]
+    .filter((path) => path.startsWith(`${environments}/`) && path.endsWith("/main.tf"))
+    .map((path) => path.slice(0, path.lastIndexOf("/")));
+  return folders.flatMap((folder) => {
+    const own = [`${folder}/terraform.tfvars`, `${folder}/example.tfvars`].find((file) =>
+      tree.has(file),
+    );
+    const values = own === undefined ? {} : valuesIn(own, context);
+    undeclared(folder, values, context);
+    const declared = declaredIn(folder, context);
+    const options = Object.fromEntries(
+      Object.entries(valuesIn(everything, context)).filter(([name]) => declared.has(name)),
+    );
+    const images = {
+      image_digests: { value: imagesOf(context), file: `${folder}/main.tf`, line: 1 },
+    };
+    const planned = (
+      name: string,
+      given: Readonly<Record<string, Placed>>,
+      isDeployed: boolean,
+    ): Scenario => ({
+      name: `${folder.slice(folder.lastIndexOf("/") + 1)}, ${name}`,
+      folder,
+      isDeployed,
+      resources: planModule(folder, "", given, context).resources,
+    });
+    return [
+      planned("before the first images", values, false),
+      planned("with images", { ...images, ...values }, true),
+      planned("with every option", { ...images, ...values, ...options }, true),
+    ];
+  });
+};

@@ -1,0 +1,130 @@
+# Triggers of Cloud Build: a pull request is tested, main is built and released to this environment, a tag promotes the
+# same digests after an approval. Steps are in cloudbuild.yaml.
+
+locals {
+  # Changes to these alone need no build.
+  ignored = ["**/*.md", "infra/docs/**", "**/*.ipynb", "LICENSE"]
+
+  triggers = var.repository == null ? {} : {
+    pull-request = {
+      description = "Tests a pull request."
+      branch      = null
+      tag         = null
+      pull        = ".*"
+      routine     = "pull-request"
+      approval    = false
+    }
+    main = {
+      description = "Tests, builds, and releases to ${var.environment}."
+      branch      = "^main$"
+      tag         = null
+      pull        = null
+      routine     = "main"
+      approval    = var.needs_approval
+    }
+    tag = {
+      description = "Promotes the images of a tagged commit to ${var.environment}, after an approval."
+      branch      = null
+      tag         = "^v[0-9]+\\.[0-9]+\\.[0-9]+$"
+      pull        = null
+      routine     = "tag"
+      approval    = true
+    }
+  }
+  wanted = { for name, trigger in local.triggers : name => trigger if contains(var.routines, name) }
+}
+
+resource "google_service_account" "build" {
+  project      = var.project_id
+  account_id   = "continuo-build"
+  display_name = "Continuo builds"
+  description  = "Whom builds run as."
+}
+
+# What a build needs in the project: its own log, and releasing the functions' services.
+resource "google_project_iam_member" "build" {
+  for_each = toset(["roles/logging.logWriter", "roles/run.developer", "roles/cloudbuild.builds.builder"])
+
+  project = var.project_id
+  role    = each.value
+  member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+resource "google_artifact_registry_repository_iam_member" "build" {
+  for_each = var.repositories
+
+  project    = var.project_id
+  location   = var.region
+  repository = each.value
+  role       = "roles/artifactregistry.writer"
+  member     = "serviceAccount:${google_service_account.build.email}"
+}
+
+# Templates are uploaded, and a run may be waited for.
+resource "google_storage_bucket_iam_member" "build" {
+  bucket = var.bucket
+  role   = "roles/storage.objectUser"
+  member = "serviceAccount:${google_service_account.build.email}"
+}
+
+# `pipeline.released` is published at the end of a build.
+resource "google_pubsub_topic_iam_member" "build" {
+  project = var.project_id
+  topic   = var.released_topic
+  role    = "roles/pubsub.publisher"
+  member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+# Releasing a service means acting as its identity; no other identity can be taken.
+resource "google_service_account_iam_member" "build" {
+  for_each = var.identities
+
+  service_account_id = "projects/${var.project_id}/serviceAccounts/${each.value}"
+  role               = "roles/iam.serviceAccountUser"
+  member             = "serviceAccount:${google_service_account.build.email}"
+}
+
+resource "google_cloudbuild_trigger" "routine" {
+  for_each = local.wanted
+
+  project         = var.project_id
+  location        = var.region
+  name            = "continuo-${each.key}"
+  description     = each.value.description
+  filename        = "cloudbuild.yaml"
+  service_account = google_service_account.build.id
+  ignored_files   = local.ignored
+  tags            = ["continuo", var.environment]
+
+  repository_event_config {
+    repository = var.repository
+
+    dynamic "pull_request" {
+      for_each = each.value.pull == null ? [] : [each.value.pull]
+      content {
+        branch          = pull_request.value
+        comment_control = "COMMENTS_ENABLED_FOR_EXTERNAL_CONTRIBUTORS_ONLY"
+      }
+    }
+
+    dynamic "push" {
+      for_each = each.value.pull == null ? [each.value] : []
+      content {
+        branch = push.value.branch
+        tag    = push.value.tag
+      }
+    }
+  }
+
+  approval_config {
+    approval_required = each.value.approval
+  }
+
+  substitutions = {
+    _ENVIRONMENT = var.environment
+    _REGION      = var.region
+    _REPOSITORY  = var.image_repository
+    _BUCKET      = var.bucket
+    _ROUTINE     = each.value.routine
+  }
+}

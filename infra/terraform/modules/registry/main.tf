@@ -1,0 +1,64 @@
+# Images of the functions and of the training steps, and compiled pipelines.
+
+resource "google_artifact_registry_repository" "images" {
+  project       = var.project_id
+  location      = var.region
+  repository_id = "continuo"
+  description   = "Images of Continuo's functions and training steps."
+  format        = "DOCKER"
+  labels        = var.labels
+
+  docker_config {
+    immutable_tags = true
+  }
+
+  # Digests that run somewhere must stay: only what is both old and beyond the last twenty goes.
+  cleanup_policies {
+    id     = "keep-recent"
+    action = "KEEP"
+    most_recent_versions {
+      keep_count = 20
+    }
+  }
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      older_than = "15552000s"
+    }
+  }
+}
+
+resource "google_artifact_registry_repository" "pipelines" {
+  project       = var.project_id
+  location      = var.region
+  repository_id = "continuo-pipelines"
+  description   = "Compiled pipeline templates."
+  format        = "KFP"
+  labels        = var.labels
+}
+
+# Pipelines' containers, and templates that are launched from the registry.
+resource "google_artifact_registry_repository_iam_member" "pipelines" {
+  for_each = {
+    images    = google_artifact_registry_repository.images.name
+    pipelines = google_artifact_registry_repository.pipelines.name
+  }
+
+  project    = var.project_id
+  location   = var.region
+  repository = each.value
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:${var.pipeline_identity}"
+}
+
+# The environments after this one run the very images of this one.
+resource "google_artifact_registry_repository_iam_member" "next_environment" {
+  for_each = toset(var.reader_project_numbers)
+
+  project    = var.project_id
+  location   = var.region
+  repository = google_artifact_registry_repository.images.name
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:service-${each.value}@serverless-robot-prod.iam.gserviceaccount.com"
+}

@@ -1,0 +1,19 @@
+variable "project_id" {
+  description = "Project of the database."
+  type        = string
+}
+
+variable "region" {
+  description = "Region of the database; it can never be changed."
+  type        = string
+}
+
+variable "backup_days" {
+  description = "How long a daily backup is kept."
+  type        = number
+  default     = 14
+  validation {
+    condition     = var.backup_days >= 1 && var.backup_days <= 98
+    error_message = "backup_days must be between 1 and 98: Firestore keeps a backup for 14 weeks at most."
+  }
+}
