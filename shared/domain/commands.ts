@@ -3,6 +3,7 @@ import type { EventOf } from "../../events/index.js";
 import type { Decision } from "./decision.js";
 import type { Facts } from "./facts.js";
 import { freezeAt, freezeText } from "./freeze.js";
+import { jobIdOf } from "./ids.js";
 import { abort, resume, skipSmokeTest, wishFor } from "./rollout.js";
 import { endRun } from "./run.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
@@ -102,6 +103,8 @@ const cancelRun = (
   if (run === null) return ignore("no run is live");
   switch (run.phase) {
     case "requested":
+    case "retrying":
+    case "awaiting-approval":
       return endRun(state, run, { outcome: "cancelled", reasons: [why], machineSeconds: 0 }, nowMs);
     case "validating":
     case "training":
@@ -109,7 +112,7 @@ const cancelRun = (
       return [
         {
           do: "cancel-pipeline-job",
-          run: run.run,
+          run: jobIdOf(run),
           to: { ...run, phase: "cancelling", askedAtMs: nowMs },
           reason: why,
         },

@@ -4,13 +4,22 @@ import type { ModelName } from "../../events/ids.js";
 import { manifestSchema } from "../manifest/schema.js";
 import type { Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
+import { expired } from "./approval.js";
 import { decideCommand } from "./commands.js";
 import { addDataset } from "./evolve.js";
 import { freezeAt, freezeText } from "./freeze.js";
-import { eventKey, shortHash } from "./ids.js";
+import { eventKey, jobIdOf, shortHash } from "./ids.js";
 import type { Alert } from "./loop.js";
 import { decideApproval, decideRollout, park, rollBack, startRollout } from "./rollout.js";
-import { decideEvaluation, decideJob, decideSubmission, endRun } from "./run.js";
+import {
+  decideEvaluation,
+  decideGateApproval,
+  decideJob,
+  decideRetry,
+  decideSubmission,
+  endRun,
+  refuseGate,
+} from "./run.js";
 import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
 import { decideDueTrigger, decideTrigger, reconsiderTrigger, type Trigger } from "./trigger.js";
@@ -57,7 +66,7 @@ export const decide = (
     case "training-run.requested":
       return decideRunRequest(state, event, nowMs);
     case "pipeline-job.changed":
-      return state.run?.run === event.data.pipelineJob
+      return state.run !== null && jobIdOf(state.run) === event.data.pipelineJob
         ? decideLiveRun(state, state.run, facts, nowMs)
         : ignore(`${event.data.pipelineJob} is not this model's live run`);
     case "evaluation.completed":
@@ -74,10 +83,7 @@ export const decide = (
     case "timer.fired":
       return decideTimer(state, event, facts, nowMs);
     case "approval.given":
-      return state.rollout?.phase === "awaiting-approval" &&
-        state.rollout.rollout === event.data.rollout
-        ? decideApproval(state, state.rollout, event.data, nowMs)
-        : ignore(`rollout ${event.data.rollout} does not wait for approval`);
+      return decideAnswer(state, event, nowMs);
     case "command.issued":
       return decideCommand(state, event, facts, nowMs);
     case "effect.rejected":
@@ -86,6 +92,27 @@ export const decide = (
     case "model.promoted":
       return ignore("told to others; nothing to decide here");
   }
+};
+
+/** A person answered: about the rollout that waits, or about the run whose data gate asks. */
+const decideAnswer = (
+  state: ModelState,
+  event: EventOf<"approval.given">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { rollout, run, by, decision } = event.data;
+  if (state.rollout?.phase === "awaiting-approval" && state.rollout.rollout === rollout) {
+    return decideApproval(state, state.rollout, { by, decision }, nowMs);
+  }
+  if (state.run?.phase === "awaiting-approval" && state.run.run === run) {
+    return decideGateApproval(state, state.run, { by, decision }, nowMs);
+  }
+  const what = rollout ?? run;
+  return ignore(
+    what === undefined
+      ? "the answer names neither a rollout nor a run"
+      : `${what} does not wait for approval`,
+  );
 };
 
 /** Before a manifest is applied, and after its model was forgotten, only a manifest means anything. */
@@ -321,6 +348,12 @@ const decideLiveRun = (
     case "requested":
       return ignore(`run ${run.run} waits to be submitted`);
     case "validating":
+    case "retrying":
+      return decideRetry(run, nowMs);
+    case "awaiting-approval":
+      return nowMs >= run.expiresAtMs
+        ? refuseGate(state, run, expired, nowMs)
+        : ignore(`run ${run.run} waits for approval: ${run.asks.join("; ")}`);
     case "training":
     case "evaluating":
     case "cancelling":

@@ -49,6 +49,10 @@ export type Decision = Because &
         readonly to: RunState & { readonly phase: "requested" };
       }
     | {
+        readonly do: "retry-training-run";
+        readonly to: RunState & { readonly phase: "requested" };
+      }
+    | {
         readonly do: "submit-pipeline-job";
         readonly to: RunState & { readonly phase: "validating" };
         readonly job: PipelineJobRequest;

@@ -102,6 +102,7 @@ export const evolve = (
         budget: { ...budget, reservedUsd: budget.reservedUsd + decision.to.reservedUsd },
       };
     }
+    case "retry-training-run":
     case "submit-pipeline-job":
     case "enter-phase":
     case "publish-evaluation":

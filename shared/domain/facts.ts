@@ -33,6 +33,8 @@ export interface PipelineJobFacts {
   readonly state: "pending" | "running" | "succeeded" | "failed" | "cancelled";
   /** The job's error, in Vertex AI's words; null without one. */
   readonly error: string | null;
+  /** The cloud lacked machines or broke by itself: the same job may well succeed later. */
+  readonly isRetriable?: boolean;
   readonly tasks: Readonly<Record<string, TaskState>>;
   /** The data gate's verdict, once its task ended. */
   readonly dataGate: {

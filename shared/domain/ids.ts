@@ -19,6 +19,13 @@ export const shortHash = (text: string, length = 10): string =>
 export const runIdFor = (model: ModelName, eventKey: string): RunId =>
   runId.parse(`${model}-r${shortHash(eventKey)}`);
 
+/** The PipelineJob that a run has now: named like the run, and numbered once an earlier one has ended. */
+export const jobIdOf = (run: {
+  readonly run: RunId;
+  readonly earlier?: { readonly count: number };
+}): RunId =>
+  run.earlier === undefined ? run.run : runId.parse(`${run.run}-${run.earlier.count + 1}`);
+
 /** The rollout that a cause opens for a model. */
 export const rolloutIdFor = (model: ModelName, cause: string): RolloutId =>
   rolloutId.parse(`${model}-o${shortHash(cause)}`);
@@ -32,9 +39,15 @@ export const deployedModelIdFor = (rollout: RolloutId, environment: string): Dep
     ),
   );
 
-/** The model that a run id names, or null when it is no run of ours. */
+/** The model that the id of a run or of its job names, or null when it is none of ours. */
 export const modelOfRun = (run: string): ModelName | null => {
-  const match = /^(?<model>[a-z][a-z0-9-]*)-r[0-9a-f]{10}$/.exec(run);
+  const match = /^(?<model>[a-z][a-z0-9-]*)-r[0-9a-f]{10}(?:-\d+)?$/.exec(run);
+  return modelName.safeParse(match?.groups?.["model"]).data ?? null;
+};
+
+/** The model that a rollout's id names, or null when it is none of ours. */
+export const modelOfRollout = (rollout: string): ModelName | null => {
+  const match = /^(?<model>[a-z][a-z0-9-]*)-o[0-9a-f]{10}$/.exec(rollout);
   return modelName.safeParse(match?.groups?.["model"]).data ?? null;
 };
 

@@ -2,7 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Need } from "./facts.js";
 import { freezeAt } from "./freeze.js";
-import { deployedModelIdFor } from "./ids.js";
+import { deployedModelIdFor, jobIdOf } from "./ids.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 
@@ -10,13 +10,15 @@ const runNeeds = (run: RunState | null): readonly Need[] => {
   if (run === null) return [];
   switch (run.phase) {
     case "requested":
+    case "retrying":
+    case "awaiting-approval":
     case "judging":
       return [];
     case "validating":
     case "training":
     case "evaluating":
     case "cancelling":
-      return [{ fact: "pipeline-job", run: run.run }];
+      return [{ fact: "pipeline-job", run: jobIdOf(run) }];
     case "registering":
       return [{ fact: "model-version", alias: run.run }];
   }

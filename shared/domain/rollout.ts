@@ -1,6 +1,7 @@
 /** A rollout, from the challenger's first deployment to the last clean-up. */
 import type { DeployedModelId } from "../../events/ids.js";
 import { assess } from "./analysis.js";
+import { countAnswer, expired } from "./approval.js";
 import { capacityFor, championReplicasOf } from "./capacity.js";
 import type { Decision } from "./decision.js";
 import type { EndpointFacts, Facts, SmokeTestFacts } from "./facts.js";
@@ -1024,12 +1025,7 @@ const expire = (
   rollout: InPhase<"awaiting-approval">,
   nowMs: number,
 ): readonly Decision[] =>
-  rollBack(
-    state,
-    rollout,
-    { outcome: "aborted", reason: "nobody approved in time", severity: "warning" },
-    nowMs,
-  );
+  rollBack(state, rollout, { outcome: "aborted", reason: expired, severity: "warning" }, nowMs);
 
 const quorumOf = (state: ModelState, rollout: InPhase<"awaiting-approval">): number => {
   const { approval } = environmentAt(state, rollout.environment + 1);
@@ -1063,27 +1059,35 @@ export const decideApproval = (
   answer: { readonly decision: "approve" | "refuse"; readonly by: string },
   nowMs: number,
 ): readonly Decision[] => {
-  if (answer.decision === "refuse") {
-    const reason = `${answer.by} refused`;
-    return rollBack(state, rollout, { outcome: "aborted", reason, severity: "info" }, nowMs);
-  }
-  if (nowMs >= rollout.expiresAtMs) return expire(state, rollout, nowMs);
-  if (rollout.approvedBy.includes(answer.by)) return ignore(`${answer.by} has already approved`);
   const { approval } = environmentAt(state, rollout.environment + 1);
-  if (approval.by === "people" && approval.ownChange === "refuse" && answer.by === rollout.by) {
-    return ignore(
-      `${answer.by} asked for version ${rollout.versionId}, so somebody else must approve it`,
-    );
-  }
-  const approved = { ...rollout, approvedBy: [...rollout.approvedBy, answer.by] };
-  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
-  if (hasQuorum(state, approved) && freeze === null) return enterApproved(state, approved, nowMs);
-  const waiting = freeze === null ? "" : `; it waits for the ${freezeText(freeze)}`;
-  return [
+  const isOwnRefused = approval.by === "people" && approval.ownChange === "refuse";
+  const answered = countAnswer(
     {
-      do: "advance-rollout",
-      to: approved,
-      reason: `approved by ${answer.by}: ${approved.approvedBy.length} of ${quorumOf(state, approved)}${waiting}`,
+      quorum: quorumOf(state, rollout),
+      expiresAtMs: rollout.expiresAtMs,
+      approvedBy: rollout.approvedBy,
+      askedBy: isOwnRefused ? (rollout.by ?? null) : null,
     },
-  ];
+    answer,
+    nowMs,
+  );
+  const { reason } = answered;
+  switch (answered.is) {
+    case "ignored":
+      return ignore(reason);
+    case "refused":
+      return rollBack(state, rollout, { outcome: "aborted", reason, severity: "info" }, nowMs);
+    case "expired":
+      return expire(state, rollout, nowMs);
+    case "counted":
+    case "approved": {
+      const counted = { ...rollout, approvedBy: answered.approvedBy };
+      const freeze = freezeAt(state.manifest, "rollouts", nowMs);
+      if (answered.is === "approved" && freeze === null) {
+        return enterApproved(state, counted, nowMs);
+      }
+      const waiting = freeze === null ? "" : `; it waits for the ${freezeText(freeze)}`;
+      return [{ do: "advance-rollout", to: counted, reason: `${reason}${waiting}` }];
+    }
+  }
 };

@@ -1,8 +1,10 @@
 /** A training run, from its request to its end. */
 import { settle } from "./budget.js";
+import { countAnswer } from "./approval.js";
 import type { Decision } from "./decision.js";
 import type { PipelineJobFacts } from "./facts.js";
 import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "./state.js";
+import { jobIdOf } from "./ids.js";
 import { breakFruitlessLoop } from "./loop.js";
 import { usableDatasets } from "./trigger.js";
 
@@ -13,9 +15,27 @@ type SubmittedRun = RunState & {
   readonly phase: "validating" | "training" | "evaluating" | "cancelling";
 };
 
+/** Distances between distributions never exceed 1, so nothing drifts beyond this. */
+const anyDrift = { jsdMax: 1, linfMax: 1 } as const;
+
+/** What the data gate asks about, once people let it pass, is allowed; what it stops for is stopped. */
+const approvedDataset = (dataset: ModelState["manifest"]["dataset"]): typeof dataset => ({
+  ...dataset,
+  drift: anyDrift,
+  schema: {
+    ...dataset.schema,
+    unexpectedColumns:
+      dataset.schema.unexpectedColumns === "ask" ? "allow" : dataset.schema.unexpectedColumns,
+  },
+});
+
 /** The config parameter of Continuo's own pipeline template: what its images need of the manifest. */
-const trainingConfig = (state: ModelState): Readonly<Record<string, unknown>> => {
-  const { dataset, training, evaluation } = state.manifest;
+const trainingConfig = (state: ModelState, run: RunState): Readonly<Record<string, unknown>> => {
+  const { training, evaluation } = state.manifest;
+  const dataset =
+    run.gateApprovedBy === undefined
+      ? state.manifest.dataset
+      : approvedDataset(state.manifest.dataset);
   return {
     label: dataset.label,
     ...(dataset.positiveClass === undefined ? {} : { positiveClass: dataset.positiveClass }),
@@ -49,7 +69,7 @@ const pipelineParameters = (
   return {
     ...own,
     baseline_profile_uri: baseline?.profileUri ?? "",
-    config: trainingConfig(state),
+    config: trainingConfig(state, run),
   };
 };
 
@@ -63,13 +83,14 @@ export const decideSubmission = (
     const reasons = ["observe-only was turned on before its PipelineJob was submitted"];
     return endRun(state, run, { outcome: "cancelled", reasons, machineSeconds: 0 }, nowMs);
   }
-  const deadlineAtMs = nowMs + state.manifest.training.timeoutSeconds * 1000;
+  const deadlineAtMs =
+    run.earlier?.deadlineAtMs ?? nowMs + state.manifest.training.timeoutSeconds * 1000;
   return [
     {
       do: "submit-pipeline-job",
       to: { ...run, phase: "validating", submittedAtMs: nowMs, deadlineAtMs },
       job: {
-        run: run.run,
+        run: jobIdOf(run),
         template: state.manifest.training.template ?? null,
         parameters: pipelineParameters(state, run),
         labels: {
@@ -120,6 +141,8 @@ export const endRun = (
     correlationId: run.correlationId,
     ...(run.triggers === undefined ? {} : { triggers: run.triggers }),
     ...(run.by === undefined ? {} : { by: run.by }),
+    ...(run.earlier === undefined ? {} : { earlier: run.earlier }),
+    ...(run.gateApprovedBy === undefined ? {} : { gateApprovedBy: run.gateApprovedBy }),
     ...submitted,
     model: state.model,
     outcome: end.outcome,
@@ -128,7 +151,8 @@ export const endRun = (
     ...(end.evaluation === undefined ? {} : { evaluation: end.evaluation }),
     ...(end.versionId === undefined ? {} : { versionId: end.versionId }),
   };
-  const settledUsd = settle(state.manifest, end.machineSeconds, run.reservedUsd);
+  const machineSeconds = end.machineSeconds + (run.earlier?.machineSeconds ?? 0);
+  const settledUsd = settle(state.manifest, machineSeconds, run.reservedUsd);
   const title = `${state.model}: run ${run.run} ${end.outcome}`;
   const decisions: Decision[] = [
     { do: "end-run", record, settledUsd, reason: told.join("; ") },
@@ -174,7 +198,7 @@ const recordGate = (
       : {
           do: "record-dataset",
           dataset: { ...dataset, isStopped: true },
-          reason: "the data gate stopped this version; later runs leave it out",
+          reason: "the data gate did not let this version pass; later runs leave it out",
         },
   ];
 };
@@ -265,6 +289,8 @@ export const decideJob = (
     endRun(state, run, { outcome, reasons, machineSeconds: job.machineSeconds }, nowMs);
   switch (job.state) {
     case "failed": {
+      const retry = run.phase === "cancelling" ? null : decideToRetry(state, run, job, nowMs);
+      if (retry !== null) return retry;
       const unjudged = recordUnjudged(state, run, job);
       return [
         ...unjudged,
@@ -289,7 +315,7 @@ export const decideJob = (
         return [
           {
             do: "cancel-pipeline-job",
-            run: run.run,
+            run: jobIdOf(run),
             to: { ...run, phase: "cancelling", timedOutIn: run.phase, askedAtMs: nowMs },
             reason: `the run exceeded its timeout of ${state.manifest.training.timeoutSeconds} s`,
           },
@@ -300,7 +326,7 @@ export const decideJob = (
         return [
           {
             do: "cancel-pipeline-job",
-            run: run.run,
+            run: jobIdOf(run),
             to: { ...run, askedAtMs: nowMs },
             reason: `its PipelineJob still runs ${cancellationMsMax / 60_000} minutes after its cancellation was asked for`,
           },
@@ -314,12 +340,174 @@ export const decideJob = (
   }
 };
 
+/** What every phase of a run has, with one more of its jobs ended. */
+const afterJob = (run: SubmittedRun, job: PipelineJobFacts) => ({
+  run: run.run,
+  kind: run.kind,
+  reason: run.reason,
+  triggerCount: run.triggerCount,
+  datasetUris: run.datasetUris,
+  fingerprint: run.fingerprint,
+  requestedAtMs: run.requestedAtMs,
+  reservedUsd: run.reservedUsd,
+  correlationId: run.correlationId,
+  ...(run.triggers === undefined ? {} : { triggers: run.triggers }),
+  ...(run.by === undefined ? {} : { by: run.by }),
+  ...(run.retries === undefined ? {} : { retries: run.retries }),
+  ...(run.gateApprovedBy === undefined ? {} : { gateApprovedBy: run.gateApprovedBy }),
+  earlier: {
+    count: (run.earlier?.count ?? 0) + 1,
+    machineSeconds: (run.earlier?.machineSeconds ?? 0) + job.machineSeconds,
+  },
+});
+
+/** The first retry comes after this long, each later one after twice as long as the one before. */
+const retryDelayMs = 60_000;
+
+/** Tries a job again that failed by no fault of its own; null when it must not, or no time is left. */
+const decideToRetry = (
+  state: ModelState,
+  run: SubmittedRun,
+  job: PipelineJobFacts,
+  nowMs: number,
+): readonly Decision[] | null => {
+  const retries = run.retries ?? 0;
+  const retryAtMs = nowMs + retryDelayMs * 2 ** retries;
+  const { retriesMax } = state.manifest.training;
+  if (job.isRetriable !== true || retries >= retriesMax || retryAtMs >= run.deadlineAtMs) {
+    return null;
+  }
+  const to = {
+    ...afterJob(run, job),
+    phase: "retrying" as const,
+    retries: retries + 1,
+    retryAtMs,
+  };
+  const reason = `retry ${retries + 1} of ${retriesMax} at ${new Date(retryAtMs).toISOString()}: ${job.error ?? "the cloud failed"}`;
+  return [
+    {
+      do: "enter-phase",
+      to: { ...to, earlier: { ...to.earlier, deadlineAtMs: run.deadlineAtMs } },
+      reason,
+    },
+    { do: "set-timer", kind: "run-deadline", dueAtMs: retryAtMs, reason: "the retry comes due" },
+  ];
+};
+
+/** The retry of a job comes due. */
+export const decideRetry = (
+  run: RunState & { readonly phase: "retrying" },
+  nowMs: number,
+): readonly Decision[] => {
+  const { retryAtMs, ...requested } = run;
+  return nowMs < retryAtMs
+    ? ignore(`run ${run.run} is tried again at ${new Date(retryAtMs).toISOString()}`)
+    : [
+        {
+          do: "retry-training-run",
+          to: { ...requested, phase: "requested" },
+          reason: `its PipelineJob is tried again (${run.retries ?? 1})`,
+        },
+      ];
+};
+
+/** The data gate can't tell whether this version should be trained on: people can. */
+const askPeople = (
+  state: ModelState,
+  run: SubmittedRun,
+  job: PipelineJobFacts,
+  reasons: readonly string[],
+  nowMs: number,
+): readonly Decision[] => {
+  const { quorum, expiresSeconds } = state.manifest.dataset.approval;
+  const expiresAtMs = nowMs + expiresSeconds * 1000;
+  const asks = reasons.length === 0 ? ["the data gate asks without a reason"] : reasons;
+  return [
+    {
+      do: "enter-phase",
+      to: {
+        ...afterJob(run, job),
+        phase: "awaiting-approval",
+        expiresAtMs,
+        approvedBy: [],
+        asks,
+      },
+      reason: `the data gate asks ${quorum} ${quorum === 1 ? "person" : "people"}: ${asks.join("; ")}`,
+    },
+    { do: "set-timer", kind: "run-deadline", dueAtMs: expiresAtMs, reason: "approvals expire" },
+    {
+      do: "notify",
+      severity: "warning",
+      title: `${state.model}: run ${run.run} waits for approval of its data`,
+      body: `${asks.join("; ")}. Train on it with: continuo approve ${state.model} ${run.run}; leave this version out with: continuo approve ${state.model} ${run.run} --refuse`,
+      reason: "people must act",
+    },
+  ];
+};
+
+type AskingRun = RunState & { readonly phase: "awaiting-approval" };
+
+/** Nobody lets the version pass: the run ends, and later ones leave it out. */
+export const refuseGate = (
+  state: ModelState,
+  run: AskingRun,
+  reason: string,
+  nowMs: number,
+): readonly Decision[] => [
+  ...recordGate(state, run, { verdict: "stop", reasons: run.asks, profileUri: "" }),
+  ...endRun(
+    state,
+    run,
+    {
+      outcome: "rejected",
+      reasons: [...run.asks.map((asked) => `data gate: ${asked}`), reason],
+      machineSeconds: 0,
+    },
+    nowMs,
+  ),
+];
+
+/** A person answered what the data gate asks. */
+export const decideGateApproval = (
+  state: ModelState,
+  run: AskingRun,
+  answer: { readonly decision: "approve" | "refuse"; readonly by: string },
+  nowMs: number,
+): readonly Decision[] => {
+  const { quorum, ownChange } = state.manifest.dataset.approval;
+  const { expiresAtMs, approvedBy, asks: _asked, ...base } = run;
+  const askedBy = ownChange === "refuse" ? (run.by ?? null) : null;
+  const answered = countAnswer({ quorum, expiresAtMs, approvedBy, askedBy }, answer, nowMs);
+  const { reason } = answered;
+  switch (answered.is) {
+    case "ignored":
+      return ignore(reason);
+    case "refused":
+    case "expired":
+      return refuseGate(state, run, reason, nowMs);
+    case "counted":
+      return [{ do: "enter-phase", to: { ...run, approvedBy: answered.approvedBy }, reason }];
+    case "approved":
+      return [
+        {
+          do: "retry-training-run",
+          to: { ...base, phase: "requested", gateApprovedBy: answered.approvedBy },
+          reason,
+        },
+        { do: "clear-timer", kind: "run-deadline", reason: "the approval was given" },
+      ];
+  }
+};
+
 const decideSucceededJob = (
   state: ModelState,
   run: SubmittedRun,
   job: PipelineJobFacts,
   nowMs: number,
 ): readonly Decision[] => {
+  if (job.dataGate?.verdict === "ask" && run.gateApprovedBy === undefined) {
+    return askPeople(state, run, job, job.dataGate.reasons, nowMs);
+  }
   const gate = job.dataGate === null ? [] : recordGate(state, run, job.dataGate);
   if (job.dataGate !== null && job.dataGate.verdict !== "go") {
     const { verdict } = job.dataGate;

@@ -82,6 +82,14 @@ export interface EvaluationSummary {
   readonly artifactDigest: string;
 }
 
+/** The PipelineJobs of a run that have ended: retries, and those that stopped to ask. */
+export interface EarlierJobs {
+  readonly count: number;
+  readonly machineSeconds: number;
+  /** Retries share the time, and so the budget, of the first. */
+  readonly deadlineAtMs?: number;
+}
+
 interface RunBase {
   readonly run: RunId;
   readonly kind: TriggerKind;
@@ -94,6 +102,12 @@ interface RunBase {
     readonly reasons: readonly string[];
   };
   readonly by?: string;
+  /** How often a failed PipelineJob was tried again. */
+  readonly retries?: number;
+  /** What the run's ended PipelineJobs leave to the next one. */
+  readonly earlier?: EarlierJobs;
+  /** Who let it train although its data gate asked. */
+  readonly gateApprovedBy?: readonly string[];
   readonly datasetUris: readonly string[];
   readonly fingerprint: string;
   readonly requestedAtMs: number;
@@ -116,6 +130,19 @@ interface JudgedFields {
 export type RunState =
   | (RunBase & { readonly phase: "requested" })
   | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" })
+  | (RunBase & {
+      readonly phase: "retrying";
+      readonly retryAtMs: number;
+      readonly earlier: EarlierJobs;
+    })
+  | (RunBase & {
+      readonly phase: "awaiting-approval";
+      readonly expiresAtMs: number;
+      readonly approvedBy: readonly string[];
+      /** What the data gate asks about. */
+      readonly asks: readonly string[];
+      readonly earlier: EarlierJobs;
+    })
   | (SubmittedRun & {
       readonly phase: "cancelling";
       /** The phase in which its time was over; absent when somebody asked for its end. */

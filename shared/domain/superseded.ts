@@ -1,6 +1,7 @@
 /** Effects that are performed late, by a redelivery or a tick: whether the state still wants them. */
 import type { DeployedModelId } from "../../events/ids.js";
 import type { Decision } from "./decision.js";
+import { jobIdOf } from "./ids.js";
 import { sameSplit } from "./rollout.js";
 import type { ModelState, RolloutState } from "./state.js";
 
@@ -79,7 +80,9 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
     case "adopt-manifest":
       return state.manifestDigest === decision.digest ? null : "another manifest was applied";
     case "submit-pipeline-job":
-      return state.run?.run === decision.to.run && state.run.phase !== "cancelling"
+      return state.run !== null &&
+        jobIdOf(state.run) === decision.job.run &&
+        state.run.phase !== "cancelling"
         ? null
         : `run ${decision.to.run} is not live any more`;
     case "register-model-version":
@@ -101,6 +104,7 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
     case "set-aliases":
       return supersededAliases(state, decision);
     case "request-training-run":
+    case "retry-training-run":
     case "publish-evaluation":
     case "cancel-pipeline-job":
     case "ignore":

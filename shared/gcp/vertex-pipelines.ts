@@ -35,7 +35,7 @@ const taskShape = z.object({
   state: z.string().default("STATE_UNSPECIFIED"),
   startTime: z.string().optional(),
   endTime: z.string().optional(),
-  error: z.object({ message: z.string().default("") }).optional(),
+  error: z.object({ code: z.number().default(0), message: z.string().default("") }).optional(),
   execution: z.object({ schemaTitle: z.string().default("") }).prefault({}),
   outputs: z
     .record(z.string(), z.object({ artifacts: z.array(artifactShape).default([]) }))
@@ -87,6 +87,17 @@ const secondsOf = (task: Task): number => {
     return 0;
   }
   return Math.max(0, (Date.parse(endTime) - Date.parse(startTime)) / 1000);
+};
+
+/** RESOURCE_EXHAUSTED, INTERNAL and UNAVAILABLE: a container that fails is FAILED_PRECONDITION. */
+const retriableCodes: ReadonlySet<number> = new Set([8, 13, 14]);
+
+/** Whether only the cloud is to blame for the tasks that failed. */
+const isRetriable = (job: Job): boolean => {
+  const failed = job.jobDetail.taskDetails.filter(
+    (task) => task.state === "FAILED" && !isGroup(task),
+  );
+  return failed.length > 0 && failed.every(({ error }) => retriableCodes.has(error?.code ?? 0));
 };
 
 const errorOf = (job: Job): string | null => {
@@ -215,6 +226,7 @@ export const vertexPipelines = (
         const facts = {
           state: jobStates[job.state] ?? "pending",
           error: errorOf(job),
+          isRetriable: isRetriable(job),
           tasks: Object.fromEntries(tasks.map((task) => [task.taskName, taskStateOf(task)])),
           dataGate: null,
           evaluation: null,

@@ -41,6 +41,13 @@ const columnRule = z.strictObject({
   missingShareMax: share.default(0),
 });
 
+const people = z.strictObject({
+  quorum: z.int().min(1).max(10).default(1),
+  expiresSeconds: seconds.min(1).default(7 * 86_400),
+  /** Whether who asked for it, by a run or an alias, may approve it too. */
+  ownChange: z.enum(["refuse", "allow"]).default("refuse"),
+});
+
 const dataset = z.strictObject({
   name,
   /** Foreign addresses that mean this dataset: gs://bucket/prefix/, bq://project.dataset.table, airflow://dag. */
@@ -70,6 +77,8 @@ const dataset = z.strictObject({
       linfMax: z.number().positive().default(0.3),
     })
     .prefault({}),
+  /** Who decides when the data gate asks; a run waits for them until it expires. */
+  approval: people.prefault({ expiresSeconds: 3 * 86_400 }),
 });
 
 const schedule = z.strictObject({
@@ -128,6 +137,8 @@ const training = z.strictObject({
   trainer: z
     .strictObject({
       algorithm: z.enum(["gradient-boosting", "logistic-regression"]).default("gradient-boosting"),
+  /** How often a PipelineJob that failed for lack of machines, or by the cloud's own fault, is tried again. */
+  retriesMax: z.int().min(0).max(5).default(2),
       parameters: z.record(z.string(), z.number()).default({}),
       seed: z.int().min(0).default(1),
     })
@@ -183,13 +194,7 @@ const evaluation = z.strictObject({
 
 const approval = z.discriminatedUnion("by", [
   z.strictObject({ by: z.literal("automatic") }),
-  z.strictObject({
-    by: z.literal("people"),
-    quorum: z.int().min(1).max(10).default(1),
-    expiresSeconds: seconds.min(1).default(7 * 86_400),
-    /** Whether who asked for the version, by a run or an alias, may approve it. */
-    ownChange: z.enum(["refuse", "allow"]).default("refuse"),
-  }),
+  people.extend({ by: z.literal("people") }),
 ]);
 
 const environment = z.strictObject({

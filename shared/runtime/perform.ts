@@ -24,6 +24,7 @@ export const hasEffect = (decision: Decision): boolean => {
     case "adopt-manifest":
     case "forget-model":
     case "request-training-run":
+    case "retry-training-run":
     case "submit-pipeline-job":
     case "publish-evaluation":
     case "register-model-version":
@@ -134,6 +135,14 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
         run: decision.to.run,
         reason: plainText(decision.reason, 2000, decision.to.kind),
       });
+    case "retry-training-run": {
+      const { run, earlier, kind } = decision.to;
+      return publish(cause, "training-run.requested", `${run}/${(earlier?.count ?? 0) + 1}`, {
+        model,
+        run,
+        reason: plainText(decision.reason, 2000, kind),
+      });
+    }
     case "submit-pipeline-job": {
       const { manifest } = await stateOf(cause);
       const spec =
@@ -251,7 +260,6 @@ export const aboutOf = (decision: Decision, entry: JournalEntry): string => {
   ) {
     return rolloutOf(entry) ?? "nothing in progress";
   }
-  if (decision.do === "cancel-pipeline-job") return decision.run;
   return "to" in decision && "run" in decision.to && decision.to.run !== null
     ? decision.to.run
     : decision.do;

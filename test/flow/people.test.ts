@@ -283,31 +283,46 @@ describe("cancel-run", () => {
         data: { pipelineJob: run, state: "SUCCEEDED" },
       });
     },
+    retrying: async (story) => {
+      await story.arrive("january");
+      await story.endJob({ state: "failed", error: "no machines left", isRetriable: true });
+    },
+    "awaiting-approval": async (story) => {
+      await story.arrive("january");
+      await story.endJob({
+        dataGate: { verdict: "ask", reasons: ["age has moved"], profileUri: "" },
+      });
+    },
     registering: async (story) => {
       await reach.judging(story);
       await story.deliver();
     },
   };
 
-  it.each(["requested", "validating", "training", "evaluating", "cancelling"] as const)(
-    "while %s ends the run, and nothing is registered",
-    async (phase) => {
-      const story = await storyOf(manifestOf());
-      await reach[phase](story);
-      expect(story.model().run?.phase).toBe(phase);
-      await command(story, "cancel-run");
-      for (const [run, found] of story.world.jobs) {
-        if (phase === "cancelling") story.world.jobs.set(run, { ...found, state: "cancelled" });
-      }
-      await until(story, () => isIdle(story));
-      const [record] = await story.world.ports.state.runs({ model: churn, limit: 1 });
-      expect(record?.outcome).toBe("cancelled");
-      expect([...story.world.jobs.values()].every(({ state }) => state === "cancelled")).toBe(true);
-      expect(story.world.versions).toHaveLength(0);
-      expect(story.model().budget.reservedUsd).toBe(0);
-      expect([...story.world.timers.keys()]).toEqual([]);
-    },
-  );
+  it.each([
+    "requested",
+    "validating",
+    "training",
+    "evaluating",
+    "retrying",
+    "awaiting-approval",
+    "cancelling",
+  ] as const)("while %s ends the run, and nothing is registered", async (phase) => {
+    const story = await storyOf(manifestOf());
+    await reach[phase](story);
+    expect(story.model().run?.phase).toBe(phase);
+    await command(story, "cancel-run");
+    for (const [run, found] of story.world.jobs) {
+      if (phase === "cancelling") story.world.jobs.set(run, { ...found, state: "cancelled" });
+    }
+    await until(story, () => isIdle(story));
+    const [record] = await story.world.ports.state.runs({ model: churn, limit: 1 });
+    expect(record?.outcome).toBe("cancelled");
+    expect([...story.world.jobs.values()].some(({ state }) => state === "running")).toBe(false);
+    expect(story.world.versions).toHaveLength(0);
+    expect(story.model().budget.reservedUsd).toBe(0);
+    expect([...story.world.timers.keys()]).toEqual([]);
+  });
 
   it.each(["judging", "registering"] as const)(
     "while %s comes too late: the run ends by itself",

@@ -5,6 +5,7 @@ import type { PipelineJobFacts } from "../../shared/domain/facts.js";
 import type { EvaluationSummary, ModelState } from "../../shared/domain/state.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
+import { jobIdOf } from "../../shared/domain/ids.js";
 import { handleEvent } from "../../shared/runtime/handle.js";
 import { tick } from "../../shared/runtime/tick.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
@@ -116,7 +117,8 @@ export const storyOf = async (manifest: Manifest, options: StoryOptions = {}): P
     await deliver();
   };
   const endJob = async (end: Partial<PipelineJobFacts>): Promise<void> => {
-    const run = model().run?.run;
+    const live = model().run;
+    const run = live === null ? undefined : jobIdOf(live);
     const job = run === undefined ? undefined : world.jobs.get(run);
     if (run === undefined || job === undefined) throw new Error("no job is running");
     world.jobs.set(run, { ...job, state: "succeeded", machineSeconds: 60, ...end });

@@ -5,10 +5,17 @@ import { apiCommand, apiVerb, examples, print } from "../command.js";
 import { outcomeReply } from "../replies.js";
 import { outcomeText } from "./operate.js";
 
+/** A run's id, as opposed to a rollout's. */
+const isRun = (id: string): boolean => /-r[0-9a-f]{10}$/.test(id);
+
 /** Adds the verb. */
 export const approve = (program: Command): void => {
   examples(
-    apiCommand(program, "approve <model> [rollout]", "approve the rollout that waits, or refuse it")
+    apiCommand(
+      program,
+      "approve <model> [id]",
+      "approve the rollout or the run that waits, or refuse it",
+    )
       .option("--refuse", "refuse instead")
       .option("-c, --comment <text>", "why, for the journal"),
     "continuo approve flight-delay",
@@ -16,7 +23,7 @@ export const approve = (program: Command): void => {
   ).action(
     async (
       model: string,
-      rollout: string | undefined,
+      about: string | undefined,
       options: { refuse?: boolean; comment?: string },
     ) => {
       const { connection, isJson } = apiVerb(options);
@@ -26,7 +33,7 @@ export const approve = (program: Command): void => {
         body: {
           model,
           decision: options.refuse === true ? "refuse" : "approve",
-          ...(rollout === undefined ? {} : { rollout }),
+          ...(about === undefined ? {} : isRun(about) ? { run: about } : { rollout: about }),
           ...(options.comment === undefined ? {} : { comment: options.comment }),
         },
       });

@@ -6,6 +6,7 @@ import { approvalGiven } from "../../../events/approval.js";
 import { commandIssued } from "../../../events/command.js";
 import { trainingRunRequested } from "../../../events/training-run.js";
 import type { EventOf } from "../../../events/index.js";
+import type { ModelState } from "../../domain/state.js";
 import type { ApiContext, ApiReply, Handled, Handler } from "./context.js";
 import { created } from "./context.js";
 import { decisionText } from "./decision-text.js";
@@ -90,35 +91,49 @@ export const postRun: Handler = async (context, request, { model }) => {
 
 const approvalBody = z.strictObject({
   model: z.string(),
-  /** The rollout that waits; absent means the one in progress. */
+  /** What waits, a rollout or a run; absent means whatever of the model does. */
   rollout: z.string().optional(),
+  run: z.string().optional(),
   decision: z.enum(["approve", "refuse"]),
   comment: text(2000).optional(),
 });
+
+/** What an answer is about: the rollout in progress or the live run, or that of the two which is named. */
+const waitingFor = ({ model, rollout, run }: ModelState, named: string | undefined) => {
+  if (rollout !== null && (named ?? rollout.rollout) === rollout.rollout) {
+    const isRunAsking = named === undefined && run?.phase === "awaiting-approval";
+    if (rollout.phase === "awaiting-approval" || !isRunAsking) {
+      return { rollout: rollout.rollout, correlationId: rollout.correlationId };
+    }
+  }
+  if (run !== null && (named ?? run.run) === run.run) {
+    return { run: run.run, correlationId: run.correlationId };
+  }
+  const live = [rollout?.rollout, run?.run].filter((id) => id !== undefined).join(" and ");
+  throw new ApiError(
+    409,
+    "nothing-to-approve",
+    live === ""
+      ? `${model} has no rollout in progress and no live run`
+      : `in progress at ${model}: ${live}, not ${named ?? "anything else"}`,
+  );
+};
 
 /** POST /approvals */
 export const postApproval: Handler = async (context, request) => {
   const body = readBody(approvalBody, request);
   const state = await existingModel(context, body.model);
-  const rollout = body.rollout ?? state.rollout?.rollout;
-  if (rollout === undefined || state.rollout?.rollout !== rollout) {
-    throw new ApiError(
-      409,
-      "nothing-to-approve",
-      state.rollout === null
-        ? `${state.model} has no rollout in progress`
-        : `${state.model}'s rollout in progress is ${state.rollout.rollout}, not ${rollout}`,
-    );
-  }
-  const id = `approval/${rollout}/${context.newId()}`;
+  const waiting = waitingFor(state, body.rollout ?? body.run);
+  const { correlationId, ...about } = waiting;
+  const id = `approval/${Object.values(about).join("")}/${context.newId()}`;
   const event = approvalGiven.parse({
     ...envelope(context, id),
-    correlationid: state.rollout.correlationId,
+    correlationid: correlationId,
     type: "approval.given",
     subject: state.model,
     data: {
       model: state.model,
-      rollout,
+      ...about,
       decision: body.decision,
       by: context.by,
       ...(body.comment === undefined ? {} : { comment: body.comment }),
@@ -126,7 +141,7 @@ export const postApproval: Handler = async (context, request) => {
   });
   return created({
     model: state.model,
-    rollout,
+    ...about,
     ...outcome(id, await context.handle(event, [state.model])),
   });
 };

@@ -35,6 +35,8 @@ export const decisionText = (decision: Decision): string => {
       return `clear the ${decision.kind} timer`;
     case "request-training-run":
       return `request training run ${decision.to.run}`;
+    case "retry-training-run":
+      return `request the next pipeline job of run ${decision.to.run}`;
     case "submit-pipeline-job":
       return `submit pipeline job ${decision.job.run}`;
     case "enter-phase":
@@ -129,6 +131,7 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "remember":
     case "set-timer":
     case "clear-timer":
+    case "retry-training-run":
     case "submit-pipeline-job":
     case "enter-phase":
     case "cancel-pipeline-job":

@@ -44,7 +44,7 @@ export const eventText = (event: ContinuoEvent): string => {
     case "operation.finished":
       return `${event.data.method} ${event.data.isSuccessful ? "succeeded" : `failed: ${event.data.message ?? "no message"}`}`;
     case "approval.given":
-      return `${event.data.by} ${event.data.decision === "approve" ? "approved" : "refused"} ${event.data.rollout}`;
+      return `${event.data.by} ${event.data.decision === "approve" ? "approved" : "refused"} ${event.data.rollout ?? event.data.run ?? "nothing"}`;
     case "notification.raised":
       return `${event.data.severity}: ${event.data.title}`;
     case "model.promoted":

@@ -37,9 +37,12 @@ export const getStatus: Handler = async (context) => {
     liveRuns: states.filter(({ run }) => run !== null).length,
     liveRollouts: states.filter(({ rollout }) => rollout !== null).length,
     queuedSubmissions,
-    waitingForPeople: states.flatMap(({ model, rollout, isPaused, parkedReason }) => [
+    waitingForPeople: states.flatMap(({ model, run, rollout, isPaused, parkedReason }) => [
       ...(isPaused ? [{ model, what: "the model is paused" }] : []),
       ...(parkedReason === null ? [] : [{ model, what: `the model is parked: ${parkedReason}` }]),
+      ...(run?.phase === "awaiting-approval"
+        ? [{ model, what: `${run.run} waits for approval of its data: ${run.asks.join("; ")}` }]
+        : []),
       ...(rollout?.phase === "awaiting-approval"
         ? [{ model, what: `${rollout.rollout} waits for approval` }]
         : []),

@@ -254,9 +254,7 @@ describe("in a freeze window", () => {
     });
     const approved = decide(state, { event, facts: {} }, nowMs);
     expect(effects(approved)).toEqual([]);
-    expect(approved[0]?.reason).toContain(
-      "approved by eve: 1 of 1; it waits for the freeze window",
-    );
+    expect(approved[0]?.reason).toContain("approved by eve; it waits for the freeze window");
     const waitingState = next(state, approved);
     expect(waitingState.rollout).toMatchObject({ approvedBy: ["eve"] });
     expect(effects(look(waitingState, {}, nowMs + 7_200_000 - 1))).toEqual([]);

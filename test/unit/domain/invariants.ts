@@ -1,9 +1,12 @@
 /** What holds after every decision, whatever led to it. */
 import type { Decision } from "../../../shared/domain/decision.js";
+import { jobIdOf } from "../../../shared/domain/ids.js";
 import type { ModelState, RolloutState, RunState } from "../../../shared/domain/state.js";
 import { those } from "./situations.js";
 
 const phases: readonly RunState["phase"][] = [
+  "retrying",
+  "awaiting-approval",
   "requested",
   "validating",
   "training",
@@ -12,7 +15,11 @@ const phases: readonly RunState["phase"][] = [
   "registering",
 ];
 
+/** A run begins again with its next PipelineJob, once the one before has ended. */
 const isBackwards = (from: RunState, to: RunState): boolean =>
+  jobIdOf(from) !== jobIdOf(to) ? from.phase === "cancelling" : isBackwardsInJob(from, to);
+
+const isBackwardsInJob = (from: RunState, to: RunState): boolean =>
   from.phase === "cancelling"
     ? to.phase !== "cancelling"
     : to.phase !== "cancelling" && phases.indexOf(to.phase) < phases.indexOf(from.phase);

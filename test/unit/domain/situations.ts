@@ -1,4 +1,5 @@
 /** States in every phase, events of every type and facts of every kind, for tables that cross them. */
+import { commandIssued } from "../../../events/command.js";
 import type { ContinuoEvent, EventOf, EventType } from "../../../events/index.js";
 import {
   deployedModelId,
@@ -117,6 +118,22 @@ export const runs: Readonly<Record<RunState["phase"], RunState>> = {
   validating: { ...submitted, phase: "validating" },
   training: { ...submitted, phase: "training" },
   evaluating: { ...submitted, phase: "evaluating" },
+  retrying: {
+    ...runBase,
+    phase: "retrying",
+    retries: 1,
+    retryAtMs: nowMs - 1,
+    earlier: { count: 1, machineSeconds: 60, deadlineAtMs: nowMs + 3_600_000 },
+  },
+  "awaiting-approval": {
+    ...runBase,
+    by: "ada",
+    phase: "awaiting-approval",
+    expiresAtMs: nowMs + 3_600_000,
+    approvedBy: [],
+    asks: ["age has moved"],
+    earlier: { count: 1, machineSeconds: 60 },
+  },
   cancelling: { ...submitted, phase: "cancelling", askedAtMs: submitted.submittedAtMs },
   judging: { ...submitted, phase: "judging", evaluation, machineSeconds: 60 },
   registering: { ...submitted, phase: "registering", evaluation, machineSeconds: 60 },
@@ -233,7 +250,7 @@ const anomaly = {
   anomalies: [{ feature: "age", deviation: 0.5, threshold: 0 }],
 };
 
-const commands = ["pause", "resume", "abort", "roll-back", "cancel-run", "forget"] as const;
+const commands = commandIssued.shape.data.shape.command.options;
 const timers = ["trigger", "run-deadline", "approval-deadline"] as const;
 
 /** Several events of every type, about what is in progress and about what is not. */
@@ -295,8 +312,10 @@ export const events: Readonly<Record<EventType, readonly ContinuoEvent[]>> = {
     }),
   ],
   "approval.given": (["approve", "refuse"] as const).flatMap((decision) =>
-    [rollout, "churn-o9999999999"].map((about) =>
-      eventOf("approval.given", { model: churn, rollout: about, decision, by: "ada" }),
+    [{ rollout }, { rollout: "churn-o9999999999" }, { run }, {}].flatMap((about) =>
+      ["ada", "eve"].map((by) =>
+        eventOf("approval.given", { model: churn, ...about, decision, by }),
+      ),
     ),
   ),
   "notification.raised": [
