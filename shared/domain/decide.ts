@@ -347,13 +347,13 @@ const decideLiveRun = (
   switch (run.phase) {
     case "requested":
       return ignore(`run ${run.run} waits to be submitted`);
-    case "validating":
     case "retrying":
       return decideRetry(run, nowMs);
     case "awaiting-approval":
       return nowMs >= run.expiresAtMs
         ? refuseGate(state, run, expired, nowMs)
         : ignore(`run ${run.run} waits for approval: ${run.asks.join("; ")}`);
+    case "validating":
     case "training":
     case "evaluating":
     case "cancelling":

@@ -56,7 +56,8 @@ const scheduleBreaches = ({ triggers }: Manifest): readonly Breach[] =>
 /** Whether a date and a time are in the calendar: 2026-02-31 is not. */
 const isInCalendar = (text: string): boolean => {
   const moment = momentOf(text);
-  return moment.every !== "once" || new Date(moment.wallMs).toJSON()?.startsWith(text) === true;
+  if (moment.every !== "once") return true;
+  return !Number.isNaN(moment.wallMs) && new Date(moment.wallMs).toISOString().startsWith(text);
 };
 
 const freezeBreaches = ({ freezeWindows }: Manifest): readonly Breach[] => [

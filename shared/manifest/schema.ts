@@ -134,11 +134,11 @@ const training = z.strictObject({
   image: image.default("continuo/trainer"),
   machine: machine.prefault({}),
   timeoutSeconds: seconds.min(1).default(4 * 3600),
+  /** How often a PipelineJob that failed for lack of machines, or by the cloud's own fault, is tried again. */
+  retriesMax: z.int().min(0).max(5).default(2),
   trainer: z
     .strictObject({
       algorithm: z.enum(["gradient-boosting", "logistic-regression"]).default("gradient-boosting"),
-  /** How often a PipelineJob that failed for lack of machines, or by the cloud's own fault, is tried again. */
-  retriesMax: z.int().min(0).max(5).default(2),
       parameters: z.record(z.string(), z.number()).default({}),
       seed: z.int().min(0).default(1),
     })
