@@ -192,7 +192,7 @@ const reactions: readonly FunctionSpec[] = [
     instancesMax: 1,
   }),
   onTopic("reconcile", "reconcile", {
-    uses: [...handling, ...following, ...rollingOut],
+    uses: [...handling, ...following, ...rollingOut, "state.modelPage"],
     publishes: ["evaluation", "training-run", "notification", promotion],
     timeoutSeconds: 540,
     concurrency: 1,

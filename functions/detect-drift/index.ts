@@ -1,6 +1,6 @@
 /** The scheduled drift detector over logged predictions. */
 import { http } from "@google-cloud/functions-framework";
-import { detectDrift } from "../../shared/runtime/detect-drift.js";
+import { detectDrift } from "../../shared/runtime/monitoring/detect.js";
 import { onMessage } from "../../shared/runtime/edge.js";
 
 http(

@@ -12,6 +12,7 @@ import { demo } from "./verbs/demo.js";
 import { get } from "./verbs/get.js";
 import { logs } from "./verbs/logs.js";
 import { models } from "./verbs/models.js";
+import { monitoring } from "./verbs/monitoring.js";
 import { open } from "./verbs/open.js";
 import { operate } from "./verbs/operate.js";
 import { predict } from "./verbs/predict.js";
@@ -44,6 +45,7 @@ for (const verb of [
   publish,
   status,
   models,
+  monitoring,
   runs,
   rollouts,
   why,

@@ -220,7 +220,7 @@ const decideSchedule = (
 /** Applies the manifest's answer to an alert: ignore it, tell people, or train. */
 const answerAlert = (
   state: ModelState,
-  answer: "ignore" | "notify" | "retrain",
+  answer: ModelState["manifest"]["triggers"]["drift"],
   trigger: Trigger,
   nowMs: number,
 ): readonly Decision[] => {
@@ -228,16 +228,17 @@ const answerAlert = (
     case "ignore":
       return ignore(`${trigger.reason}; the manifest says ignore`);
     case "notify":
+    case "page":
       return state.seen.includes(trigger.content)
         ? ignore(`${trigger.reason}, which people were already told`)
         : [
             { do: "remember", content: trigger.content, reason: "people are told once" },
             {
               do: "notify",
-              severity: "warning",
+              severity: answer === "page" ? "page" : "warning",
               title: `${state.model}: ${trigger.kind}`,
               body: trigger.reason,
-              reason: "the manifest says notify",
+              reason: `the manifest says ${answer}`,
             },
           ];
     case "retrain":

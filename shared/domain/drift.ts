@@ -1,9 +1,11 @@
-/** Whether the newest predictions' inputs differ from the earliest ones'. */
+/** Whether what a model is asked, and what it answers, differs from before (drift) or from its training data (skew). */
+import type { Distribution } from "../../events/artifacts.js";
 import {
   categoricalDistribution,
   columnDrift,
   distributionEdges,
   numericDistribution,
+  type ColumnDistribution,
   type Drift,
 } from "../statistics/drift.js";
 import type { Manifest } from "../manifest/schema.js";
@@ -12,13 +14,35 @@ type Row = Readonly<Record<string, unknown>>;
 type Feature = Manifest["dataset"]["features"][number];
 type DriftPolicy = NonNullable<Manifest["monitoring"]["drift"]>;
 
-/** One feature's distance between two windows. */
+/** Predictions that a model served, in their order in time. */
+export interface ServedRows {
+  readonly instances: readonly Row[];
+  /** The model's score of each instance; NaN where its answer holds none. */
+  readonly scores: readonly number[];
+}
+
+/** The training rows' distributions, as the model's own file keeps them. */
+export interface TrainingBaseline {
+  readonly distributions: Readonly<Record<string, Distribution>>;
+  readonly score: Distribution;
+}
+
+/** One column's distance between two windows. */
 export interface FeatureDrift extends Drift {
+  /** A feature, or the prediction's score. */
   readonly feature: string;
   readonly threshold: number;
   /** Above its threshold and above what chance gives at these sample sizes. */
   readonly isAnomaly: boolean;
 }
+
+/** What was compared, with one entry a column. */
+export interface Comparison {
+  readonly objective: "feature" | "prediction";
+  readonly columns: readonly FeatureDrift[];
+}
+
+const scoreColumn = "score";
 
 const asNumber = (value: unknown): number =>
   typeof value === "number" && Number.isFinite(value) ? value : Number.NaN;
@@ -26,35 +50,93 @@ const asNumber = (value: unknown): number =>
 const asText = (value: unknown): string | undefined =>
   typeof value === "string" || typeof value === "number" ? String(value) : undefined;
 
-const driftOf = (feature: Feature, reference: readonly Row[], current: readonly Row[]): Drift => {
-  const { name, type } = feature;
+const judged = (feature: string, drift: Drift, policy: DriftPolicy): FeatureDrift => {
+  const isNumeric = drift.statistic === "jensen-shannon-divergence";
+  const threshold = isNumeric ? policy.jsdMax : policy.linfMax;
+  const isAnomaly = drift.value > threshold && drift.value > drift.nullQuantile;
+  return { ...drift, feature, threshold, isAnomaly };
+};
+
+const numericDrift = (before: readonly number[], after: readonly number[]): Drift => {
+  const edges = distributionEdges(
+    before.filter((value) => !Number.isNaN(value)).toSorted((a, b) => a - b),
+  );
+  return columnDrift(numericDistribution(before, edges), numericDistribution(after, edges));
+};
+
+const featureDrift = (
+  { name, type }: Feature,
+  before: readonly Row[],
+  after: readonly Row[],
+): Drift => {
   switch (type) {
-    case "numeric": {
-      const before = reference.map((row) => asNumber(row[name]));
-      const edges = distributionEdges(
-        before.filter((value) => !Number.isNaN(value)).toSorted((a, b) => a - b),
+    case "numeric":
+      return numericDrift(
+        before.map((row) => asNumber(row[name])),
+        after.map((row) => asNumber(row[name])),
       );
-      const after = current.map((row) => asNumber(row[name]));
-      return columnDrift(numericDistribution(before, edges), numericDistribution(after, edges));
-    }
     case "categorical":
       return columnDrift(
-        categoricalDistribution(reference.map((row) => asText(row[name]))),
-        categoricalDistribution(current.map((row) => asText(row[name]))),
+        categoricalDistribution(before.map((row) => asText(row[name]))),
+        categoricalDistribution(after.map((row) => asText(row[name]))),
       );
   }
 };
 
-/** Compares two windows of logged instances feature by feature; both must hold at least one row. */
+/** Scores are compared only where both sides have one at all. */
+const hasScores = (scores: readonly number[]): boolean =>
+  scores.some((score) => !Number.isNaN(score));
+
+/** Drift: two windows of served predictions, column by column; both must hold at least one row. */
 export const compareWindows = (
   features: readonly Feature[],
-  reference: readonly Row[],
-  current: readonly Row[],
+  before: ServedRows,
+  after: ServedRows,
   policy: DriftPolicy,
-): readonly FeatureDrift[] =>
-  features.map((feature) => {
-    const drift = driftOf(feature, reference, current);
-    const threshold = feature.type === "numeric" ? policy.jsdMax : policy.linfMax;
-    const isAnomaly = drift.value > threshold && drift.value > drift.nullQuantile;
-    return { ...drift, feature: feature.name, threshold, isAnomaly };
+): readonly Comparison[] => {
+  const columns = features.map((feature) =>
+    judged(feature.name, featureDrift(feature, before.instances, after.instances), policy),
+  );
+  const scores =
+    hasScores(before.scores) && hasScores(after.scores)
+      ? [judged(scoreColumn, numericDrift(before.scores, after.scores), policy)]
+      : [];
+  return [
+    { objective: "feature", columns },
+    { objective: "prediction", columns: scores },
+  ];
+};
+
+/** A column's served values, counted as its training rows were. */
+const countedAs = (reference: Distribution, values: readonly unknown[]): ColumnDistribution =>
+  reference.type === "numeric"
+    ? numericDistribution(values.map(asNumber), reference.edges)
+    : categoricalDistribution(values.map(asText), { known: Object.keys(reference.counts) });
+
+/** Skew: a window of served predictions against the training rows; columns without a baseline are left out. */
+export const compareWithTraining = (
+  features: readonly Feature[],
+  baseline: TrainingBaseline,
+  served: ServedRows,
+  policy: DriftPolicy,
+): readonly Comparison[] => {
+  const columns = features.flatMap(({ name }) => {
+    const reference = baseline.distributions[name];
+    if (reference === undefined) return [];
+    const values = served.instances.map((row) => row[name]);
+    return [judged(name, columnDrift(reference, countedAs(reference, values)), policy)];
   });
+  const scores = hasScores(served.scores)
+    ? [
+        judged(
+          scoreColumn,
+          columnDrift(baseline.score, countedAs(baseline.score, served.scores)),
+          policy,
+        ),
+      ]
+    : [];
+  return [
+    { objective: "feature", columns },
+    { objective: "prediction", columns: scores },
+  ];
+};

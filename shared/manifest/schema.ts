@@ -87,12 +87,15 @@ const schedule = z.strictObject({
   timeZone: z.string().min(1).max(64).default("Etc/UTC"),
 });
 
+/** What an alert leads to: nothing, a word to people, one that wakes them, or a training run. */
+const answer = z.enum(["ignore", "notify", "page", "retrain"]);
+
 const triggers = z.strictObject({
   newData: z.boolean().default(true),
   schedules: z.array(schedule).max(10).default([]),
-  drift: z.enum(["ignore", "notify", "retrain"]).default("retrain"),
-  skew: z.enum(["ignore", "notify", "retrain"]).default("notify"),
-  decay: z.enum(["ignore", "notify", "retrain"]).default("retrain"),
+  drift: answer.default("retrain"),
+  skew: answer.default("notify"),
+  decay: answer.default("retrain"),
   newPipeline: z.boolean().default(true),
   /** `challenger`, set by hand on a version, asks for its rollout. */
   registryAliases: z.boolean().default(true),
@@ -263,18 +266,37 @@ const rollout = z.strictObject({
     .prefault({}),
 });
 
+/** How far served values may lie from others; a window with fewer rows gives no verdict. */
+const distances = z.strictObject({
+  rowsMin: z.int().min(50).default(1000),
+  jsdMax: z.number().positive().default(0.1),
+  linfMax: z.number().positive().default(0.1),
+});
+
+const quality = z.strictObject({
+  rowsMin: z.int().min(50).default(500),
+  /** How far the area under the ROC curve may fall below its evaluation. */
+  dropMax: z.number().positive().max(0.5).default(0.05),
+  /** Folder of JSON lines {"id", "label"}; without it quality is only estimated. */
+  labels: gcsUri.optional(),
+  /** The instance field that names a prediction, and that labels are joined by. */
+  idField: column.default("id"),
+  /** Labels take this long; younger predictions are not expected to have one. */
+  labelDelaySeconds: seconds.default(86_400),
+  /** Least share of the older predictions that must have their label. */
+  coverageMin: share.default(0.8),
+});
+
 const monitoring = z.strictObject({
   /** Folder for request-response logs (our own JSON lines locally, BigQuery on Google Cloud). */
   predictionLog: z.string().max(512).optional(),
   samplingRate: share.default(1),
-  drift: z
-    .strictObject({
-      /** Serving rows per window; a window with fewer gives no verdict. */
-      rowsMin: z.int().min(50).default(1000),
-      jsdMax: z.number().positive().default(0.1),
-      linfMax: z.number().positive().default(0.1),
-    })
-    .optional(),
+  /** The newest served rows against the first that the champion served. */
+  drift: distances.optional(),
+  /** The newest served rows against the champion's training rows. */
+  skew: distances.optional(),
+  /** The champion's quality, by labels where they come and by its own confidence before. */
+  quality: quality.optional(),
 });
 
 const budget = z.strictObject({

@@ -5,6 +5,7 @@ import { ok } from "./context.js";
 import { issueCommand } from "./commands.js";
 import { ApiError } from "./errors.js";
 import { existingModel, readBody } from "./read.js";
+import { newestReport } from "../monitoring/reports.js";
 import { modelDetail, modelView } from "./views.js";
 
 /** GET /models */
@@ -65,6 +66,20 @@ export const predict: Handler = async (context, request, { model }) => {
   }
   const answer = await context.ports.endpoints.predict(target.endpoint, instances, predictMsMax);
   return ok({ endpoint: target.endpoint, environment: target.name, ...answer });
+};
+
+/** GET /models/:model/monitoring: the newest look at what its champion served. */
+export const getMonitoring: Handler = async (context, _request, { model }) => {
+  const state = await existingModel(context, model);
+  const newest = await newestReport(state.model, context.ports);
+  return ok({
+    model: state.model,
+    isAsked: Object.keys(state.manifest.monitoring).some((name) =>
+      ["drift", "skew", "quality"].includes(name),
+    ),
+    reports: newest?.reports ?? 0,
+    report: newest?.report ?? null,
+  });
 };
 
 /** DELETE /models/:model: forgets it; what is deployed stays until a person undeploys it. */

@@ -4,7 +4,7 @@ import type { ApiContext, ApiReply, ApiRequest, Handler } from "./context.js";
 import { getDeadLetter, listDeadLetters, redriveDeadLetter } from "./dead-letters.js";
 import { ApiError, badRequest } from "./errors.js";
 import { getManifest, postManifest } from "./manifests.js";
-import { forgetModel, getModel, listModels, predict } from "./models.js";
+import { forgetModel, getModel, getMonitoring, listModels, predict } from "./models.js";
 import { publish } from "./publish.js";
 import { getRollout, getRun, listRollouts, listRuns } from "./runs.js";
 import { getMetrics, getStatus } from "./status.js";
@@ -18,6 +18,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ["GET", "/models", listModels],
   ["GET", "/models/:model", getModel],
   ["DELETE", "/models/:model", forgetModel],
+  ["GET", "/models/:model/monitoring", getMonitoring],
   ["POST", "/models/:model/commands", postCommand],
   ["POST", "/models/:model/runs", postRun],
   ["POST", "/models/:model/predict", predict],

@@ -9,6 +9,8 @@ import { explanationOf } from "../api/why.js";
 import type { Manifest } from "../../manifest/schema.js";
 import type { ModelName } from "../../../events/ids.js";
 import { html } from "./html.js";
+import { monitoringBlock } from "./monitoring.js";
+import { newestReport } from "../monitoring/reports.js";
 import type { Html } from "./html.js";
 import { buttons, modelCard, stateOf } from "./model-card.js";
 import { page } from "./page.js";
@@ -123,8 +125,9 @@ export const modelPage = async (
   const state = await existingModel(context, name);
   const view = modelView(state);
   const request = { method: "GET", path: "", query: new URLSearchParams(), body: "" };
-  const [reply, entries, runs, rollouts] = await Promise.all([
+  const [reply, monitoring, entries, runs, rollouts] = await Promise.all([
     getModel(context, request, { model: name }),
+    newestReport(state.model, context.ports),
     recentEntries(context, state.model),
     recentRuns(context, { model: state.model, limit: rowsMax }),
     recentRollouts(context, { model: state.model, limit: rowsMax }),
@@ -195,6 +198,10 @@ export const modelPage = async (
                 </tbody>
               </table>
             </div>
+          </section>
+          <section class="card">
+            <h2>Monitoring</h2>
+            <div id="monitoring" data-live>${monitoringBlock(monitoring?.report ?? null)}</div>
           </section>
           <section class="card">
             <h2>Runs</h2>

@@ -1,0 +1,160 @@
+/** What the served predictions of one champion say: drift, skew and quality, or why they say nothing. */
+import { compareWindows, compareWithTraining, type Comparison } from "../../domain/drift.js";
+import {
+  estimatedQuality,
+  joinLabels,
+  realisedQuality,
+  type QualityFinding,
+} from "../../domain/quality.js";
+import type { Champion, ModelState } from "../../domain/state.js";
+import type { LoggedPrediction } from "../../ports/prediction-log.js";
+import type { Ports } from "../../ports/ports.js";
+import { log } from "../log.js";
+import {
+  evaluatedQuality,
+  identified,
+  readLabels,
+  servedRows,
+  trainingBaseline,
+} from "./served.js";
+
+/** Above this the scores are no probabilities, and an estimate from them would mislead. */
+const calibrationErrorMax = 0.1;
+
+/** A comparison, and with what. */
+export type KindOfComparison = Comparison & { readonly kind: "drift" | "skew" };
+
+/** A champion with its served predictions, oldest first. */
+export interface Watched {
+  readonly state: ModelState;
+  readonly champion: Champion;
+  readonly deployedModelId: string;
+  readonly served: readonly LoggedPrediction[];
+}
+
+/** What one question found, and what it could not answer. */
+export interface Answer<Found> {
+  readonly found: readonly Found[];
+  readonly unknown: readonly string[];
+}
+
+const nothing = { found: [], unknown: [] };
+
+/** Two full windows that do not overlap: the first rows that the champion served, and the newest. */
+const windowsOf = (served: readonly LoggedPrediction[], rows: number) =>
+  served.length < 2 * rows ? null : { before: served.slice(0, rows), after: served.slice(-rows) };
+
+/** The newest served window against the first. */
+export const driftOf = ({ state, served }: Watched): Answer<KindOfComparison> => {
+  const { dataset, monitoring } = state.manifest;
+  if (!monitoring.drift) return nothing;
+  const { rowsMin } = monitoring.drift;
+  const windows = windowsOf(served, rowsMin);
+  if (windows === null) {
+    const unknown = `drift: ${served.length} predictions since its promotion, two windows of ${rowsMin} are needed`;
+    return { found: [], unknown: [unknown] };
+  }
+  const compared = compareWindows(
+    dataset.features,
+    servedRows(windows.before, dataset.positiveClass),
+    servedRows(windows.after, dataset.positiveClass),
+    monitoring.drift,
+  );
+  return { found: compared.map((one) => ({ ...one, kind: "drift" })), unknown: [] };
+};
+
+/** The newest served window against the training rows. */
+export const skewOf = async (
+  { state, champion, served }: Watched,
+  ports: Ports,
+): Promise<Answer<KindOfComparison>> => {
+  const { dataset, monitoring } = state.manifest;
+  if (!monitoring.skew) return nothing;
+  const { rowsMin } = monitoring.skew;
+  if (served.length < rowsMin) {
+    const unknown = `skew: ${served.length} of ${rowsMin} predictions since its promotion`;
+    return { found: [], unknown: [unknown] };
+  }
+  const baseline = await trainingBaseline(champion, ports);
+  if (baseline === null) {
+    const unknown = `skew: ${champion.artifactUri} says nothing of its training rows`;
+    return { found: [], unknown: [unknown] };
+  }
+  const compared = compareWithTraining(
+    dataset.features,
+    baseline,
+    servedRows(served.slice(-rowsMin), dataset.positiveClass),
+    monitoring.skew,
+  );
+  return { found: compared.map((one) => ({ ...one, kind: "skew" })), unknown: [] };
+};
+
+const labelledQuality = async (
+  { state, served }: Watched,
+  evaluated: number,
+  ports: Ports,
+): Promise<readonly QualityFinding[]> => {
+  const { dataset, monitoring } = state.manifest;
+  const { quality } = monitoring;
+  if (!quality?.labels || dataset.positiveClass === undefined) return [];
+  const dueBeforeMs = ports.clock() - quality.labelDelaySeconds * 1000;
+  const due = served.filter(({ timeMs }) => timeMs <= dueBeforeMs);
+  const { labels, bad } = await readLabels(quality.labels, ports);
+  if (bad > 0) {
+    log("WARNING", `${bad} lines of ${quality.labels} are no labels {"id", "label"}`, {
+      model: state.model,
+    });
+  }
+  const joined = joinLabels(
+    identified(due, quality.idField, dataset.positiveClass),
+    labels,
+    dataset.positiveClass,
+  );
+  return [realisedQuality(joined, evaluated, quality)];
+};
+
+const noEstimate = (unknown: string): QualityFinding => ({ method: "estimate", unknown });
+
+const estimateOf = (
+  { state, served }: Watched,
+  calibrationError: number | undefined,
+): QualityFinding => {
+  const { dataset, monitoring } = state.manifest;
+  const rows = monitoring.quality?.rowsMin ?? 0;
+  if (calibrationError === undefined || calibrationError > calibrationErrorMax) {
+    return noEstimate(
+      `its scores are off by ${calibrationError?.toFixed(3) ?? "an unknown amount"} (calibration error, allowed ${calibrationErrorMax})`,
+    );
+  }
+  const windows = windowsOf(served, rows);
+  if (windows === null)
+    return noEstimate(`${served.length} predictions, two windows of ${rows} are needed`);
+  return estimatedQuality(
+    servedRows(windows.before, dataset.positiveClass).scores,
+    servedRows(windows.after, dataset.positiveClass).scores,
+  );
+};
+
+/** A quality that could be measured. */
+export type Measured = Extract<QualityFinding, { readonly value: number }>;
+
+/** Quality by labels and by confidence. */
+export const qualityOf = async (look: Watched, ports: Ports): Promise<Answer<Measured>> => {
+  const { dataset, monitoring } = look.state.manifest;
+  if (!monitoring.quality) return nothing;
+  const evaluated = await evaluatedQuality(look.champion, ports);
+  const auc = evaluated?.["auc"];
+  if (dataset.positiveClass === undefined || auc === undefined) {
+    return { found: [], unknown: ["quality: its evaluation measured no area under the ROC curve"] };
+  }
+  const findings = [
+    ...(await labelledQuality(look, auc, ports)),
+    estimateOf(look, evaluated?.["calibrationError"]),
+  ];
+  return {
+    found: findings.flatMap((finding) => ("value" in finding ? [finding] : [])),
+    unknown: findings.flatMap((finding) =>
+      "unknown" in finding ? [`quality by ${finding.method}: ${finding.unknown}`] : [],
+    ),
+  };
+};
