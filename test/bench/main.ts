@@ -2,6 +2,7 @@
 const benches: Readonly<Record<string, () => Promise<void>>> = {
   loop: async () => (await import("./loop.js")).benchLoop(),
   "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
+  events: async () => (await import("./events.js")).benchEvents(),
   "local-cloud": async () => (await import("./local-cloud.js")).benchLocalCloud(),
 };
 

@@ -1,0 +1,176 @@
+/** Chains of durable steps: our whole stack beside Restate, on the same work, in turns. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { availableParallelism, loadavg, tmpdir } from "node:os";
+import { join } from "node:path";
+import { duplicateEvery, models, stepsPerEvent, type System } from "./events-plan.js";
+import { printProfiles } from "./events-profile.js";
+import { installRestate, startContinuo, startRestate } from "./events-systems.js";
+
+const rounds = 5;
+const warmUpEvents = 200;
+const throughputSeconds = 6;
+const inFlight = 64;
+const latencySeconds = 6;
+const latencyPerSecond = 50;
+
+/** What one round showed. */
+interface Measured {
+  readonly perSecond: number;
+  readonly p50: number;
+  readonly p95: number;
+}
+
+const quantile = (values: readonly number[], q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(q * values.length))] ??
+  Number.NaN;
+
+const median = (values: readonly number[]): number => quantile(values, 0.5);
+
+/** Sends events; every tenth is sent twice. */
+const sender = ({ send, sendAgain }: System, round: string) => {
+  let sent = 0;
+  const again: Promise<void>[] = [];
+  return {
+    send: async (): Promise<void> => {
+      sent += 1;
+      const event = { id: `${round}-${sent}`, model: models[sent % models.length] ?? "" };
+      const done = send(event);
+      if (sent % duplicateEvery === 0) again.push(sendAgain(event));
+      await done;
+    },
+    sent: () => sent,
+    settled: async (): Promise<void> => {
+      await Promise.all(again);
+    },
+  };
+};
+
+/** Keeps a number of events in flight for some seconds; returns how many chains ended per second. */
+const throughput = async (system: System, round: string): Promise<number> => {
+  const events = sender(system, round);
+  const startedAt = performance.now();
+  const until = startedAt + throughputSeconds * 1000;
+  let ended = 0;
+  const lane = async (): Promise<void> => {
+    while (performance.now() < until) {
+      await events.send();
+      if (performance.now() < until) ended += 1;
+    }
+  };
+  await Promise.all(Array.from({ length: inFlight }, lane));
+  await events.settled();
+  return ended / throughputSeconds;
+};
+
+/** Sends at a steady rate, whatever the replies; returns the milliseconds from each event to its last step. */
+const latencies = async (system: System, round: string): Promise<readonly number[]> => {
+  const events = sender(system, round);
+  const taken: Promise<number>[] = [];
+  const startedAt = performance.now();
+  const timed = async (): Promise<number> => {
+    const from = performance.now();
+    await events.send();
+    return performance.now() - from;
+  };
+  await new Promise<void>((resolve) => {
+    const timer = setInterval(() => {
+      const owed = ((performance.now() - startedAt) / 1000) * latencyPerSecond;
+      while (taken.length < owed) taken.push(timed());
+      if (owed >= latencySeconds * latencyPerSecond) {
+        clearInterval(timer);
+        resolve();
+      }
+    }, 2);
+  });
+  const all = await Promise.all(taken);
+  await events.settled();
+  return all;
+};
+
+const warmUp = async (system: System): Promise<void> => {
+  const events = sender(system, `warm-${Date.now()}`);
+  const lane = async (): Promise<void> => {
+    while (events.sent() < warmUpEvents) await events.send();
+  };
+  await Promise.all(Array.from({ length: 16 }, lane));
+  await events.settled();
+};
+
+const measure = async (system: System, round: number): Promise<Measured> => {
+  const before = system.steps();
+  const perSecond = await throughput(system, `t${round}-${Date.now()}`);
+  const found = await latencies(system, `l${round}-${Date.now()}`);
+  if ((system.steps() - before) % stepsPerEvent !== 0) {
+    console.log(`${system.name}: a step was journalled twice or not at all`);
+  }
+  return { perSecond, p50: quantile(found, 0.5), p95: quantile(found, 0.95) };
+};
+
+const spread = (values: readonly number[], digits = 0): string =>
+  `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)})`;
+
+const row = (what: string, cells: readonly string[]): void => {
+  console.log(`${what.padEnd(34)}${cells.map((cell) => cell.padStart(22)).join("")}`);
+};
+
+const profile = async (): Promise<void> => {
+  const folder = mkdtempSync(join(tmpdir(), "continuo-bench-profile-"));
+  try {
+    const system = await startContinuo(folder);
+    await warmUp(system);
+    await throughput(system, "profile");
+    const events = system.steps() / stepsPerEvent;
+    await system.stop();
+    console.log(
+      `\nwhere our time goes, over ${events.toFixed(0)} events of ${stepsPerEvent} steps`,
+    );
+    printProfiles(folder, events);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+/** Measures both in turns, prints the ratios and where our time goes. */
+export const benchEvents = async (): Promise<void> => {
+  const installed = installRestate();
+  console.log(
+    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}, ${rounds} rounds in turns, ${inFlight} events in flight, every ${duplicateEvery}th sent twice\n`,
+  );
+  const ours = await startContinuo();
+  const theirs = await startRestate(installed);
+  const pairs: { readonly ours: Measured; readonly theirs: Measured }[] = [];
+  try {
+    await warmUp(ours);
+    await warmUp(theirs);
+    for (let round = 1; round <= rounds; round += 1) {
+      pairs.push({ ours: await measure(ours, round), theirs: await measure(theirs, round) });
+      process.stderr.write(`round ${round} of ${rounds}\n`);
+    }
+  } finally {
+    await ours.stop();
+    await theirs.stop();
+  }
+  const column = (pick: (measured: Measured) => number, isRate: boolean, digits: number) => {
+    const mine = pairs.map((pair) => pick(pair.ours));
+    const other = pairs.map((pair) => pick(pair.theirs));
+    const ratios = mine.map((value, index) =>
+      isRate ? value / (other[index] ?? NaN) : (other[index] ?? NaN) / value,
+    );
+    return [spread(mine, digits), spread(other, digits), spread(ratios, 2)];
+  };
+  row("median (lowest-highest)", ["Continuo", "Restate", "ratio, 1 = alike"]);
+  row(
+    "events/s",
+    column(({ perSecond }) => perSecond, true, 0),
+  );
+  row(
+    `p50 at ${latencyPerSecond}/s, ms`,
+    column(({ p50 }) => p50, false, 1),
+  );
+  row(
+    `p95 at ${latencyPerSecond}/s, ms`,
+    column(({ p95 }) => p95, false, 1),
+  );
+  console.log(`\nload at the end ${loadavg()[0]?.toFixed(2)}`);
+  await profile();
+};
