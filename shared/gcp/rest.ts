@@ -2,6 +2,7 @@
 import { RejectedError } from "../domain/errors.js";
 import { localToken, lazily, type GcpConfig } from "./config.js";
 import { asCloudError, cloudErrorOfHttp, type CloudError } from "./errors.js";
+import { sendHttp, type HttpAnswer } from "./http.js";
 
 /** One call. */
 export interface RestCall {
@@ -18,19 +19,12 @@ export interface RestCall {
   readonly bytesMax?: number;
 }
 
-/** An answer, whatever its status. */
-interface RestAnswer {
-  readonly code: number;
-  readonly headers: Headers;
-  readonly body: Buffer;
-}
-
 /** The REST client of one identity. */
 export interface Rest {
   /** Sends once and returns whatever came back; throws when nothing did. */
-  readonly send: (call: RestCall) => Promise<RestAnswer>;
+  readonly send: (call: RestCall) => Promise<HttpAnswer>;
   /** Sends, repeats where that is allowed, and throws CloudError unless the answer is a success. */
-  readonly call: (call: RestCall) => Promise<RestAnswer>;
+  readonly call: (call: RestCall) => Promise<HttpAnswer>;
   /** Like `call`, and reads the answer as JSON. */
   readonly json: (call: RestCall) => Promise<unknown>;
 }
@@ -62,7 +56,7 @@ const withQuery = ({ url, query = {} }: RestCall): string => {
 const bodyOf = ({ body, contentType }: RestCall) => {
   if (body === undefined) return {};
   return Buffer.isBuffer(body)
-    ? { payload: new Uint8Array(body), type: contentType ?? "application/octet-stream" }
+    ? { payload: body, type: contentType ?? "application/octet-stream" }
     : { payload: JSON.stringify(body), type: "application/json" };
 };
 
@@ -79,40 +73,37 @@ const tokens = (config: GcpConfig): (() => Promise<string>) => {
 /** Makes the REST client. */
 export const restClient = (config: GcpConfig): Rest => {
   const token = tokens(config);
-  const send = async (call: RestCall): Promise<RestAnswer> => {
+  const send = async (call: RestCall): Promise<HttpAnswer> => {
     const { payload, type } = bodyOf(call);
-    const response = await fetch(withQuery(call), {
+    return sendHttp({
       method: call.method,
+      url: withQuery(call),
       headers: {
         authorization: `Bearer ${await token()}`,
         ...(type === undefined ? {} : { "content-type": type }),
       },
       ...(payload === undefined ? {} : { body: payload }),
-      signal: AbortSignal.timeout(call.deadlineMs ?? deadlineMsDefault),
+      deadlineMs: call.deadlineMs ?? deadlineMsDefault,
+      check: ({ code, headers }) => {
+        const bytes = Number(headers["content-length"] ?? 0);
+        if (call.bytesMax !== undefined && code < 300 && bytes > call.bytesMax) {
+          throw new RejectedError(
+            `${call.url} is ${String(bytes)} bytes large; at most ${String(call.bytesMax)} are read here.`,
+          );
+        }
+      },
     });
-    const bytes = Number(response.headers.get("content-length") ?? 0);
-    if (call.bytesMax !== undefined && response.ok && bytes > call.bytesMax) {
-      await response.body?.cancel();
-      throw new RejectedError(
-        `${call.url} is ${String(bytes)} bytes large; at most ${String(call.bytesMax)} are read here.`,
-      );
-    }
-    return {
-      code: response.status,
-      headers: response.headers,
-      body: Buffer.from(await response.arrayBuffer()),
-    };
   };
-  const sendChecked = async (request: RestCall): Promise<RestAnswer> => {
+  const sendChecked = async (request: RestCall): Promise<HttpAnswer> => {
     const answer = await send(request);
     if (answer.code >= 200 && answer.code < 300) return answer;
     throw cloudErrorOfHttp(
       answer.code,
       answer.body.toString("utf8"),
-      answer.headers.get("retry-after"),
+      answer.headers["retry-after"] ?? null,
     );
   };
-  const call = async (request: RestCall): Promise<RestAnswer> => {
+  const call = async (request: RestCall): Promise<HttpAnswer> => {
     const isRepeatable = request.isRepeatable ?? request.method === "GET";
     for (let attempt = 1; ; attempt += 1) {
       try {
