@@ -112,12 +112,34 @@ const cut = (value: Descriptor, name: string, wanted: ReadonlySet<string>): unkn
   };
 };
 
-/** The descriptors of one service, with its messages and without annotations; throws when it is not among them. */
-export const pruneDescriptors = (text: string, service: string): string => {
-  const root = descriptor.parse(JSON.parse(text));
+/** The same with some methods of one service only; `path` leads to the service. */
+const withMethods = (
+  value: Descriptor,
+  [part, ...rest]: readonly string[],
+  methods: readonly string[],
+): Descriptor => {
+  if (part !== undefined) {
+    const inner = withMethods(value.nested?.[part] ?? {}, rest, methods);
+    return { ...value, nested: { ...value.nested, [part]: inner } };
+  }
+  const found = methods.flatMap((name) => {
+    const known = value.methods?.[name];
+    return known === undefined ? [] : [[name, known] as const];
+  });
+  return { ...value, methods: Object.fromEntries(found) };
+};
+
+/** One service with its messages and without annotations, of its methods only those wanted; throws for one that is not there. */
+export const pruneDescriptors = (
+  text: string,
+  service: string,
+  methods: readonly string[],
+): string => {
+  const root = withMethods(descriptor.parse(JSON.parse(text)), service.split("."), methods);
   const known = byName(root);
-  if (known.get(service)?.methods === undefined) {
-    throw new Error(`no service ${service} among these descriptors`);
+  const missing = methods.filter((name) => known.get(service)?.methods?.[name] === undefined);
+  if (missing.length > 0) {
+    throw new Error(`no method ${missing.join(", ")} of ${service} among these descriptors`);
   }
   return JSON.stringify(cut(root, "", namesFor(known, service)));
 };

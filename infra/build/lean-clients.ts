@@ -7,14 +7,31 @@ import { sep } from "node:path";
 import type { Plugin } from "esbuild";
 import { pruneDescriptors } from "./descriptors.js";
 
-/** JSON descriptors and the one service that is called through them. */
-const pruned: Readonly<Record<string, string>> = {
-  "@google-cloud/firestore/build/protos/v1.json": "google.firestore.v1.Firestore",
-  "google-gax/build/protos/locations.json": "google.cloud.location.Locations",
+/** JSON descriptors, the one service that is called through them, and its methods that the client is asked for. */
+const pruned: Readonly<
+  Record<string, { readonly service: string; readonly methods: readonly string[] }>
+> = {
+  "@google-cloud/firestore/build/protos/v1.json": {
+    service: "google.firestore.v1.Firestore",
+    methods: [
+      "BatchGetDocuments",
+      "BatchWrite",
+      "BeginTransaction",
+      "Commit",
+      "ListCollectionIds",
+      "ListDocuments",
+      "Rollback",
+      "RunAggregationQuery",
+      "RunQuery",
+    ],
+  },
 };
 
-/** Modules that only other services' clients use: present, and empty. */
+/** Modules of which nothing is used here: other services' messages, other languages' error texts, Asian code pages. */
 const emptied: readonly string[] = [
+  "zod/v4/locales/index.js",
+  "iconv-lite/encodings/dbcs-data.js",
+  "google-gax/build/protos/operations.js",
   "google-gax/build/protos/iam_service.js",
   "google-gax/build/protos/locations.js",
   "google-gax/build/protos/compute_operations.js",
@@ -22,6 +39,12 @@ const emptied: readonly string[] = [
   "@google-cloud/firestore/build/protos/firestore_v1beta1_proto_api.js",
   "@google-cloud/firestore/build/protos/firestore_admin_v1_proto_api.js",
 ];
+
+/** The client of locations, which every client makes for itself and nobody here asks. */
+const rewritten: Readonly<Record<string, string>> = {
+  "google-gax/build/src/locationService.js":
+    "exports.LocationsClient = class LocationsClient { close() {} };",
+};
 
 /** Node has URL itself; the package brings a Unicode table of 260 kB. */
 const inNode: Readonly<Record<string, string>> = { "whatwg-url": "node:url" };
@@ -45,11 +68,15 @@ const packagePath = (path: string): string =>
 export const leanClients: Plugin = {
   name: "lean-clients",
   setup: (build) => {
-    build.onLoad({ filter: endsWithAny(Object.keys(pruned)) }, ({ path }) => ({
-      contents: pruneDescriptors(readFileSync(path, "utf8"), pruned[packagePath(path)] ?? ""),
-      loader: "json",
+    build.onLoad({ filter: endsWithAny(Object.keys(pruned)) }, ({ path }) => {
+      const { service = "", methods = [] } = pruned[packagePath(path)] ?? {};
+      const contents = pruneDescriptors(readFileSync(path, "utf8"), service, methods);
+      return { contents, loader: "json" };
+    });
+    build.onLoad({ filter: endsWithAny(Object.keys(rewritten)) }, ({ path }) => ({
+      contents: rewritten[packagePath(path)] ?? "",
     }));
-    build.onLoad({ filter: endsWithAny(emptied) }, () => ({ contents: "module.exports = {};" }));
+    build.onLoad({ filter: endsWithAny(emptied) }, () => ({ contents: "" }));
     build.onResolve(
       { filter: new RegExp(`^(?:${Object.keys(inNode).map(escaped).join("|")})$`) },
       ({ path }) => ({
