@@ -1,16 +1,12 @@
 /** The minute tick: timers, unfinished effects, and a look at everything open. */
 import { http } from "@google-cloud/functions-framework";
 import { onMessage } from "../../shared/runtime/edge.js";
-import { oneAtATime } from "../../shared/runtime/one-at-a-time.js";
 import { config } from "../../shared/runtime/wiring.js";
-import { tick } from "../../shared/runtime/tick.js";
+import { tickWorker } from "../../shared/runtime/tick-workers.js";
 
-const tickOnce = oneAtATime(tick);
+const work = tickWorker();
 
 http(
   "tick",
-  onMessage(
-    "tick",
-    async (message, _delivery, ports) => void (await tickOnce(message.id, ports, config())),
-  ),
+  onMessage("tick", (message, _delivery, ports) => work(message, ports, config())),
 );

@@ -47,7 +47,7 @@ export const modelOfRun = (run: string): ModelName | null => {
 
 /** The model that a rollout's id names, or null when it is none of ours. */
 export const modelOfRollout = (rollout: string): ModelName | null => {
-  const match = /^(?<model>[a-z][a-z0-9-]*)-o[0-9a-f]{10}$/.exec(rollout);
+  const match = /^(?<model>[a-z][a-z0-9-]*)-o[0-9a-f]+$/.exec(rollout);
   return modelName.safeParse(match?.groups?.["model"]).data ?? null;
 };
 

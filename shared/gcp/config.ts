@@ -11,6 +11,8 @@ export interface GcpConfig {
   readonly identity: string;
   /** E-mail address of the service account that pipelines run as; `identity` when absent. */
   readonly pipelineIdentity?: string;
+  /** How many slots open work is spread over, 8 when absent: more for more than 4,000 events a second, at most 64. */
+  readonly slots?: number;
   /** Address of a local cloud such as http://127.0.0.1:8790; absent means Google Cloud. */
   readonly localCloud?: string;
 }

@@ -10,7 +10,7 @@ import type { Admission, AdmissionLedger, WaitingSubmission } from "../ports/adm
 import { lazily, type GcpConfig } from "./config.js";
 import { asCloudError, attempting, translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
-import { slotOf, slots } from "./state-documents.js";
+import { everything, slotOf, slotsDefault, slotsOf } from "./slots.js";
 import { within } from "./within.js";
 
 const callMsMax = 20_000;
@@ -39,11 +39,11 @@ const ledgerFields = z.object({
 
 const emptyLedger: AdmissionLedger = { admitted: [], closedUntilMs: 0, holders: {} };
 
-const waitingDocument = ({ accelerator, event, ...rest }: WaitingSubmission) => ({
+const waitingDocument = ({ accelerator, event, ...rest }: WaitingSubmission, slots: number) => ({
   ...rest,
   accelerator: accelerator ?? "",
   event: JSON.stringify(event),
-  slot: slotOf(rest.run),
+  slot: slotOf(rest.run, slots),
 });
 
 const submission = (firestore: Firestore, run: string) => firestore.doc(`submissions/${run}`);
@@ -51,14 +51,21 @@ const submission = (firestore: Firestore, run: string) => firestore.doc(`submiss
 const read = (document: { readonly exists: boolean; readonly data: () => unknown }) =>
   document.exists ? ledgerFields.parse(document.data()) : emptyLedger;
 
-const competing = (firestore: Firestore, accelerator: string | null): Query =>
-  firestore
-    .collection("submissions")
-    .where("accelerator", "==", accelerator ?? "")
-    .where("slot", "in", [...slots]);
+const competing = (
+  firestore: Firestore,
+  accelerator: string | null,
+  slots: number,
+): readonly Query[] =>
+  slotsOf(everything, slots).map((some) =>
+    firestore
+      .collection("submissions")
+      .where("accelerator", "==", accelerator ?? "")
+      .where("slot", "in", some),
+  );
 
 /** The Admission port. */
 export const firestoreAdmission = (config: GcpConfig): Admission => {
+  const slots = config.slots ?? slotsDefault;
   const client = lazily(() => firestoreClient(config));
   const using = <Result>(
     what: string,
@@ -76,18 +83,22 @@ export const firestoreAdmission = (config: GcpConfig): Admission => {
     enqueue: (waiting) =>
       using(`queue run ${waiting.run}`, async (firestore) => {
         try {
-          await submission(firestore, waiting.run).create(waitingDocument(waiting));
+          await submission(firestore, waiting.run).create(waitingDocument(waiting, slots));
         } catch (error) {
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
         }
       }),
     waiting: ({ accelerator, limit }) =>
       using("find waiting submissions", async (firestore) => {
-        const { docs } = await competing(firestore, accelerator)
-          .orderBy("enqueuedAtMs")
-          .limit(limit)
-          .get();
-        return docs.map((document) => waitingFields.parse(document.data()));
+        const found = await Promise.all(
+          competing(firestore, accelerator, slots).map((query) =>
+            query.orderBy("enqueuedAtMs").limit(limit).get(),
+          ),
+        );
+        return found
+          .flatMap(({ docs }) => docs.map((document) => waitingFields.parse(document.data())))
+          .toSorted((a, b) => a.enqueuedAtMs - b.enqueuedAtMs)
+          .slice(0, limit);
       }),
     remove: (run) =>
       using(`take run ${run} out of the queue`, async (firestore) => {
@@ -103,11 +114,12 @@ export const firestoreAdmission = (config: GcpConfig): Admission => {
         const document = await submission(firestore, run).get();
         if (!document.exists) return null;
         const { accelerator, enqueuedAtMs } = waitingFields.parse(document.data());
-        const before = await competing(firestore, accelerator)
-          .where("enqueuedAtMs", "<", enqueuedAtMs)
-          .count()
-          .get();
-        return before.data().count + 1;
+        const before = await Promise.all(
+          competing(firestore, accelerator, slots).map((query) =>
+            query.where("enqueuedAtMs", "<", enqueuedAtMs).count().get(),
+          ),
+        );
+        return before.reduce((place, counted) => place + counted.data().count, 1);
       }),
     ledger: () =>
       using("read the admission ledger", async (firestore) =>

@@ -20,9 +20,9 @@ import {
   parseRun,
   parseTimer,
   recordDocument,
-  slots,
   timerDocument,
 } from "./state-documents.js";
+import { everything, slotsDefault, slotsOf } from "./slots.js";
 import { within } from "./within.js";
 
 const attemptsMax = 8;
@@ -52,6 +52,7 @@ const decideOnce = (
   key: string,
   model: ModelName,
   decide: (state: ModelState | undefined) => Commit | null,
+  slots: number,
 ): Promise<Commit | null> => {
   const at = refs(firestore);
   return firestore.runTransaction(
@@ -59,15 +60,15 @@ const decideOnce = (
       const document = await transaction.get(at.model(model));
       const commit = decide(document.exists ? parseModel(document.data()) : undefined);
       if (commit === null) return null;
-      transaction.create(at.entry(key), journalDocument(commit.entry));
+      transaction.create(at.entry(key), journalDocument(commit.entry, slots));
       if (commit.state === null) transaction.delete(at.model(model));
       else if (commit.state !== undefined) {
-        transaction.set(at.model(model), modelDocument(commit.state));
+        transaction.set(at.model(model), modelDocument(commit.state, slots));
       }
       for (const timer of commit.timers) {
         const ref = at.timer(timer.model, timer.kind);
         if (timer.dueAtMs === null) transaction.delete(ref);
-        else transaction.set(ref, timerDocument(timer));
+        else transaction.set(ref, timerDocument(timer, slots));
       }
       for (const run of commit.runs) transaction.set(at.run(run.run), recordDocument(run));
       for (const rollout of commit.rollouts) {
@@ -90,8 +91,6 @@ const modelQueries = (firestore: Firestore, query: ModelQuery): readonly Query[]
       return [models.where("deployedModelIds", "array-contains", query.id)];
     case "endpoint":
       return [models.where("endpoints", "array-contains", query.endpoint)];
-    case "open-work":
-      return [models.where("openSlot", ">=", 0)];
     case "all":
       return [models];
   }
@@ -112,8 +111,16 @@ const uniqueByModel = (states: readonly ModelState[]): ModelState[] => [
   ...new Map(states.map((state) => [state.model, state])).values(),
 ];
 
+/** The first of several sorted lists' items, sorted. */
+const firstOf = <Item>(
+  items: readonly Item[],
+  rank: (item: Item) => number | string,
+  limit: number,
+) => items.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(0, limit);
+
 /** The State port. */
 export const firestoreState = (config: GcpConfig): State => {
+  const slots = config.slots ?? slotsDefault;
   const client = lazily(() => firestoreClient(config));
   const turn = inTurn();
 
@@ -158,7 +165,7 @@ export const firestoreState = (config: GcpConfig): State => {
           const commit = await within(
             decisionMsMax,
             what,
-            client().then((firestore) => decideOnce(firestore, key, model, decide)),
+            client().then((firestore) => decideOnce(firestore, key, model, decide, slots)),
           );
           return commit === null ? { outcome: "nothing" } : { outcome: "committed", commit };
         } catch (error) {
@@ -172,7 +179,7 @@ export const firestoreState = (config: GcpConfig): State => {
     record: (entry) =>
       using(`journal event ${entry.key}`, async (firestore) => {
         try {
-          await refs(firestore).entry(entry.key).create(journalDocument(entry));
+          await refs(firestore).entry(entry.key).create(journalDocument(entry, slots));
         } catch (error) {
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
         }
@@ -188,35 +195,51 @@ export const firestoreState = (config: GcpConfig): State => {
         }
       }),
     entry: (key) => read(`read event ${key}`, (at) => at.entry(key), parseEntry),
-    pendingEntries: (beforeMs, limit) =>
-      find(
-        "find events with pending effects",
-        (firestore) => [
-          firestore
-            .collection("journal")
-            .where("pendingSlot", "in", [...slots])
-            .where("receivedAtMs", "<", beforeMs)
-            .orderBy("receivedAtMs")
-            .limit(limit),
-        ],
-        parseEntry,
+    pendingEntries: async ({ partition, beforeMs, limit }) =>
+      firstOf(
+        await find(
+          "find events with pending effects",
+          (firestore) =>
+            slotsOf(partition, slots).map((those) =>
+              firestore
+                .collection("journal")
+                .where("pendingSlot", "in", those)
+                .where("receivedAtMs", "<", beforeMs)
+                .orderBy("receivedAtMs")
+                .limit(limit),
+            ),
+          parseEntry,
+        ),
+        ({ receivedAtMs }) => receivedAtMs,
+        limit,
       ),
-    timeline: ({ model, correlationId, afterMs, limit }) =>
-      find(
-        "read the timeline",
-        (firestore) => {
-          const journal = firestore.collection("journal");
-          const ofChain =
-            correlationId === undefined
-              ? undefined
-              : journal.where("correlationId", "==", correlationId);
-          const ofModel =
-            model === undefined ? undefined : (ofChain ?? journal).where("model", "==", model);
-          const those = ofModel ?? ofChain ?? journal.where("slot", "in", [...slots]);
-          const since = afterMs === undefined ? those : those.where("receivedAtMs", ">", afterMs);
-          return [since.orderBy("receivedAtMs", "desc").limit(limit)];
-        },
-        parseEntry,
+    timeline: async ({ model, correlationId, afterMs, limit }) =>
+      firstOf(
+        await find(
+          "read the timeline",
+          (firestore) => {
+            const journal = firestore.collection("journal");
+            const ofChain =
+              correlationId === undefined
+                ? undefined
+                : journal.where("correlationId", "==", correlationId);
+            const ofModel =
+              model === undefined ? undefined : (ofChain ?? journal).where("model", "==", model);
+            const those = ofModel ?? ofChain;
+            const all =
+              those === undefined
+                ? slotsOf(everything, slots).map((some) => journal.where("slot", "in", some))
+                : [those];
+            return all.map((query) =>
+              (afterMs === undefined ? query : query.where("receivedAtMs", ">", afterMs))
+                .orderBy("receivedAtMs", "desc")
+                .limit(limit),
+            );
+          },
+          parseEntry,
+        ),
+        ({ receivedAtMs }) => -receivedAtMs,
+        limit,
       ),
     model: (model) => read(`read model ${model}`, (at) => at.model(model), parseModel),
     models: async (query) =>
@@ -227,18 +250,43 @@ export const firestoreState = (config: GcpConfig): State => {
           parseModel,
         ),
       ),
-    dueTimers: (nowMs, limit) =>
-      find(
-        "find due timers",
-        (firestore) => [
-          firestore
-            .collection("due")
-            .where("slot", "in", [...slots])
-            .where("dueAtMs", "<=", nowMs)
-            .orderBy("dueAtMs")
-            .limit(limit),
-        ],
-        parseTimer,
+    modelPage: async ({ openIn, after, limit }) =>
+      firstOf(
+        await find(
+          "list models",
+          (firestore) => {
+            const models = firestore.collection("models");
+            const those =
+              openIn === undefined
+                ? [models]
+                : slotsOf(openIn, slots).map((open) => models.where("openSlot", "in", open));
+            return those.map((query) => {
+              const named = query.orderBy("__name__").limit(limit);
+              return after === null ? named : named.startAfter(models.doc(after));
+            });
+          },
+          parseModel,
+        ),
+        ({ model }) => model,
+        limit,
+      ),
+    dueTimers: async ({ partition, nowMs, limit }) =>
+      firstOf(
+        await find(
+          "find due timers",
+          (firestore) =>
+            slotsOf(partition, slots).map((those) =>
+              firestore
+                .collection("due")
+                .where("slot", "in", those)
+                .where("dueAtMs", "<=", nowMs)
+                .orderBy("dueAtMs")
+                .limit(limit),
+            ),
+          parseTimer,
+        ),
+        ({ dueAtMs }) => dueAtMs,
+        limit,
       ),
     run: (run) => read(`read run ${run}`, (at) => at.run(run), parseRun),
     runs: (query) => find("list runs", endedRecords("runs", query), parseRun),

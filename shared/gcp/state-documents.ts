@@ -8,24 +8,17 @@
  * (correlationId, model, receivedAtMs); due (slot, dueAtMs); runs and rollouts (model, endedAtMs). No index of their own
  * is needed for journal's entry, receivedAtMs and expireAt, for due's dueAtMs, and for the texts of the others.
  */
-import { createHash } from "node:crypto";
 import { z } from "zod";
 import { modelName, rolloutId, runId } from "../../events/ids.js";
 import { RejectedError } from "../domain/errors.js";
 import type { ModelState, RolloutRecord, RunRecord } from "../domain/state.js";
 import type { AlertCount, DeadLetter, JournalEntry, Timer } from "../ports/state.js";
-
-/** Slots spread what is indexed by time, so that no range of an index takes all the writes. */
-export const slots = [0, 1, 2, 3, 4, 5, 6, 7] as const;
+import { slotOf } from "./slots.js";
 
 /** Firestore refuses documents above 1 MiB; the rest is room for the index fields. */
 const bytesMax = 900_000;
 const journalDaysMax = 30;
 const dayMs = 86_400_000;
-
-/** The slot of a key: always the same one. */
-export const slotOf = (key: string): number =>
-  (createHash("sha256").update(key).digest()[0] ?? 0) % slots.length;
 
 const textOf = (what: string, value: unknown): string => {
   const text = JSON.stringify(value);
@@ -44,7 +37,7 @@ const hasOpenWork = ({ run, rollout, trigger, waiting }: ModelState): boolean =>
   run !== null || rollout !== null || trigger !== null || waiting !== null;
 
 /** The document of a model's state. */
-export const modelDocument = (state: ModelState) => {
+export const modelDocument = (state: ModelState, slots: number) => {
   const { dataset, promotion } = state.manifest;
   return {
     state: textOf(`The state of model ${state.model}`, state),
@@ -54,28 +47,28 @@ export const modelDocument = (state: ModelState) => {
       ...Object.values(state.rollout?.deployed ?? {}),
     ]),
     endpoints: distinct(promotion.environments.map(({ endpoint }) => endpoint)),
-    ...(hasOpenWork(state) ? { openSlot: slotOf(state.model) } : {}),
+    ...(hasOpenWork(state) ? { openSlot: slotOf(state.model, slots) } : {}),
   };
 };
 
 /** The document of a journal entry. */
-export const journalDocument = (entry: JournalEntry) => ({
+export const journalDocument = (entry: JournalEntry, slots: number) => ({
   entry: textOf(`The journal entry ${entry.key} (${entry.event.type})`, entry),
   model: entry.model,
   function: entry.function,
   correlationId: entry.event.correlationid ?? entry.event.id,
-  slot: slotOf(entry.key),
+  slot: slotOf(entry.key, slots),
   receivedAtMs: entry.receivedAtMs,
   expireAt: new Date(entry.receivedAtMs + journalDaysMax * dayMs),
-  ...(entry.isPending ? { pendingSlot: slotOf(entry.key) } : {}),
+  ...(entry.isPending ? { pendingSlot: slotOf(entry.key, slots) } : {}),
 });
 
 /** The document of a timer. */
-export const timerDocument = ({ model, kind, dueAtMs }: Timer) => ({
+export const timerDocument = ({ model, kind, dueAtMs }: Timer, slots: number) => ({
   model,
   kind,
   dueAtMs,
-  slot: slotOf(`${model}--${kind}`),
+  slot: slotOf(`${model}--${kind}`, slots),
 });
 
 /** The document of an ended run or rollout. */

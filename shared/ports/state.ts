@@ -66,13 +66,18 @@ export interface AlertCount {
   readonly reasons: readonly string[];
 }
 
+/** A share of the open work: an equal, contiguous range of its slots. One worker scans one partition. */
+export interface Partition {
+  /** From 0 on. */
+  readonly index: number;
+  readonly count: number;
+}
+
 /** How to find the models that an event concerns. */
 export type ModelQuery =
   | { readonly by: "dataset"; readonly keys: readonly string[] }
   | { readonly by: "deployed-model"; readonly id: DeployedModelId }
   | { readonly by: "endpoint"; readonly endpoint: string }
-  /** Models with a live run, a rollout or a cleaning to do. */
-  | { readonly by: "open-work" }
   | { readonly by: "all" };
 
 /** A message that no function could read, or that failed too often. */
@@ -111,8 +116,12 @@ export interface State {
   /** Marks every decision of an entry as done: one write. */
   readonly markDone: (key: string) => Promise<void>;
   readonly entry: (key: string) => Promise<JournalEntry | null>;
-  /** Entries with effects still to perform, received before a time, oldest first. */
-  readonly pendingEntries: (beforeMs: number, limit: number) => Promise<readonly JournalEntry[]>;
+  /** A partition's entries with effects still to perform, received before a time, oldest first. */
+  readonly pendingEntries: (query: {
+    readonly partition: Partition;
+    readonly beforeMs: number;
+    readonly limit: number;
+  }) => Promise<readonly JournalEntry[]>;
   /** The newest entries first, optionally of one model, or of one chain of events, or after a time. */
   readonly timeline: (query: {
     readonly model?: ModelName;
@@ -122,7 +131,19 @@ export interface State {
   }) => Promise<readonly JournalEntry[]>;
   readonly model: (model: ModelName) => Promise<ModelState | null>;
   readonly models: (query: ModelQuery) => Promise<readonly ModelState[]>;
-  readonly dueTimers: (nowMs: number, limit: number) => Promise<readonly Timer[]>;
+  /** The next models by name: all of them, or those of a partition that have something open. */
+  readonly modelPage: (query: {
+    /** Absent for every model; else those with a live run, a rollout, a cleaning to do or a trigger that waits. */
+    readonly openIn?: Partition;
+    readonly after: ModelName | null;
+    readonly limit: number;
+  }) => Promise<readonly ModelState[]>;
+  /** A partition's timers that are due, the one due longest first. */
+  readonly dueTimers: (query: {
+    readonly partition: Partition;
+    readonly nowMs: number;
+    readonly limit: number;
+  }) => Promise<readonly Timer[]>;
   readonly run: (run: RunId) => Promise<RunRecord | null>;
   /** Ended runs, newest first. */
   readonly runs: (query: {

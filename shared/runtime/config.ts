@@ -58,6 +58,10 @@ const schema = z.object({
     })
     .pipe(z.record(z.string().min(1), z.int().min(1)))
     .describe('{"NVIDIA_TESLA_T4":4}'),
+  /** Slots that open work is spread over; raise it at any time, lower it only while nothing is open. */
+  CONTINUO_SLOTS: z.coerce.number().int().min(1).max(64).default(8).describe("8"),
+  /** Workers that share a tick; more of them for more than some thousand open runs and rollouts. */
+  CONTINUO_TICK_PARTITIONS: z.coerce.number().int().min(1).max(64).default(1).describe("1"),
   CONTINUO_CONSOLE_URL: z.url().optional().describe("http://127.0.0.1:8800"),
 });
 
@@ -78,6 +82,8 @@ export interface Config {
   readonly localCloud?: string;
   readonly apiToken?: string;
   readonly consoleUrl?: string;
+  readonly slots: number;
+  readonly tickPartitions: number;
   readonly submissionsPerMinuteMax: number;
   readonly acceleratorJobsMax: Readonly<Record<string, number>>;
 }
@@ -102,6 +108,8 @@ export const readConfig = (env: Readonly<Record<string, string | undefined>>): C
     pushAudience: values.CONTINUO_PUSH_AUDIENCE.replace(/\/$/, ""),
     pushIdentity: values.CONTINUO_PUSH_IDENTITY,
     jwksUrl: values.CONTINUO_JWKS_URL,
+    slots: values.CONTINUO_SLOTS,
+    tickPartitions: Math.min(values.CONTINUO_TICK_PARTITIONS, values.CONTINUO_SLOTS),
     submissionsPerMinuteMax: values.CONTINUO_SUBMISSIONS_PER_MINUTE,
     acceleratorJobsMax: values.CONTINUO_ACCELERATOR_JOBS,
     ...(values.CONTINUO_LOCAL_CLOUD === undefined

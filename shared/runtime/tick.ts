@@ -1,8 +1,9 @@
 /** The minute tick and the hourly reconcile: timers, unfinished effects, and a look at everything open. */
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
+import type { ModelState } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
-import type { JournalEntry, Timer } from "../ports/state.js";
+import type { JournalEntry, Partition, Timer } from "../ports/state.js";
 import { admitWaiting } from "./admission.js";
 import { forEach } from "./for-each.js";
 import { finish, handleEvent } from "./handle.js";
@@ -10,6 +11,10 @@ import { defaultLimits, takeOne, type AdmissionLimits } from "./quota.js";
 
 const timersMax = 500;
 const pendingMax = 200;
+const modelsPerPage = 200;
+/** Pages of timers and of pending effects that one tick takes. */
+const pagesMax = 10;
+const wholeFleet: Partition = { index: 0, count: 1 };
 /** Effects younger than this are probably being performed by the function that committed them. */
 const pendingAgeMs = 15_000;
 
@@ -55,40 +60,86 @@ const mayFinish = async (
   !entry.decisions.some(({ decision }) => decision.do === "submit-pipeline-job") ||
   takeOne(ports, limits);
 
-/** Finishes what crashes left, fires due timers, visits every model with open work, and submits what waits. */
+/** What a tick works within. */
+export interface TickSettings extends AdmissionLimits {
+  readonly partition?: Partition;
+}
+
+/** Takes pages of work until one is not full; what fails is met again, so that their number has a limit. */
+const inPages = async <Item>(
+  next: () => Promise<readonly Item[]>,
+  size: number,
+  work: (items: readonly Item[]) => Promise<void>,
+): Promise<void> => {
+  for (let page = 0; page < pagesMax; page += 1) {
+    const items = await next();
+    await work(items);
+    if (items.length < size) return;
+  }
+};
+
+/** Does something for each model, a page at a time. */
+const forEachModel = async (
+  ports: Ports,
+  openIn: Partition | null,
+  what: string,
+  task: (model: ModelName) => Promise<unknown>,
+): Promise<void> => {
+  for (let after: ModelName | null = null; ;) {
+    const page: readonly ModelState[] = await ports.state.modelPage({
+      ...(openIn === null ? {} : { openIn }),
+      after,
+      limit: modelsPerPage,
+    });
+    await forEach(page, what, ({ model }) => task(model));
+    if (page.length < modelsPerPage) return;
+    after = page.at(-1)?.model ?? null;
+  }
+};
+
+/**
+ * Finishes what crashes left, fires due timers and visits every model with open work, of one partition. The first
+ * partition also submits what waits in the queue: one worker is enough for what a minute's quota allows.
+ */
 export const tick = async (
   visit: string,
   ports: Ports,
-  limits: AdmissionLimits = defaultLimits,
+  settings: TickSettings = defaultLimits,
 ): Promise<void> => {
   const nowMs = ports.clock();
-  const [pending, timers, open] = await Promise.all([
-    ports.state.pendingEntries(nowMs - pendingAgeMs, pendingMax),
-    ports.state.dueTimers(nowMs, timersMax),
-    ports.state.models({ by: "open-work" }),
-  ]);
+  const { partition = wholeFleet } = settings;
   const options = { function: "tick", ports };
-  await forEach(byModel(pending), "finish", async (entries) => {
-    for (const entry of entries) {
-      // A later effect of the model must not overtake one that has to wait.
-      if (!(await mayFinish(entry, ports, limits))) return;
-      await finish(entry, options);
-    }
-  });
-  await forEach(timers, "timer", (timer) =>
-    handleEvent(timerEvent(timer), { ...options, models: [timer.model] }),
+  const { state } = ports;
+  await inPages(
+    () => state.pendingEntries({ partition, beforeMs: nowMs - pendingAgeMs, limit: pendingMax }),
+    pendingMax,
+    (pending) =>
+      forEach(byModel(pending), "finish", async (entries) => {
+        for (const entry of entries) {
+          // A later effect of the model must not overtake one that has to wait.
+          if (!(await mayFinish(entry, ports, settings))) return;
+          await finish(entry, options);
+        }
+      }),
   );
-  await forEach(open, "visit", ({ model }) =>
+  await inPages(
+    () => state.dueTimers({ partition, nowMs, limit: timersMax }),
+    timersMax,
+    (timers) =>
+      forEach(timers, "timer", (timer) =>
+        handleEvent(timerEvent(timer), { ...options, models: [timer.model] }),
+      ),
+  );
+  await forEachModel(ports, partition, "visit", (model) =>
     handleEvent(visitEvent(model, "tick", visit, nowMs), { ...options, models: [model] }),
   );
-  await admitWaiting(options, limits);
+  if (partition.index === 0) await admitWaiting(options, settings);
 };
 
 /** Compares what the cloud says with what is believed, for every model. */
 export const reconcile = async (visit: string, ports: Ports): Promise<void> => {
   const nowMs = ports.clock();
-  const models = await ports.state.models({ by: "all" });
-  await forEach(models, "reconcile", ({ model }) =>
+  await forEachModel(ports, null, "reconcile", (model) =>
     handleEvent(visitEvent(model, "reconcile", visit, nowMs), {
       function: "reconcile",
       ports,

@@ -11,13 +11,14 @@ export const config = (): Config => (readOnce ??= environment());
 
 /** The ports of this process. */
 export const ports = (): Ports => {
-  const { projectId, region, bucket, identity, pipelineIdentity, localCloud } = config();
+  const { projectId, region, bucket, identity, pipelineIdentity, slots, localCloud } = config();
   return (wiredOnce ??= gcpPorts({
     projectId,
     region,
     bucket,
     identity,
     pipelineIdentity,
+    slots,
     ...(localCloud === undefined ? {} : { localCloud }),
   }));
 };

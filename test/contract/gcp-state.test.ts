@@ -1,13 +1,20 @@
 /** The State port on Firestore, against the local cloud. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { deployedModelId, modelName, modelVersionId, rolloutId, runId } from "../../events/ids.js";
+import {
+  deployedModelId,
+  modelName,
+  modelVersionId,
+  rolloutId,
+  runId,
+  type ModelName,
+} from "../../events/ids.js";
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Decision } from "../../shared/domain/decision.js";
 import { RejectedError } from "../../shared/domain/errors.js";
 import type { ModelState, RolloutRecord, RunRecord } from "../../shared/domain/state.js";
 import { firestoreState } from "../../shared/gcp/firestore-state.js";
 import { manifestSchema } from "../../shared/manifest/schema.js";
-import type { Commit, JournalEntry, State } from "../../shared/ports/state.js";
+import type { Commit, JournalEntry, Partition, State } from "../../shared/ports/state.js";
 import { withLocalCloud, type LocalCloud } from "./local-cloud.js";
 
 let cloud: LocalCloud;
@@ -118,6 +125,7 @@ const put = async (next: ModelState): Promise<void> => {
   );
 };
 
+const partition = { index: 0, count: 1 };
 const champion = deployedModelId.parse("1234567890");
 
 const run: NonNullable<ModelState["run"]> = {
@@ -230,7 +238,7 @@ describe("the journal", () => {
       );
     }
     const found = async (): Promise<readonly string[]> =>
-      (await state.pendingEntries(101, 10)).map(({ key }) => key);
+      (await state.pendingEntries({ partition, beforeMs: 101, limit: 10 })).map(({ key }) => key);
     expect(await found()).toEqual(["pending-c", "pending-a", "pending-b"]);
     await state.markDone("pending-a");
     expect(await found()).toEqual(["pending-c", "pending-b"]);
@@ -292,10 +300,40 @@ describe("finding models", () => {
     expect(await foundBy({ by: "dataset", keys: [] })).toEqual([]);
     expect(await foundBy({ by: "deployed-model", id: champion })).toEqual(["busy"]);
     expect(await foundBy({ by: "endpoint", endpoint: "quiet-endpoint" })).toEqual(["quiet"]);
-    expect(await foundBy({ by: "open-work" })).toEqual(["busy"]);
+    const open = async (): Promise<readonly string[]> =>
+      (await state.modelPage({ openIn: partition, after: null, limit: 10 })).map(
+        ({ model }) => model,
+      );
+    expect(await open()).toEqual(["busy"]);
     expect(await foundBy({ by: "all" })).toEqual(expect.arrayContaining(["busy", "quiet"]));
     await put(stateOf("busy", { sequence: 1 }));
-    expect(await foundBy({ by: "open-work" })).toEqual([]);
+    expect(await open()).toEqual([]);
+  });
+
+  it("lists models page by page, each once, and what is open by partition", async () => {
+    const names = Array.from(
+      { length: 25 },
+      (_, index) => `page-${String(index).padStart(2, "0")}`,
+    );
+    await Promise.all(names.map((name) => put(stateOf(name, { run }))));
+    const pages = async (limit: number, openIn?: Partition): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for (let after: ModelName | null = null; ;) {
+        const page: readonly ModelState[] = await state.modelPage({
+          ...(openIn === undefined ? {} : { openIn }),
+          after,
+          limit,
+        });
+        found.push(...page.map(({ model }) => model).filter((name) => name.startsWith("page-")));
+        after = page.at(-1)?.model ?? null;
+        if (page.length < limit) return found;
+      }
+    };
+    expect(await pages(7)).toEqual(names);
+    expect(await pages(7, partition)).toEqual(names);
+    const shares = await Promise.all([0, 1, 2].map((index) => pages(5, { index, count: 3 })));
+    expect(shares.flat().toSorted()).toEqual(names);
+    expect(shares.every((share) => share.length > 0)).toBe(true);
   });
 });
 
@@ -311,7 +349,7 @@ describe("timers, runs, rollouts and dead letters", () => {
       commitOf("timed-1", undefined, { entry: entryOf("timed-1", "timed"), timers }),
     );
     const due = async (at: number): Promise<readonly string[]> =>
-      (await state.dueTimers(at, 10)).map(({ kind }) => kind);
+      (await state.dueTimers({ partition, nowMs: at, limit: 10 })).map(({ kind }) => kind);
     expect(await due(99)).toEqual([]);
     expect(await due(200)).toEqual(["run-deadline", "trigger"]);
     await state.transact("timed-2", model, () =>

@@ -214,6 +214,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       timeline: wrap("timeline", store, state.timeline),
       model: wrap("model", store, state.model),
       models: wrap("models", store, state.models),
+      modelPage: wrap("modelPage", store, state.modelPage),
       dueTimers: wrap("dueTimers", store, state.dueTimers),
       run: wrap("run", store, state.run),
       runs: wrap("runs", store, state.runs),

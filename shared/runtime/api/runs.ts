@@ -1,5 +1,5 @@
 /** Training runs and rollouts: what is live, from the models' states; what ended, from its records. */
-import { modelOfRun } from "../../domain/ids.js";
+import { modelOfRollout, modelOfRun } from "../../domain/ids.js";
 import type { ModelState } from "../../domain/state.js";
 import type { ModelName } from "../../../events/ids.js";
 import type { ApiContext, Handler } from "./context.js";
@@ -42,8 +42,8 @@ export const recentRollouts = async (
     statesOf(context, query.model),
     context.ports.state.rollouts(query),
   ]);
-  const live = states.flatMap(({ model, rollout, manifest }) =>
-    rollout === null ? [] : [rolloutView({ ...rollout, model }, manifest.rollout.steps)],
+  const live = states.flatMap((state) =>
+    state.rollout === null ? [] : [liveRolloutView(state, state.rollout)],
   );
   return [...live, ...ended.map((record) => rolloutView(record, null))].slice(0, query.limit);
 };
@@ -69,11 +69,9 @@ export const findRollout = async (context: ApiContext, id: string): Promise<Roll
   const rollout = readRollout(id);
   const record = await context.ports.state.rollout(rollout);
   if (record !== null) return rolloutView(record, null);
-  const states = await context.ports.state.models({ by: "open-work" });
-  const state = states.find((candidate) => candidate.rollout?.rollout === rollout);
-  return state === undefined || state.rollout === null
-    ? null
-    : rolloutView({ ...state.rollout, model: state.model }, state.manifest.rollout.steps);
+  const model = modelOfRollout(rollout);
+  const state = model === null ? null : await context.ports.state.model(model);
+  return state?.rollout?.rollout !== rollout ? null : liveRolloutView(state, state.rollout);
 };
 
 const queryOf = (request: Parameters<Handler>[1], fallback: number) => {
