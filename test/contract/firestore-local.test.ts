@@ -244,6 +244,31 @@ describe("REST", () => {
   });
 });
 
+describe("REST addresses", () => {
+  test.each([
+    ["POST", "/rooms?documentId=a", 200, "documents/rooms/a"],
+    ["POST", "/rooms/a/seats?documentId=b", 200, "documents/rooms/a/seats/b"],
+    ["GET", "/rooms/a/seats/b", 200, "documents/rooms/a/seats/b"],
+    ["GET", "/rooms/a", 200, "documents/rooms/a"],
+  ])("%s %s is about one document", async (method, path, status, name) => {
+    const cloud = await start();
+    const root = "projects/demo-project/databases/(default)/";
+    for (const known of ["/rooms/a", "/rooms/a/seats/b"]) {
+      if (method === "GET") await request(cloud.address, "PATCH", known, {});
+    }
+    const reply = await request(cloud.address, method, path, method === "POST" ? {} : undefined);
+    expect(reply.status).toBe(status);
+    expect(reply.body["name"]).toBe(`${root}${name}`);
+  });
+
+  test.each(["/rooms", "/rooms/a/seats"])("GET %s lists a collection", async (path) => {
+    const cloud = await start();
+    await request(cloud.address, "PATCH", `${path}/x`, {});
+    const reply = await request(cloud.address, "GET", path);
+    expect(reply.body["documents"]).toHaveLength(1);
+  });
+});
+
 describe("databases", () => {
   test("do not see each other", async () => {
     const cloud = await start();

@@ -24,11 +24,25 @@ export interface Router<Target> {
 
 const escape = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
+/**
+ * `**` stands for any number of segments, none included. Below Firestore's `documents` what it completes is a document,
+ * whose path alternates collections and ids: that alone tells GET of a document from GET of a collection.
+ */
 const segmentsPattern = (template: string): string =>
   template
+    .replace("documents/*/**", "documents/<document>")
+    .replace("documents/**", "documents<pairs>")
     .split("/")
-    .map((segment) => (segment === "*" ? "[^/]+" : segment === "**" ? ".*" : escape(segment)))
-    .join("/");
+    .map((segment) => {
+      if (segment === "*") return "[^/]+";
+      if (segment === "**") return "<rest>";
+      if (segment === "<document>") return "[^/]+/[^/]+(?:/[^/]+/[^/]+)*";
+      if (segment === "documents<pairs>") return "documents(?:/[^/]+/[^/]+)*";
+      return escape(segment);
+    })
+    .join("/")
+    .replace("/<rest>", "(?:/.*)?")
+    .replace("<rest>", ".*");
 
 const customVerbOf = (template: string): string =>
   /:([A-Za-z]+)$/.exec(template.slice(template.lastIndexOf("}") + 1))?.[1] ?? "";
