@@ -127,6 +127,31 @@ describe("the edge", () => {
     expect(world.published).toHaveLength(0);
   });
 
+  it("takes a token again until it expires, and for nobody else", async () => {
+    const end = secondsAgo(-60);
+    const token = await bearer({ exp: end });
+    expect((await push(token)).status).toBe(204);
+    expect((await push(token)).status).toBe(204);
+    const elsewhere = { name: "on-alert-fired", handler: async () => undefined };
+    const config = readConfig({
+      ...testEnvironment,
+      CONTINUO_PUSH_AUDIENCE: "https://functions.example.com",
+      CONTINUO_JWKS_URL: keys.url,
+    });
+    const { response, status } = responseOf();
+    await answerPush(elsewhere, requestOf(token, pushOf(arrival)), response, () => ({
+      config,
+      ports: memoryWorld().ports,
+    }));
+    expect(status()).toBe(401);
+    vi.useFakeTimers({ toFake: ["Date"], now: (end + 1) * 1000 });
+    try {
+      expect((await push(token)).status).toBe(401);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("never logs a token", async () => {
     const written = vi.spyOn(process.stdout, "write").mockReturnValue(true);
     try {
