@@ -11,6 +11,8 @@ export const manifestApplied = eventSchema(
     version: z.int().positive(),
     digest: text(128),
     by: text(256),
+    /** Where its endpoints are: `projects/<project>/locations/<region>`. */
+    location: text(256).optional(),
     /** The validated manifest (shared/manifest owns its schema). */
     manifest: z.record(z.string(), z.unknown()),
   }),

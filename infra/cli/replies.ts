@@ -57,6 +57,7 @@ export const rolloutReply = z.looseObject({
   weight: z.number().nullable(),
   steps: z.array(z.number()).nullable(),
   waitsFor: z.string().nullable(),
+  byHand: z.string().nullable(),
   lastVerdict: verdictReply.nullable(),
   history: z.array(z.looseObject({ at: z.string(), weight: z.number(), verdict: verdictReply })),
 });

@@ -137,6 +137,7 @@ const adoptManifest = (
       manifest: parsed.data,
       version: event.data.version,
       digest: event.data.digest,
+      ...(event.data.location === undefined ? {} : { location: event.data.location }),
       reason: `version ${event.data.version} applied by ${event.data.by}`,
     },
     ...(state === undefined ? [] : reconsiderTrigger({ ...state, manifest: parsed.data }, nowMs)),

@@ -36,6 +36,7 @@ export type Decision = Because &
         readonly manifest: Manifest;
         readonly version: number;
         readonly digest: string;
+        readonly location?: string;
       }
     | { readonly do: "forget-model" }
     | { readonly do: "record-dataset"; readonly dataset: DatasetVersion }

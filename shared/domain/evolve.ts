@@ -14,6 +14,7 @@ const newState = (decision: Decision & { readonly do: "adopt-manifest" }): Model
   manifest: decision.manifest,
   manifestVersion: decision.version,
   manifestDigest: decision.digest,
+  ...(decision.location === undefined ? {} : { location: decision.location }),
   isPaused: false,
   parkedReason: null,
   datasets: [],
@@ -68,6 +69,7 @@ export const evolve = (
           manifest: decision.manifest,
           manifestVersion: decision.version,
           manifestDigest: decision.digest,
+          ...(decision.location === undefined ? {} : { location: decision.location }),
         };
   }
   if (state === null) return null;

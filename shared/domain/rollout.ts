@@ -73,9 +73,14 @@ const deployedIn = (rollout: RolloutState, environment: string): DeployedModelId
 export const handCommand = (state: ModelState, rollout: RolloutState): string => {
   const production = environmentAt(state, environmentsOf(state).length - 1);
   const champion = state.champion?.deployed[production.name];
+  const where = /^projects\/(?<project>[^/]+)\/locations\/(?<region>[^/]+)$/.exec(
+    state.location ?? "",
+  )?.groups;
+  const place =
+    where === undefined ? "" : ` --project=${where["project"]} --region=${where["region"]}`;
   return champion === undefined
-    ? `gcloud ai endpoints undeploy-model ${production.endpoint} --deployed-model-id=${deployedIn(rollout, production.name)}`
-    : `gcloud ai endpoints update ${production.endpoint} --traffic-split=${champion}=100`;
+    ? `gcloud ai endpoints undeploy-model ${production.endpoint} --deployed-model-id=${deployedIn(rollout, production.name)}${place}`
+    : `gcloud ai endpoints update ${production.endpoint} --traffic-split=${champion}=100${place}`;
 };
 
 /** What every phase of a rollout has. */

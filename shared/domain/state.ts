@@ -318,6 +318,8 @@ export interface ModelState {
   readonly manifest: Manifest;
   readonly manifestVersion: number;
   readonly manifestDigest: string;
+  /** Where its endpoints are: `projects/<project>/locations/<region>`. */
+  readonly location?: string;
   readonly isPaused: boolean;
   /** Why no run may start until a person resumes the model; null when it may. */
   readonly parkedReason: string | null;

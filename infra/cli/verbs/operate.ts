@@ -1,4 +1,4 @@
-/** `continuo pause`, `resume`, `abort` and `rollback`: an operator's commands on one model. */
+/** `continuo pause`, `resume`, `skip`, `promote`, `abort` and `rollback`: an operator's commands on one model. */
 import type { Command } from "commander";
 import type { z } from "zod";
 import { call } from "../client.js";
@@ -20,6 +20,8 @@ export const outcomeText = ({ decisions }: z.infer<typeof outcomeReply>): string
 const verbs = [
   ["pause", "pause", "stop the model's traffic changes and new runs until it is resumed"],
   ["resume", "resume", "let a paused or parked model go on"],
+  ["skip", "skip", "let the rollout pass its present step or smoke test without a verdict"],
+  ["promote", "promote-now", "make the challenger champion at once, without a verdict"],
   ["abort", "abort", "end the rollout in progress and send all traffic to the champion"],
   ["rollback", "roll-back", "return to the version before: of the rollout, or of the champion"],
 ] as const;

@@ -15,6 +15,8 @@ export interface ApiContext {
   readonly ports: Ports;
   /** Whether this runs against a local cloud, where a tick need not take a minute. */
   readonly isLocal: boolean;
+  /** Where the endpoints are: `projects/<project>/locations/<region>`. */
+  readonly location: string;
   /** Who asks, for the journal. */
   readonly by: string;
   /** Takes an event all the way: journal, decide, commit, perform. */

@@ -52,7 +52,7 @@ export const postManifest: Handler = async (context, request) => {
     ...envelope(context, id),
     type: "manifest.applied",
     subject: model,
-    data: { model, version, digest, by: context.by, manifest },
+    data: { model, version, digest, by: context.by, location: context.location, manifest },
   });
   const handled = await context.handle(event, [model]);
   return created({ model, version, digest, isApplied: true, ...plan, ...outcome(id, handled) });

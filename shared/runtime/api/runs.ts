@@ -6,7 +6,7 @@ import type { ApiContext, Handler } from "./context.js";
 import { ok } from "./context.js";
 import { notFound } from "./errors.js";
 import { queryLimit, queryModel, readRollout, readRun } from "./read.js";
-import { rolloutView, runView } from "./views.js";
+import { liveRolloutView, rolloutView, runView } from "./views.js";
 import type { RolloutView, RunView } from "./views.js";
 
 const statesOf = async (

@@ -62,6 +62,7 @@ export const contextFor = (
 ): ApiContext => ({
   ports,
   isLocal: config.localCloud !== undefined,
+  location: `projects/${config.projectId}/locations/${config.region}`,
   by: principalOf(request),
   handle: async (event, models) => {
     const handled = await handleEvent(event, {

@@ -1,5 +1,6 @@
 /** State as people and programs see it: flat, with instants as RFC 3339. */
 import type { Decision } from "../../domain/decision.js";
+import { handCommand } from "../../domain/rollout.js";
 import type {
   ModelState,
   RolloutRecord,
@@ -74,6 +75,20 @@ export const runView = (
   trigger: run.kind,
   reason: run.reason,
   triggerCount: run.triggerCount,
+  triggers:
+    run.triggers === undefined
+      ? null
+      : {
+          firstAt: instant(run.triggers.firstAtMs),
+          lastAt: instant(run.triggers.lastAtMs),
+          reasons: run.triggers.reasons,
+        },
+  waitsFor:
+    "asks" in run
+      ? `approval of its data until ${instant(run.expiresAtMs)}: ${run.asks.join("; ")}`
+      : "retryAtMs" in run
+        ? `its retry at ${instant(run.retryAtMs)}`
+        : null,
   alerts: alertsView(alertCounts),
   reasons: "reasons" in run ? run.reasons : [],
   requestedAt: instant(run.requestedAtMs),
@@ -93,6 +108,7 @@ export const runView = (
 export const rolloutView = (
   rollout: (RolloutState & { readonly model: string }) | RolloutRecord,
   steps: readonly number[] | null,
+  byHand: string | null = null,
 ) => ({
   rollout: rollout.rollout,
   model: rollout.model,
@@ -111,6 +127,8 @@ export const rolloutView = (
   steps,
   step: "step" in rollout ? rollout.step : null,
   weight: "weight" in rollout ? rollout.weight : null,
+  /** The command that ends it should nothing of Continuo answer; null once it has ended. */
+  byHand,
   waitsFor:
     "parkedReason" in rollout
       ? rollout.parkedReason
@@ -118,7 +136,11 @@ export const rolloutView = (
         ? `${rollout.pausedBy} to resume it`
         : "approvedBy" in rollout
           ? `approval until ${instant(rollout.expiresAtMs)} (given by ${rollout.approvedBy.join(", ") || "nobody yet"})`
-          : null,
+          : "awaitedReplicas" in rollout && rollout.awaitedReplicas !== undefined
+            ? `${rollout.awaitedReplicas.count} replicas of the challenger to serve`
+            : "phase" in rollout && rollout.freeze !== undefined
+              ? `the end of freeze window ${rollout.freeze.window} at ${instant(rollout.freeze.untilMs)}`
+              : null,
   lastVerdict:
     "lastVerdict" in rollout ? rollout.lastVerdict : (rollout.history.at(-1)?.verdict ?? null),
   segments: "segments" in rollout ? rollout.segments : [],
@@ -129,6 +151,14 @@ export const rolloutView = (
   })),
   correlationId: rollout.correlationId,
 });
+
+/** A model's rollout in progress. */
+export const liveRolloutView = (state: ModelState, rollout: RolloutState) =>
+  rolloutView(
+    { ...rollout, model: state.model },
+    state.manifest.rollout.steps,
+    rollout.phase === "cleaning" ? null : handCommand(state, rollout),
+  );
 
 const weightsOf = ({ champion, rollout }: ModelState): Readonly<Record<string, number>> => {
   const weight = rollout !== null && "weight" in rollout ? rollout.weight : 0;
@@ -158,10 +188,7 @@ export const modelView = (state: ModelState) => ({
           deployed: state.champion.deployed,
         },
   run: state.run === null ? null : runView({ ...state.run, model: state.model }),
-  rollout:
-    state.rollout === null
-      ? null
-      : rolloutView({ ...state.rollout, model: state.model }, state.manifest.rollout.steps),
+  rollout: state.rollout === null ? null : liveRolloutView(state, state.rollout),
   /** Percent of production traffic by role, as last decided. */
   weights: weightsOf(state),
   trigger:

@@ -111,7 +111,9 @@ const rolloutAnswer = (rollout: RolloutView): string => {
     case null:
       return `the rollout of ${version} is ${rollout.phase}${
         rollout.weight === null ? "" : ` at ${rollout.weight} %`
-      }${rollout.waitsFor === null ? "" : ` and waits for ${rollout.waitsFor}`}`;
+      }${rollout.waitsFor === null ? "" : ` and waits for ${rollout.waitsFor}`}${
+        rollout.byHand === null ? "" : `; by hand it ends with: ${rollout.byHand}`
+      }`;
   }
 };
 

@@ -24,8 +24,12 @@ const command = (model: string, label: string, name: string, confirmation: strin
     ${label}
   </button>`;
 
-const approval = (model: string, rollout: string, decision: "approve" | "refuse"): Html =>
-  html`<button${decision === "approve" ? html` class="main"` : null} data-key="${decision}-${rollout}" data-path="/approvals" data-body="${JSON.stringify({ model, rollout, decision })}">${decision === "approve" ? "Approve" : "Refuse"}</button>`;
+const approval = (
+  model: string,
+  about: { readonly rollout: string } | { readonly run: string },
+  decision: "approve" | "refuse",
+): Html =>
+  html`<button${decision === "approve" ? html` class="main"` : null} data-key="${decision}-${Object.values(about).join("")}" data-path="/approvals" data-body="${JSON.stringify({ model, ...about, decision })}">${decision === "approve" ? "Approve" : "Refuse"}</button>`;
 
 /** The buttons that make sense in the model's state. */
 export const buttons = (view: ModelView): Html => {
@@ -35,13 +39,20 @@ export const buttons = (view: ModelView): Html => {
     view.parkedReason !== null ||
     rollout?.phase === "paused" ||
     rollout?.phase === "parked";
+  const asking =
+    rollout?.phase === "awaiting-approval"
+      ? { rollout: rollout.rollout }
+      : view.run?.phase === "awaiting-approval"
+        ? { run: view.run.run }
+        : null;
   const mayEnd = rollout !== null && rollout.phase !== "cleaning";
   return html`<div class="row" role="group" aria-label="Commands for ${model}">
     ${isStopped ? command(model, "Resume", "resume", null) : command(model, "Pause", "pause", null)}
+    ${(rollout?.phase === "progressing" || rollout?.phase === "smoke-testing" || rollout?.phase === "parked") && command(model, "Skip step", "skip", `Let version ${rollout.versionId} pass this step without a verdict?`)}
     ${mayEnd && command(model, "Abort rollout", "abort", `End the rollout of version ${rollout.versionId} and send all traffic to the champion?`)}
     ${view.champion !== null && command(model, "Roll back", "roll-back", `Return ${model} to the version before?`)}
     ${view.run !== null && command(model, "Cancel run", "cancel-run", `Cancel run ${view.run.run}?`)}
-    ${rollout?.phase === "awaiting-approval" && html`${approval(model, rollout.rollout, "approve")}${approval(model, rollout.rollout, "refuse")}`}
+    ${asking !== null && html`${approval(model, asking, "approve")}${approval(model, asking, "refuse")}`}
   </div>`;
 };
 
@@ -75,7 +86,7 @@ export const modelCard = (frame: PageFrame, view: ModelView): Html => {
     ${rollout !== null && stepList(rollout)}
     ${rollout !== null && rollout.waitsFor !== null && html`<p class="busy">Waits for ${rollout.waitsFor}</p>`}
     ${rollout !== null && rollout.lastVerdict !== null && html`<p class="muted">${rollout.lastVerdict.result}: ${rollout.lastVerdict.reasons[0] ?? ""}</p>`}
-    ${run !== null && html`<p>Run <a class="mono" href="${base}runs/${run.run}">${run.run}</a> ${run.phase}</p>`}
+    ${run !== null && html`<p>Run <a class="mono" href="${base}runs/${run.run}">${run.run}</a> ${run.phase}${run.waitsFor !== null && ` · waits for ${run.waitsFor}`}</p>`}
     ${view.trigger !== null && html`<p class="muted">${view.trigger.count} ${view.trigger.kind} trigger${view.trigger.count === 1 ? "" : "s"} due at ${time(view.trigger.dueAt)}</p>`}
     ${view.parkedReason !== null && html`<p class="bad">Parked: ${view.parkedReason}</p>`}
     ${buttons(view)}
