@@ -27,6 +27,8 @@ const columnProfile = z.object({
   missing: count,
   missingShare: z.number(),
   distinct: count,
+  /** Values beyond every number, which are kept out of everything but the distribution. */
+  infinite: count.optional(),
   min: z.number().optional(),
   max: z.number().optional(),
   mean: z.number().optional(),
@@ -38,12 +40,34 @@ const columnProfile = z.object({
   distribution,
 });
 
+/** Part of the rows: a split (training, holdout) or one value of a slice column. */
+const group = z.object({
+  by: z.string(),
+  value: z.string(),
+  rows: count,
+  columns: z.record(z.string(), z.object({ missing: count, mean: z.number().optional() })),
+});
+
+/** One rule of a dataset's schema, as the manifest writes it. */
+const inferredRule = z.object({
+  type: z.enum(["number", "integer", "string", "boolean", "timestamp"]),
+  min: z.number().optional(),
+  max: z.number().optional(),
+  domain: z.array(z.string()).optional(),
+  missingShareMax: z.number().optional(),
+});
+
 /** profile.json: statistics of one dataset version. */
 export const profile = z.object({
   formatVersion: z.literal(1),
   dataset: z.string(),
   rows: count,
   columns: z.record(z.string(), columnProfile),
+  /** Present when distinct counts (1.6 % standard error) and quantiles (t-digest) are estimates. */
+  isApproximate: z.boolean().optional(),
+  groups: z.array(group).optional(),
+  /** Rules that this version keeps: a proposal for `dataset.schema.columns` of the manifest. */
+  inferredSchema: z.record(z.string(), inferredRule).optional(),
 });
 
 /** One thing wrong with a dataset version: a sentence with numbers, and what it asks for. */
@@ -58,7 +82,10 @@ const anomaly = z.object({
     "domain",
     "missing-values",
     "label",
+    "infinite-values",
     "drift",
+    "skew",
+    "no-schema",
   ]),
   severity: z.enum(["stop", "ask", "note"]),
   message: z.string(),
@@ -248,6 +275,8 @@ export const modelMetadata = z.object({
 export type Distribution = Readonly<z.infer<typeof distribution>>;
 export type ColumnProfile = Readonly<z.infer<typeof columnProfile>>;
 export type Profile = Readonly<z.infer<typeof profile>>;
+export type ColumnGroup = Readonly<z.infer<typeof group>>;
+export type InferredRule = Readonly<z.infer<typeof inferredRule>>;
 export type Anomaly = Readonly<z.infer<typeof anomaly>>;
 export type Anomalies = Readonly<z.infer<typeof anomalies>>;
 export type Metrics = Readonly<z.infer<typeof metrics>>;

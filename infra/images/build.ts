@@ -1,8 +1,9 @@
 /** Bundles every image's entrypoint into one file that runs with plain Node. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build, type Plugin } from "esbuild";
 
 /** The images, each a folder here with main.ts and Dockerfile. */
 const imageNames = [
@@ -24,9 +25,26 @@ const banner = {
   js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
 };
 
+/**
+ * DuckDB is a native module, which no bundle can hold: it is loaded when the profiler runs, here from this checkout
+ * wherever the bundle lies, in a container from the packages beside it.
+ */
+const nativeModule = (isPortable: boolean): Plugin => ({
+  name: "native-module",
+  setup: (bundling) => {
+    bundling.onResolve({ filter: /^@duckdb\/node-api$/ }, () => ({
+      path: isPortable
+        ? "@duckdb/node-api"
+        : pathToFileURL(createRequire(import.meta.url).resolve("@duckdb/node-api")).href,
+      external: true,
+    }));
+  },
+});
+
 /** Bundles all images into `<directory>/<name>.mjs`, each complete in itself, and answers with name -> absolute path. */
 export async function buildImages(
   directory: string = join(here, "../../.build/images"),
+  options: { readonly isPortable?: boolean } = {},
 ): Promise<Readonly<Record<ImageName, string>>> {
   const names = imageNames.filter((name) => existsSync(join(here, name, "main.ts")));
   await build({
@@ -38,6 +56,7 @@ export async function buildImages(
     target: "node20",
     format: "esm",
     banner,
+    plugins: [nativeModule(options.isPortable ?? false)],
     logLevel: "error",
   });
   const path = (name: ImageName): string => join(directory, `${name}.mjs`);

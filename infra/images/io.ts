@@ -63,6 +63,12 @@ function localPath(address: string): string | undefined {
   return existsSync(config.mount) ? join(config.mount, parsed.bucket, parsed.object) : undefined;
 }
 
+/** The file's path when its address is one on this machine's disk. */
+export const localFile = (address: string): string | undefined => {
+  const isForeign = parseAddress(address) === undefined && /^[a-z][a-z0-9+.-]*:\/\//i.test(address);
+  return isForeign ? undefined : localPath(address);
+};
+
 /** The bytes at a path or gs:// address; an error names the address and what went wrong. */
 export async function readBytes(address: string): Promise<Uint8Array<ArrayBuffer>> {
   const path = localPath(address);

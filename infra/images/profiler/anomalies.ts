@@ -1,9 +1,16 @@
 /** What is wrong with a dataset version: sentences with numbers, and the data gate's verdict. */
-import type { Anomalies, Anomaly, ColumnProfile, Profile } from "../../../events/artifacts.js";
+import type {
+  Anomalies,
+  Anomaly,
+  ColumnProfile,
+  Distribution,
+  Profile,
+} from "../../../events/artifacts.js";
 import { columnDrift } from "../../../shared/statistics/drift.js";
 import type { ColumnRule, Configuration } from "../configuration.js";
-import { asText, type Column, type Table } from "../table/table.js";
-import { distributionLike } from "./profile.js";
+import type { Source } from "./duckdb.js";
+import { askFacts, type Facts, type Reference } from "./facts.js";
+import type { Profiled } from "./profile.js";
 
 const percent = (share: number): string => `${(100 * share).toFixed(share < 0.01 ? 2 : 1)} %`;
 const brief = (value: number): string => String(Number(value.toPrecision(4)));
@@ -12,7 +19,7 @@ const brief = (value: number): string => String(Number(value.toPrecision(4)));
 const quoted = (value: string): string => JSON.stringify(value.slice(0, 40));
 
 /** Whether a column's type satisfies the type that the schema asks for. */
-function hasType(found: Column["type"], wanted: ColumnRule["type"]): boolean {
+function hasType(found: ColumnProfile["type"], wanted: ColumnRule["type"]): boolean {
   return found === wanted || (found === "integer" && wanted === "number");
 }
 
@@ -28,29 +35,32 @@ function rulesOf(configuration: Configuration): ReadonlyMap<string, Partial<Colu
   return new Map<string, Partial<ColumnRule>>([...implied, ...Object.entries(schema.columns)]);
 }
 
+const namesOf = ({ profile }: Profiled): readonly string[] => Object.keys(profile.columns);
+
 function missingColumns(
-  table: Table,
+  profiled: Profiled,
   rules: ReadonlyMap<string, Partial<ColumnRule>>,
 ): readonly Anomaly[] {
+  const names = namesOf(profiled);
   return [...rules]
-    .filter(([name, rule]) => rule.required !== false && !table.columns.has(name))
+    .filter(([name, rule]) => rule.required !== false && !names.includes(name))
     .map(([column]) => ({
       column,
       kind: "missing-column",
       severity: "stop",
-      message: `column ${column} is missing; the file has ${[...table.columns.keys()].slice(0, 20).join(", ")}`,
+      message: `column ${column} is missing; the file has ${names.slice(0, 20).join(", ")}`,
       numbers: {},
     }));
 }
 
 function unexpectedColumns(
-  table: Table,
+  profiled: Profiled,
   rules: ReadonlyMap<string, Partial<ColumnRule>>,
   { schema }: Configuration,
 ): readonly Anomaly[] {
   const severity = schema.unexpectedColumns;
   if (severity === "allow") return [];
-  return [...table.columns.keys()]
+  return namesOf(profiled)
     .filter((name) => !rules.has(name))
     .map((column) => ({
       column,
@@ -61,9 +71,17 @@ function unexpectedColumns(
     }));
 }
 
-function wrongType(name: string, column: Column, rule: Partial<ColumnRule>): readonly Anomaly[] {
+function wrongType(
+  name: string,
+  profiled: Profiled,
+  rule: Partial<ColumnRule>,
+): readonly Anomaly[] {
+  const column = profiled.profile.columns[name];
+  // A column without any value has no type: that its values are missing is told apart.
+  if (column === undefined || column.missing === profiled.profile.rows) return [];
   if (rule.type === undefined || hasType(column.type, rule.type)) return [];
-  const example = asText(column).dictionary.find((text) => Number.isNaN(Number(text)));
+  const { counts = [] } = profiled.values.get(name) ?? {};
+  const example = counts.find(({ value }) => Number.isNaN(Number(value)))?.value;
   const shown = example === undefined ? "" : `, for example ${quoted(example)}`;
   return [
     {
@@ -76,51 +94,67 @@ function wrongType(name: string, column: Column, rule: Partial<ColumnRule>): rea
   ];
 }
 
-function wrongRange(name: string, column: Column, rule: Partial<ColumnRule>): readonly Anomaly[] {
-  if (column.type === "string" || (rule.min === undefined && rule.max === undefined)) return [];
-  const { min = -Infinity, max = Infinity } = rule;
-  let outside = 0;
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of column.values) {
-    if (value < min || value > max) outside += 1;
-    if (value < low) low = value;
-    if (value > high) high = value;
-  }
+function wrongRange(
+  name: string,
+  column: ColumnProfile,
+  rule: Partial<ColumnRule>,
+  { outsideRange }: Facts,
+): readonly Anomaly[] {
+  const outside = outsideRange.get(name) ?? 0;
   if (outside === 0) return [];
-  const share = outside / column.values.length;
+  const { min = -Infinity, max = Infinity } = rule;
+  const present = presentOf(column);
+  const share = outside / present;
+  const [low, high] = [column.min ?? 0, column.max ?? 0];
   return [
     {
       column: name,
       kind: "range",
       severity: "stop",
-      message: `column ${name} must lie in [${min}, ${max}]: ${outside} of ${column.values.length} values (${percent(share)}) do not, they span ${brief(low)} to ${brief(high)}`,
+      message: `column ${name} must lie in [${min}, ${max}]: ${outside} of ${present} values (${percent(share)}) do not, they span ${brief(low)} to ${brief(high)}`,
       numbers: { outside, share, low, high },
     },
   ];
 }
 
-function wrongDomain(name: string, column: Column, rule: Partial<ColumnRule>): readonly Anomaly[] {
-  if (rule.domain === undefined) return [];
-  const allowed = new Set(rule.domain);
-  const { codes, dictionary } = asText(column);
-  const isForeign = dictionary.map((text) => !allowed.has(text));
-  const outside = codes.reduce((sum, code) => sum + (isForeign[code] === true ? 1 : 0), 0);
+/** Number of values of a column that are there. */
+const presentOf = ({ distribution }: ColumnProfile): number =>
+  distribution.type === "numeric"
+    ? distribution.counts.reduce((sum, count) => sum + count, 0)
+    : Object.values(distribution.counts).reduce((sum, count) => sum + count, distribution.other);
+
+function wrongDomain(
+  name: string,
+  column: ColumnProfile,
+  { outsideDomain }: Facts,
+): readonly Anomaly[] {
+  const { outside = 0, examples = [] } = outsideDomain.get(name) ?? {};
   if (outside === 0) return [];
-  const shown = dictionary
-    .filter((_, code) => isForeign[code])
-    .slice(0, 5)
-    .map(quoted)
-    .join(", ");
-  const share = outside / codes.length;
+  const share = outside / presentOf(column);
   return [
     {
       column: name,
       kind: "domain",
       severity: "stop",
-      message: `column ${name} holds ${outside} values (${percent(share)}) outside its domain: ${shown}`,
+      message: `column ${name}: ${outside} values (${percent(share)}) lie outside its domain: ${examples.map(quoted).join(", ")}; allowed 0 %`,
       numbers: { outside, share },
     },
   ];
+}
+
+/** A number beyond every number breaks means and models: it is told, whatever the schema says. */
+function infiniteValues(name: string, { infinite = 0 }: ColumnProfile): readonly Anomaly[] {
+  return infinite === 0
+    ? []
+    : [
+        {
+          column: name,
+          kind: "infinite-values",
+          severity: "stop",
+          message: `column ${name} holds ${infinite} infinite values; write them as missing or as numbers`,
+          numbers: { infinite },
+        },
+      ];
 }
 
 function tooManyMissing(
@@ -142,46 +176,60 @@ function tooManyMissing(
   ];
 }
 
+/** Why nothing can be learned from the label's values; undefined when something can. */
+function labelProblem(
+  profiled: Profiled,
+  { label, positiveClass }: Configuration,
+): string | undefined {
+  const { rows, columns } = profiled.profile;
+  const { counts = [], isComplete = false } = profiled.values.get(label) ?? {};
+  const missing = columns[label]?.missing ?? 0;
+  if (positiveClass !== undefined) {
+    const positives = counts.find(({ value }) => value === positiveClass)?.count ?? 0;
+    if (positives === 0) return `never holds ${quoted(positiveClass)}`;
+    if (positives === rows) return `holds ${quoted(positiveClass)} alone`;
+  }
+  if (missing > 0) return `is missing in ${missing} of ${rows} rows`;
+  const isMany = positiveClass !== undefined && (counts.length > 2 || !isComplete);
+  if (isMany) return `holds ${columns[label]?.distinct ?? 0} classes instead of two`;
+  return columns[label]?.distinct === 1 ? "holds one value alone" : undefined;
+}
+
 /** A label that cannot be learned from stops the run before any training. */
-function unusableLabel(table: Table, { label, positiveClass }: Configuration): readonly Anomaly[] {
-  const column = table.columns.get(label);
-  if (column === undefined || positiveClass === undefined || table.rows === 0) return [];
-  const { codes, dictionary } = asText(column);
-  const positive = dictionary.indexOf(positiveClass);
-  const positives = codes.reduce((sum, code) => sum + (code === positive ? 1 : 0), 0);
-  const missing = codes.reduce((sum, code) => sum + (code < 0 ? 1 : 0), 0);
-  const problem =
-    positive < 0 || positives === 0
-      ? `never holds ${quoted(positiveClass)}`
-      : positives === table.rows
-        ? `holds ${quoted(positiveClass)} alone`
-        : missing > 0
-          ? `is missing in ${missing} of ${table.rows} rows`
-          : dictionary.length > 2
-            ? `holds ${dictionary.length} classes instead of two`
-            : undefined;
+function unusableLabel(profiled: Profiled, configuration: Configuration): readonly Anomaly[] {
+  const { label } = configuration;
+  const column = profiled.profile.columns[label];
+  if (column === undefined) return [];
+  const problem = labelProblem(profiled, configuration);
   if (problem === undefined) return [];
-  const seen = dictionary.slice(0, 5).map(quoted).join(", ");
+  const { counts = [] } = profiled.values.get(label) ?? {};
+  const seen = counts
+    .slice(0, 5)
+    .map(({ value }) => quoted(value))
+    .join(", ");
   return [
     {
       column: label,
       kind: "label",
       severity: "stop",
       message: `the label ${label} ${problem}; values seen: ${seen || "none"}`,
-      numbers: { positives, missing, rows: table.rows },
+      numbers: { missing: column.missing, rows: profiled.profile.rows },
     },
   ];
 }
 
-function drifted(
+const since = {
+  drift: "has moved since the previous version",
+  skew: "differs from the champion's training data",
+} as const;
+
+function moved(
   name: string,
-  column: Column,
-  before: ColumnProfile,
+  kind: keyof typeof since,
+  sides: { readonly before: Distribution; readonly now: Distribution },
   { drift }: Configuration,
 ): readonly Anomaly[] {
-  const current = distributionLike(before.distribution, column);
-  if (current === undefined) return [];
-  const found = columnDrift(before.distribution, current);
+  const found = columnDrift(sides.before, sides.now);
   const isNumeric = found.statistic === "jensen-shannon-divergence";
   const threshold = isNumeric ? drift.jsdMax : drift.linfMax;
   if (!(found.value > threshold) || !(found.value > found.nullQuantile)) return [];
@@ -189,9 +237,9 @@ function drifted(
   return [
     {
       column: name,
-      kind: "drift",
-      severity: "ask",
-      message: `column ${name} has moved since the previous version: ${found.statistic} ${brief(found.value)}${unit}, above the threshold ${threshold} and above ${brief(found.nullQuantile)}, which 99 % of unchanged samples of this size stay below (PSI ${brief(found.stability)})`,
+      kind,
+      severity: kind === "drift" ? "ask" : "note",
+      message: `column ${name} ${since[kind]}: ${found.statistic} ${brief(found.value)}${unit}, above the threshold ${threshold} and above ${brief(found.nullQuantile)}, which 99 % of unchanged samples of this size stay below (PSI ${brief(found.stability)})`,
       numbers: {
         value: found.value,
         threshold,
@@ -204,47 +252,79 @@ function drifted(
 
 /** Everything wrong with one column that is there. */
 function columnAnomalies(
-  table: Table,
-  profile: Profile,
+  profiled: Profiled,
+  facts: Facts,
   name: string,
   rule: Partial<ColumnRule>,
 ): readonly Anomaly[] {
-  const column = table.columns.get(name);
-  const statistics = profile.columns[name];
-  if (column === undefined || statistics === undefined) return [];
-  const types = wrongType(name, column, rule);
-  const missing = tooManyMissing(name, statistics, table.rows, rule);
-  if (types.length > 0) return [...types, ...missing];
-  return [...wrongRange(name, column, rule), ...wrongDomain(name, column, rule), ...missing];
+  const column = profiled.profile.columns[name];
+  if (column === undefined) return [];
+  const types = wrongType(name, profiled, rule);
+  const others = [
+    ...infiniteValues(name, column),
+    ...tooManyMissing(name, column, profiled.profile.rows, rule),
+  ];
+  if (types.length > 0) return [...types, ...others];
+  return [...wrongRange(name, column, rule, facts), ...wrongDomain(name, column, facts), ...others];
 }
 
 /** Features that the configuration calls numeric must hold numbers, whatever the schema says. */
-function featureTypes(table: Table, { features, schema }: Configuration): readonly Anomaly[] {
+function featureTypes(profiled: Profiled, { features, schema }: Configuration): readonly Anomaly[] {
   return features
     .filter(({ name, type }) => type === "numeric" && schema.columns[name]?.type === undefined)
-    .flatMap(({ name }) => {
-      const column = table.columns.get(name);
-      return column?.type === "string" ? wrongType(name, column, { type: "number" }) : [];
-    });
+    .flatMap(({ name }) =>
+      profiled.profile.columns[name]?.type === "string"
+        ? wrongType(name, profiled, { type: "number" })
+        : [],
+    );
 }
 
-/** The data gate: anomalies of a dataset version against its schema and the previous version's profile. */
-export function findAnomalies(
-  table: Table,
-  profile: Profile,
+/** A table without a schema passes every rule: people should know that it was not looked at. */
+const noSchema = ({ schema }: Configuration): readonly Anomaly[] =>
+  Object.keys(schema.columns).length > 0
+    ? []
+    : [
+        {
+          kind: "no-schema",
+          severity: "note",
+          message:
+            "the manifest has no dataset.schema.columns: profile.json proposes one from this version (inferredSchema); review it and put it there",
+          numbers: {},
+        },
+      ];
+
+/** The distributions that this version is compared with. */
+export interface Baselines {
+  /** The previous version's profile. */
+  readonly previous?: Profile | undefined;
+  /** Distributions of the champion's training rows. */
+  readonly champion?: Readonly<Record<string, Distribution>> | undefined;
+}
+
+/** The data gate: anomalies against the schema, the previous version and the champion's training rows. */
+export async function findAnomalies(
+  source: Source,
+  profiled: Profiled,
   configuration: Configuration,
-  previous: Profile | undefined,
-): Anomalies {
+  { previous, champion = {} }: Baselines,
+): Promise<Anomalies> {
+  const { profile } = profiled;
   const rules = rulesOf(configuration);
   const inputs = new Set([...configuration.features.map(({ name }) => name), configuration.label]);
-  const drifts = Object.entries(previous?.columns ?? {}).flatMap(([name, before]) => {
-    const column = table.columns.get(name);
-    return column === undefined || !inputs.has(name)
-      ? []
-      : drifted(name, column, before, configuration);
-  });
+  const references: readonly Reference[] = [
+    ...Object.entries(previous?.columns ?? {}).map(([column, { distribution }]) => ({
+      kind: "drift" as const,
+      column,
+      distribution,
+    })),
+    ...Object.entries(champion).map(([column, distribution]) => ({
+      kind: "skew" as const,
+      column,
+      distribution,
+    })),
+  ].filter(({ column }) => inputs.has(column));
   const empty: readonly Anomaly[] =
-    table.rows > 0
+    profile.rows > 0
       ? []
       : [
           {
@@ -254,18 +334,28 @@ export function findAnomalies(
             numbers: { rows: 0 },
           },
         ];
+  const facts =
+    profile.rows === 0 ? undefined : await askFacts(source, profiled, rules, references);
   const found: readonly Anomaly[] = [
     ...empty,
-    ...missingColumns(table, rules),
-    ...unexpectedColumns(table, rules, configuration),
+    ...missingColumns(profiled, rules),
+    ...unexpectedColumns(profiled, rules, configuration),
     // Columns without values have no type and break every rule: the missing rows are the one reason.
-    ...(table.rows === 0
+    ...(facts === undefined
       ? []
       : [
-          ...[...rules].flatMap(([name, rule]) => columnAnomalies(table, profile, name, rule)),
-          ...featureTypes(table, configuration),
-          ...unusableLabel(table, configuration),
-          ...drifts,
+          ...[...rules].flatMap(([name, rule]) => columnAnomalies(profiled, facts, name, rule)),
+          ...featureTypes(profiled, configuration),
+          ...unusableLabel(profiled, configuration),
+          ...facts.compared.flatMap(({ reference, now }) =>
+            moved(
+              reference.column,
+              reference.kind,
+              { before: reference.distribution, now },
+              configuration,
+            ),
+          ),
+          ...noSchema(configuration),
         ]),
   ];
   const severities = new Set(found.map(({ severity }) => severity));

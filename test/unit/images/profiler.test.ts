@@ -1,14 +1,19 @@
-import { describe, expect, it } from "vitest";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
 import {
   anomalies as anomaliesSchema,
   profile as profileSchema,
 } from "../../../events/artifacts.js";
 import { configurationSchema } from "../../../infra/images/configuration.js";
 import { findAnomalies } from "../../../infra/images/profiler/anomalies.js";
-import { profileTable } from "../../../infra/images/profiler/profile.js";
-import { buildColumn } from "../../../infra/images/table/column-builder.js";
+import { withSource } from "../../../infra/images/profiler/duckdb.js";
+import { profileSource, type Profiled } from "../../../infra/images/profiler/profile.js";
 import { tableOfObjects } from "../../../infra/images/table/read-table.js";
-import type { Table } from "../../../infra/images/table/table.js";
+import { parquetBytes } from "../../../infra/images/table/write-parquet.js";
+import { distributionEdges, numericDistribution } from "../../../shared/statistics/drift.js";
+import { quantilesOfSorted } from "../../../shared/statistics/histogram.js";
 import { normalDraw, seededRandom } from "../../../shared/statistics/random.js";
 
 const configuration = configurationSchema.parse({
@@ -41,27 +46,56 @@ const goodRows = (count = 1000, seed = 1): readonly Row[] => {
   }));
 };
 
-const gate = (table: Table, previous?: Table) => {
-  const before = previous === undefined ? undefined : profileTable(previous, "before");
-  const found = findAnomalies(table, profileTable(table, "now"), configuration, before);
+const folder = mkdtempSync(join(tmpdir(), "profiler-test-"));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+let files = 0;
+const file = (name: string, content: string | Uint8Array): string => {
+  const path = join(folder, `${(files += 1)}-${name}`);
+  writeFileSync(path, content);
+  return path;
+};
+
+/** Rows as a Parquet file. */
+const stored = (rows: readonly Row[]): string =>
+  file("rows.parquet", parquetBytes(tableOfObjects(rows)));
+
+const profiled = (path: string): Promise<Profiled> =>
+  withSource(path, (source) =>
+    profileSource(source, path, {
+      sliceColumns: ["origin"],
+      isHeldOut: { timeColumn: "date", days: 1 },
+    }),
+  );
+
+const gate = async (rows: readonly Row[], previous?: readonly Row[], champion?: Baseline) => {
+  const before = previous === undefined ? undefined : (await profiled(stored(previous))).profile;
+  const found = await withSource(stored(rows), async (source) =>
+    findAnomalies(source, await profileSource(source, "now", { sliceColumns: [] }), configuration, {
+      previous: before,
+      champion,
+    }),
+  );
   expect(anomaliesSchema.parse(JSON.parse(JSON.stringify(found)))).toEqual(found);
   return found;
 };
+type Baseline = NonNullable<Parameters<typeof findAnomalies>[3]["champion"]>;
 
-const changed = (change: (row: Row, index: number) => Row): Table =>
-  tableOfObjects(goodRows().map(change));
+const changed = (change: (row: Row, index: number) => Row): readonly Row[] =>
+  goodRows().map(change);
 
 describe("the data gate", () => {
-  it("lets good data pass, with the previous version's profile or without", () => {
-    const table = tableOfObjects(goodRows());
-    expect(gate(table).verdict).toBe("go");
-    expect(gate(table, tableOfObjects(goodRows(800, 2))).verdict).toBe("go");
+  it("lets good data pass, with the previous version's profile or without", async () => {
+    const [alone, compared] = [await gate(goodRows()), await gate(goodRows(), goodRows(800, 2))];
+    expect([alone.verdict, compared.verdict]).toEqual(["go", "go"]);
   });
 
   it.each([
     [
       "a missing column",
-      tableOfObjects(goodRows().map(({ date, origin, outcome }) => ({ date, origin, outcome }))),
+      goodRows().map(({ date, origin, outcome }) => ({ date, origin, outcome })),
       "missing-column",
       /distance is missing/,
     ],
@@ -87,7 +121,7 @@ describe("the data gate", () => {
       "values outside the domain",
       changed((row, i) => (i < 3 ? { ...row, origin: "XXX" } : row)),
       "domain",
-      /3 values .*"XXX"/,
+      /origin: 3 values \(0\.30 %\) lie outside its domain: "XXX"; allowed 0 %/,
     ],
     [
       "too many missing values",
@@ -101,44 +135,83 @@ describe("the data gate", () => {
       "label",
       /never holds "late"/,
     ],
-    ["no rows", tableOfObjects([]), "no-rows", /no rows/],
-  ] as const)("stops %s with its numbers", (_name, table, kind, message) => {
-    const { verdict, anomalies } = gate(table);
+    [
+      "infinite numbers",
+      changed((row, i) => (i < 2 ? { ...row, distance: Infinity } : row)),
+      "infinite-values",
+      /distance holds 2 infinite values/,
+    ],
+    [
+      "a constant label",
+      changed((row) => ({ ...row, outcome: "late" })),
+      "label",
+      /holds "late" alone/,
+    ],
+  ] as const)("stops %s with its numbers", async (_name, rows, kind, message) => {
+    const { verdict, anomalies } = await gate(rows);
     expect(verdict).toBe("stop");
     expect(anomalies.find((anomaly) => anomaly.kind === kind)?.message).toMatch(message);
   });
 
-  it("tells of an empty table that it is empty, and nothing about its columns", () => {
-    const names = [...tableOfObjects(goodRows(1, 1)).columns.keys()];
-    const empty = { rows: 0, columns: new Map(names.map((name) => [name, buildColumn([])])) };
-    expect(gate(empty).anomalies.map(({ kind }) => kind)).toEqual(["no-rows"]);
+  it("tells of an empty table that it is empty, and nothing about its columns", async () => {
+    const path = file("empty.csv", "date,distance,origin,outcome\n");
+    const found = await withSource(path, async (source) =>
+      findAnomalies(
+        source,
+        await profileSource(source, path, { sliceColumns: [] }),
+        configuration,
+        {},
+      ),
+    );
+    expect(found.anomalies.map(({ kind }) => kind)).toEqual(["no-rows"]);
   });
 
-  it("asks when a column has moved, with threshold and null quantile", () => {
+  it("asks when a column has moved, with threshold and null quantile", async () => {
     const moved = changed((row) => ({ ...row, distance: Number(row["distance"]) + 300 }));
-    const { verdict, anomalies } = gate(moved, tableOfObjects(goodRows(1000, 2)));
+    const { verdict, anomalies } = await gate(moved, goodRows(1000, 2));
     expect(verdict).toBe("ask");
     expect(anomalies[0]?.message).toMatch(
       /jensen-shannon-divergence 0\.\d+ bits, above the threshold 0\.1/,
     );
   });
 
-  it("does not ask about a small sample that merely looks different", () => {
-    const few = tableOfObjects(goodRows(12, 4));
-    expect(gate(few, tableOfObjects(goodRows(12, 5))).verdict).not.toBe("stop");
-    expect(gate(few, tableOfObjects(goodRows(12, 5))).anomalies).toEqual([]);
+  it("notes what differs from the champion's training rows", async () => {
+    const distances = goodRows(1000, 2).map((row) => Number(row["distance"]) - 400);
+    const sorted = distances.toSorted((a, b) => a - b);
+    const champion = { distance: numericDistribution(distances, distributionEdges(sorted)) };
+    const baseline = {
+      distance: {
+        ...champion.distance,
+        edges: [...champion.distance.edges],
+        counts: [...champion.distance.counts],
+      },
+    };
+    const { verdict, anomalies } = await gate(goodRows(), undefined, baseline);
+    expect(verdict).toBe("go");
+    expect(anomalies[0]).toMatchObject({ kind: "skew", severity: "note", column: "distance" });
+  });
+
+  it("does not ask about a small sample that merely looks different", async () => {
+    const found = await gate(goodRows(12, 4), goodRows(12, 5));
+    expect(found.anomalies).toEqual([]);
   });
 });
 
 describe("profiles", () => {
-  it("hold what the columns hold", () => {
-    const table = tableOfObjects([
-      { n: 1, t: "a", b: true, d: "2001-01-01", m: null },
-      { n: 2, t: "b", b: false, d: "2001-01-02", m: null },
-      { n: 4, t: "b", b: true, d: "2001-01-03T12:00:00Z", m: null },
-      { n: null, t: null, b: true, d: "2001-01-04", m: null },
-    ]);
-    const profile = profileSchema.parse(JSON.parse(JSON.stringify(profileTable(table, "x"))));
+  it("hold what the columns hold", async () => {
+    const path = file(
+      "rows.jsonl",
+      [
+        { n: 1, t: "a", b: true, d: "2001-01-01", m: null },
+        { n: 2, t: "b", b: false, d: "2001-01-02", m: null },
+        { n: 4, t: "b", b: true, d: "2001-01-03T12:00:00Z", m: null },
+        { n: null, t: null, b: true, d: "2001-01-04", m: null },
+      ]
+        .map((row) => JSON.stringify(row))
+        .join("\n"),
+    );
+    const { profile: found } = await profiled(path);
+    const profile = profileSchema.parse(JSON.parse(JSON.stringify(found)));
     expect(profile.columns["n"]).toMatchObject({
       type: "integer",
       missing: 1,
@@ -156,7 +229,105 @@ describe("profiles", () => {
       ],
     });
     expect(profile.columns["b"]?.type).toBe("boolean");
-    expect(profile.columns["d"]?.type).toBe("timestamp");
+    expect(profile.columns["d"]).toMatchObject({ type: "timestamp", max: Date.UTC(2001, 0, 4) });
     expect(profile.columns["m"]?.missingShare).toBe(1);
+    expect(profile.inferredSchema?.["n"]).toEqual({
+      type: "integer",
+      min: 0,
+      missingShareMax: 0.5,
+    });
+  });
+
+  it("are the same as an independent count in this process, ties on edges included", async () => {
+    const random = seededRandom(5);
+    const values = Array.from({ length: 3000 }, (_, i) =>
+      i % 50 === 0 ? null : Math.round(4000 * normalDraw(random)) / 1000,
+    );
+    const { profile } = await profiled(stored(values.map((value) => ({ value }))));
+    const present = Float64Array.from(values.filter((value) => value !== null)).toSorted();
+    const edges = distributionEdges(present);
+    const found = profile.columns["value"];
+    expect(found).toMatchObject({ missing: 60, distinct: new Set(present).size });
+    expect(found?.quantiles?.["0.95"]).toBeCloseTo(quantilesOfSorted(present, [0.95])[0] ?? NaN, 9);
+    const distribution = found?.distribution;
+    if (distribution?.type !== "numeric") throw new Error("not numeric");
+    for (const [i, edge] of edges.entries()) expect(distribution.edges[i]).toBeCloseTo(edge, 9);
+    expect(distribution.counts).toEqual(numericDistribution(present, distribution.edges).counts);
+  });
+
+  it.each(["csv", "json", "parquet", "folder of Parquet"] as const)(
+    "are the same from %s",
+    async (kind) => {
+      const rows = Array.from({ length: 60 }, (_, i) => ({
+        n: i % 7,
+        t: i % 3 === 0 ? "a" : 'b,"c',
+      }));
+      const csv = rows.map(({ n, t }) => `${n},"${t.replaceAll('"', '""')}"`);
+      const path = {
+        csv: () => file("a.csv", `n,t\n${csv.join("\n")}\n`),
+        json: () => file("a.json", rows.map((row) => JSON.stringify(row)).join("\n")),
+        parquet: () => stored(rows),
+        "folder of Parquet": () => {
+          const parts = mkdtempSync(join(folder, "parts-"));
+          for (const [i, part] of [rows.slice(0, 20), rows.slice(20)].entries()) {
+            writeFileSync(join(parts, `${i}.parquet`), parquetBytes(tableOfObjects(part)));
+          }
+          return parts;
+        },
+      }[kind]();
+      const { profile } = await profiled(path);
+      expect(profile.rows).toBe(60);
+      expect(profile.columns["n"]).toMatchObject({ type: "integer", distinct: 7, min: 0, max: 6 });
+      expect(profile.columns["t"]?.top).toEqual([
+        { value: 'b,"c', count: 40 },
+        { value: "a", count: 20 },
+      ]);
+    },
+  );
+
+  it("tell the splits and slices apart", async () => {
+    const { profile } = await profiled(stored(goodRows(3000)));
+    const of = (by: string) => (profile.groups ?? []).filter((group) => group.by === by);
+    expect(
+      of("split")
+        .map(({ value }) => value)
+        .toSorted(),
+    ).toEqual(["holdout", "training"]);
+    for (const by of ["split", "origin"]) {
+      expect(of(by).reduce((sum, { rows }) => sum + rows, 0)).toBe(3000);
+    }
+    expect(of("origin")[0]?.columns["distance"]?.mean).toBeGreaterThan(900);
+  });
+
+  it("survive numbers of every size: what a mean cannot hold is kept out of it", async () => {
+    const values = [1e308, -1e308, 1, 2, 3, NaN, Infinity, null];
+    const { profile } = await profiled(stored(values.map((value) => ({ value }))));
+    expect(profile.columns["value"]).toMatchObject({
+      missing: 2,
+      infinite: 1,
+      min: -1e308,
+      max: 1e308,
+      mean: 2,
+    });
+  });
+
+  it("keep the thousand most frequent of 100,000 categories and count the others", async () => {
+    const lines = Array.from({ length: 100_000 }, (_, i) => `c${i}`);
+    const { profile } = await profiled(file("many.csv", `t\n${lines.join("\n")}\nc7\n`));
+    const { distinct, distribution, top } = profile.columns["t"] ?? {};
+    expect(distinct).toBe(100_000);
+    expect(top?.[0]).toEqual({ value: "c7", count: 2 });
+    expect(distribution).toMatchObject({ other: 99_000 });
+  });
+
+  it.each([
+    ["a Parquet file that was cut off", () => stored(goodRows(10)), /not a readable Parquet/],
+    ["nothing", () => file("empty.json", ""), /is empty/],
+    ["no such file", () => join(folder, "none.csv"), /cannot read/],
+  ] as const)("name the file: %s", async (name, make, message) => {
+    const path = make();
+    if (name.startsWith("a Parquet"))
+      writeFileSync(path, parquetBytes(tableOfObjects(goodRows(10))).slice(0, 200));
+    await expect(profiled(path)).rejects.toThrow(message);
   });
 });
