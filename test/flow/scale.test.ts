@@ -152,7 +152,7 @@ describe("at scale", { timeout: 120_000 }, () => {
       const from = Math.floor((size * second) / 60);
       const until = Math.floor((size * (second + 1)) / 60);
       await Promise.all(
-        Array.from({ length: until - from }, (_, offset) =>
+        Array.from({ length: until - from }, async (_, offset) =>
           instances[(from + offset) % instances.length]?.(
             anomaly(from + offset, champion, startMs),
             world.ports,
@@ -209,7 +209,7 @@ describe("at scale", { timeout: 120_000 }, () => {
     const gates = Array.from({ length: 100 }, () => submissionGate(() => defaultLimits));
     const startMs = world.nowMs;
     await Promise.all(
-      names.map((model, index) =>
+      names.map(async (model, index) =>
         gates[index % gates.length]?.handle(
           request(world, `burst-${model}`, {
             model,
