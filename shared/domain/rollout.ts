@@ -844,7 +844,9 @@ const endRollout = (
       reason: "traffic is never taken away without somebody to serve it",
     })),
   ];
-  return state.waiting === null || freezeAt(state.manifest, "rollouts", nowMs) !== null
+  const isHeld =
+    state.manifest.mode === "observe-only" || freezeAt(state.manifest, "rollouts", nowMs) !== null;
+  return state.waiting === null || isHeld
     ? decisions
     : [
         ...decisions,

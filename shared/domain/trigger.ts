@@ -220,6 +220,7 @@ const waitsFor = (state: ModelState, dueAtMs: number): string => {
 const obstacleTo = (state: ModelState): string | null => {
   if (state.isPaused) return "the model is paused";
   if (state.parkedReason !== null) return `the model is parked (${state.parkedReason})`;
+  if (state.manifest.mode === "observe-only") return "the manifest says observe-only";
   if (state.run !== null) return `run ${state.run.run} is live`;
   return null;
 };

@@ -296,6 +296,10 @@ describe("a rollout", () => {
       const decisions = look(withRollout(cleaning, { waiting }), gone);
       expect(those(decisions, "end-rollout")).toMatchObject([{ record: { rollout } }]);
       expect(those(decisions, "start-rollout")).toMatchObject([{ to: { versionId: "3" } }]);
+      const watching = { waiting, manifest: manifestOf({ mode: "observe-only" }) };
+      const observed = look(withRollout(cleaning, watching), gone);
+      expect(those(observed, "end-rollout")).toHaveLength(1);
+      expect(those(observed, "start-rollout")).toEqual([]);
       const deleted = { endpoints: { [qa]: null, [production]: null } };
       expect(those(look(withRollout(cleaning), deleted), "end-rollout")).toHaveLength(1);
     });

@@ -201,6 +201,18 @@ describe("the trigger policy", () => {
     expect(decisions[0]?.reason).toMatch(/^observe-only: would have/);
   });
 
+  it("observe-only turned on while a trigger waits: it goes on waiting, and starts once the mode is left", () => {
+    const waits = quiet({ trigger, manifest: manifestOf({ mode: "observe-only" }) });
+    for (const event of [fired, eventOf("model.visited", { model: churn, by: "tick" })]) {
+      const decisions = decide(waits, { event, facts: {} }, nowMs);
+      expect(those(decisions, "request-training-run")).toEqual([]);
+      expect(after(waits, decisions, nowMs)?.trigger).toEqual(trigger);
+    }
+    const visit = eventOf("model.visited", { model: churn, by: "tick" });
+    const left = decide({ ...waits, manifest }, { event: visit, facts: {} }, nowMs);
+    expect(those(left, "request-training-run")).toHaveLength(1);
+  });
+
   it("observe-only rolls out no version that a person marked", () => {
     const watching = manifestOf({ mode: "observe-only" });
     const state = stateOf({ manifest: watching, champion, datasets: [dataset] });
