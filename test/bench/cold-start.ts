@@ -1,9 +1,10 @@
 /** Process start to the first answer of each built function, beside a bare function's; its memory, and its calls per event. */
+import { execFile } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { parseArgs } from "node:util";
+import { parseArgs, promisify } from "node:util";
 import { parse } from "yaml";
 import { z } from "zod";
 import { functions } from "../../functions/manifest.js";
@@ -186,7 +187,7 @@ const candidatesOf = (
   {
     name: "hello",
     stage: "hello",
-    start: () => serve([framework, "--target=hello", `--source=${hello}`], {}),
+    start: () => serve([framework, "--target=hello", `--source=${hello}`], {}, runtime.node),
     request: () => ({ method: "GET", path: "/", headers: {} }),
     statuses: [200],
   },
@@ -221,17 +222,27 @@ const printTimes = (
 ): number => {
   const [hello] = candidates;
   const ofHello = (hello === undefined ? undefined : measured.get(hello)) ?? [];
-  const [helloMs, helloMb] = [
+  const [helloMs, helloCpu, helloMb] = [
     median(ofHello.map(({ ms }) => ms)),
+    median(ofHello.map(({ cpuMs }) => cpuMs)),
     median(ofHello.map(({ residentMb }) => residentMb)),
   ];
   const line = (...columns: readonly string[]): void => {
     const [name = "", stage = "", ...rest] = columns;
     console.log(
-      `${name.padEnd(29)}${stage.padEnd(11)}${rest.map((text) => text.padStart(16)).join("")}`,
+      `${name.padEnd(29)}${stage.padEnd(11)}${rest.map((text) => text.padStart(15)).join("")}`,
     );
   };
-  line("function", "needs", "ms (spread)", "x hello", "resident MB", "x hello", "budget");
+  line(
+    "function",
+    "needs",
+    "ms (spread)",
+    "x hello",
+    "CPU x hello",
+    "resident MB",
+    "x hello",
+    "budget",
+  );
   let missed = 0;
   for (const candidate of candidates) {
     const replies = measured.get(candidate) ?? [];
@@ -247,6 +258,7 @@ const printTimes = (
       candidate.stage === "ready" ? "no cloud" : candidate.stage,
       shown(ms),
       ratio.toFixed(2),
+      (median(replies.map(({ cpuMs }) => cpuMs)) / helloCpu).toFixed(2),
       shown(mb),
       memory.toFixed(2),
       candidate.stage === "hello" ? "" : `${budget} / ${residentBudget}${isKept ? "" : " MISSED"}`,
@@ -305,13 +317,20 @@ export const benchColdStart = async (): Promise<void> => {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(3),
     allowPositionals: true,
-    options: { runs: { type: "string", default: "5" } },
+    options: {
+      runs: { type: "string", default: "5" },
+      node: { type: "string", default: process.execPath },
+      "compile-cache": { type: "boolean", default: false },
+    },
   });
   const names = functions.map(({ name }) => name);
   const wanted = positionals.length === 0 ? names : positionals;
   const folder = mkdtempSync(join(tmpdir(), "continuo-cold-start-"));
+  runtime.node = values.node;
+  if (values["compile-cache"]) runtime.compileCache = join(folder, "compile-cache");
+  const { stdout: version } = await promisify(execFile)(values.node, ["--version"]);
   console.log(
-    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}, median of ${values.runs} interleaved starts\n`,
+    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${version.trim()}, median of ${values.runs} interleaved starts\n`,
   );
   const startedAt = performance.now();
   const needed = names.filter((name) => wanted.includes(name) || preparing.includes(name));

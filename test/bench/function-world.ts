@@ -38,6 +38,8 @@ export interface FunctionReply {
   /** Since the process was started. */
   readonly ms: number;
   readonly residentMb: number;
+  /** Processor time since then: what remains comparable on a busy machine. */
+  readonly cpuMs: number;
 }
 
 /** A process that serves one function. */
@@ -78,6 +80,16 @@ const isListening = (port: number): Promise<boolean> =>
 
 const residentMb = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
+
+/** Linux counts in hundredths of a second. */
+const msPerTick = 10;
+
+const cpuMs = (pid: number): number => {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * msPerTick;
+};
 
 const ended = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
@@ -152,7 +164,8 @@ export const serve = async (
       const reply = await ask(port, request);
       const ms = performance.now() - startedAt;
       if (reply.status >= 500) throw new Error(`${reply.status} ${reply.body}\n${output}`);
-      return { ...reply, ms, residentMb: residentMb(child.pid ?? 0) };
+      const pid = child.pid ?? 0;
+      return { ...reply, ms, residentMb: residentMb(pid), cpuMs: cpuMs(pid) };
     },
     stop: async () => {
       child.kill("SIGKILL");
