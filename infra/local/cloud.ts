@@ -16,6 +16,8 @@ export interface CloudSettings {
   readonly metricDelayMs: number;
   /** Width of one metric sample (60,000 on Google Cloud). */
   readonly metricPeriodMs: number;
+  /** What an acknowledgement survives: the death of the process (unless said), or also the loss of power. */
+  readonly durable?: "process" | "power";
   /** Path of a JSON file mapping container image names to local commands (see containers.ts). */
   readonly imagesFile: string;
 }

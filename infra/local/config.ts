@@ -2,6 +2,7 @@
 import { env } from "node:process";
 import { parseArgs } from "node:util";
 import { z } from "zod";
+import { durabilities } from "./durability.js";
 import { ConfigError } from "./errors.js";
 import { productNames } from "./products.js";
 import type { StartSettings } from "./server.js";
@@ -45,6 +46,7 @@ const flags = {
     fallback: "",
   },
   "call-log": { check: z.string(), example: ".continuo/calls.jsonl", fallback: "" },
+  durable: { check: z.enum(durabilities), example: "power", fallback: "process" },
   products: {
     check: z
       .string()
@@ -97,6 +99,7 @@ export function readConfig(
     metricPeriodMs: read("metric-period-ms"),
     callDelays: read("call-delays"),
     callLogFile: read("call-log"),
+    durable: read("durable"),
     products: read("products"),
   };
 }

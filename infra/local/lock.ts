@@ -45,21 +45,30 @@ function readHolder(file: string): Holder | undefined {
   }
 }
 
-/** Takes the folder's lock, over from a dead process where need be; returns how to give it back. */
-export function takeLock(folder: string): () => void {
+/** A folder's lock. */
+export interface Lock {
+  readonly release: () => void;
+  /** The process that held the folder and ended without giving it back. */
+  readonly deadPid: number | undefined;
+}
+
+/** Takes the folder's lock, over from a dead process where need be. */
+export function takeLock(folder: string): Lock {
   const file = join(folder, "lock");
   const mine = join(folder, `lock.${process.pid}`);
   const content = JSON.stringify({ pid: process.pid, startedTicks: startedTicks(process.pid) });
+  let deadPid: number | undefined;
   for (let attempt = 0; attempt < 3; attempt += 1) {
     writeFileSync(mine, content);
     try {
       // A link appears whole or not at all, and only once.
       linkSync(mine, file);
       heldHere.add(file);
-      return () => {
+      const release = (): void => {
         heldHere.delete(file);
         if (readHolder(file)?.pid === process.pid) rmSync(file, { force: true });
       };
+      return { release, deadPid };
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
     } finally {
@@ -72,6 +81,7 @@ export function takeLock(folder: string): () => void {
         `A local cloud already runs on ${folder} (process ${holder.pid}). Use it, stop it with \`kill ${holder.pid}\`, or start this one with another --folder.`,
       );
     }
+    deadPid ??= holder?.pid;
     const stale = join(folder, `lock.stale.${process.pid}.${attempt}`);
     try {
       renameSync(file, stale);

@@ -1,7 +1,8 @@
 /** Puts the local cloud together and serves it at one port. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { CloudContext, CloudSettings } from "./cloud.js";
-import { openDatabase, prepareFolder } from "./database.js";
+import { closeDatabase, openDatabase, prepareFolder, shrink } from "./database.js";
+import { settleReply, settling, withSettling } from "./durability.js";
 import { makeIdentity } from "./identity.js";
 import { takeLock } from "./lock.js";
 import { facesOf, makeProducts, productNames, type ProductName } from "./products.js";
@@ -11,6 +12,8 @@ import { grpcServer } from "./protocol/grpc.js";
 import { openPort } from "./protocol/port.js";
 import { errorJson, restHandler } from "./protocol/rest.js";
 import { RpcError, type HttpRoute } from "./protocol/service.js";
+
+const shrinkMs = 60_000;
 
 /** How a local cloud is started. */
 export interface StartSettings extends CloudSettings {
@@ -75,8 +78,8 @@ export async function startCloud(settings: StartSettings): Promise<RunningCloud>
   const log = settings.log ?? (() => undefined);
   const now = settings.now ?? Date.now;
   prepareFolder(settings.folder);
-  const unlock = takeLock(settings.folder);
-  const undo: (() => Promise<void> | void)[] = [unlock];
+  const lock = takeLock(settings.folder);
+  const undo: (() => Promise<void> | void)[] = [lock.release];
   const stop = async (): Promise<void> => {
     for (let last = undo.pop(); last !== undefined; last = undo.pop()) {
       try {
@@ -87,10 +90,18 @@ export async function startCloud(settings: StartSettings): Promise<RunningCloud>
     }
   };
   try {
-    const db = openDatabase(settings.folder);
+    const db = openDatabase(settings.folder, { deadPid: lock.deadPid, log });
     undo.push(() => {
-      db.close();
+      closeDatabase(db);
     });
+    const shrinking = setInterval(() => {
+      shrink(db);
+    }, shrinkMs);
+    undo.push(() => {
+      clearInterval(shrinking);
+    });
+    const disk = settings.durable === "power" ? settling(db, settings.folder) : undefined;
+    undo.push(() => disk?.close());
     const identity = await makeIdentity(settings.folder, now);
     let address = "";
     const faces = {};
@@ -114,11 +125,14 @@ export async function startCloud(settings: StartSettings): Promise<RunningCloud>
     const known = makeDispatch(products.flatMap((product) => product.services));
     const dispatch = {
       ...known,
-      methods: withCalls(known.methods, {
-        delays: settings.callDelays ?? [],
-        logFile: settings.callLogFile ?? "",
-        now,
-      }),
+      methods: withCalls(
+        disk === undefined ? known.methods : withSettling(known.methods, disk.settled),
+        {
+          delays: settings.callDelays ?? [],
+          logFile: settings.callLogFile ?? "",
+          now,
+        },
+      ),
     };
     const routes = [identity.route, health, ...products.flatMap((product) => product.routes ?? [])];
     const rest = restHandler(dispatch, log);
@@ -130,6 +144,7 @@ export async function startCloud(settings: StartSettings): Promise<RunningCloud>
         const path = request.url ?? "/";
         const pathname = path.split("?", 1)[0] ?? "/";
         const route = routes.find((one) => one.matches(method, pathname));
+        if (route !== undefined && disk !== undefined) settleReply(response, disk.settled);
         await (route === undefined ? rest(request, response) : route.handle(request, response));
       } catch (error) {
         const { httpCode, body } = errorJson(

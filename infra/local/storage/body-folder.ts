@@ -53,8 +53,20 @@ export interface BodyFolder {
 const digest = (bucket: string, name: string): string =>
   createHash("sha256").update(bucket).update("\0").update(name).digest("hex");
 
-/** Opens the folder, creating it, and drops what a crash left half received. */
-export const bodyFolder = (path: string): BodyFolder => {
+const flush = async (file: string): Promise<void> => {
+  const handle = await open(file);
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+};
+
+/**
+ * Opens the folder, creating it, and drops what a crash left half received. `isFlushed`: a placed body also survives a
+ * loss of power.
+ */
+export const bodyFolder = (path: string, isFlushed = false): BodyFolder => {
   const incoming = join(path, "incoming");
   const uploads = join(path, "uploads");
   rmSync(incoming, { recursive: true, force: true });
@@ -101,7 +113,9 @@ export const bodyFolder = (path: string): BodyFolder => {
       const file = join(hash.slice(0, 2), `${hash}-${generation}`);
       const target = join(path, file);
       await mkdir(dirname(target), { recursive: true });
+      if (isFlushed) await flush(body.temporary);
       await rename(body.temporary, target);
+      if (isFlushed) for (const folder of [dirname(target), path]) await flush(folder);
       return file;
     },
     open: async (file, range) => {

@@ -131,7 +131,10 @@ const sweep = (tables: StorageTables, folder: BodyFolder, nowMs: number): void =
 export const storageProduct = (
   context: CloudContext,
 ): CloudProduct & { readonly face: CloudServices["storage"] } => {
-  const folder = bodyFolder(join(context.settings.folder, "objects"));
+  const folder = bodyFolder(
+    join(context.settings.folder, "objects"),
+    context.settings.durable === "power",
+  );
   const tables = storageTables(context.db);
   // Before anything is served, so that no body can be on its way to its row.
   sweep(tables, folder, context.now());
