@@ -212,7 +212,13 @@ export function badField(path: string, description: string, message: string): Rp
 }
 
 function badValue(path: string, kind: string, value: unknown): RpcError {
-  const shown = JSON.stringify(value)?.slice(0, 100) ?? "undefined";
+  // What is nested is not shown: it may be too deep to write.
+  const shown =
+    typeof value === "object" && value !== null
+      ? Array.isArray(value)
+        ? "[...]"
+        : "{...}"
+      : (JSON.stringify(value)?.slice(0, 100) ?? "undefined");
   const text = `Invalid value at '${path}' (${kind}), ${shown}`;
   return badField(path, text, text);
 }
