@@ -132,6 +132,22 @@ const coldStarts = async (bundle: string): Promise<void> => {
   line(["memory after it", spread(sizes, "MB"), "", "", "at most 150 MB"]);
 };
 
+/** What surviving a loss of power costs: the same work with and without a flush of the disk before each answer. */
+const durablePrice = async (bundle: string): Promise<void> => {
+  const flags = ["--project", "demo-project"];
+  const usual = await startCloud([bundle], flags);
+  const safe = await startCloud([bundle], [...flags, "--durable", "power"]);
+  line(["", "--durable power", "--durable process", "ratio", ""]);
+  const measures = [pubsubMeasures.slice(3), firestoreMeasures.slice(2)].flat();
+  await compare(
+    measures.map((measure) => ({ ...measure, goal: undefined })),
+    safe,
+    usual,
+  );
+  await usual.stop();
+  await safe.stop();
+};
+
 /** Prints the local cloud's figures beside those of Google's emulators. */
 export const benchLocalCloud = async (): Promise<void> => {
   console.log(
@@ -151,5 +167,6 @@ export const benchLocalCloud = async (): Promise<void> => {
     await ours.stop();
   }
   await coldStarts(bundle);
+  await durablePrice(bundle);
   await printProfile([...pubsubMeasures.slice(1), ...firestoreMeasures.slice(1)]);
 };
