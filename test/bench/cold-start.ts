@@ -116,12 +116,20 @@ const measureOnce = async ({
   }
 };
 
+/** The Node that everything is measured with, and where it keeps compiled code: both as a deployed image may have them. */
+const runtime = { node: process.execPath, compileCache: "" };
+
 const startBuilt =
   ({ folder, name }: BuiltFunction, world: FunctionWorld) =>
   () =>
-    serve([join(folder, "main.mjs"), `--target=${name}`, `--source=${join(folder, "index.mjs")}`], {
-      ...world.env,
-    });
+    serve(
+      [join(folder, "main.mjs"), `--target=${name}`, `--source=${join(folder, "index.mjs")}`],
+      {
+        ...world.env,
+        ...(runtime.compileCache === "" ? {} : { NODE_COMPILE_CACHE: runtime.compileCache }),
+      },
+      runtime.node,
+    );
 
 const runShape = z.object({
   runs: z.array(z.object({ run: z.string(), submittedAt: z.string().nullable() })),
