@@ -15,14 +15,19 @@ export interface EstimatedPerformance {
   readonly recall: number;
   readonly f1: number;
   readonly auc: number;
+  /** The same without the corner (0, 0) of the curve, as NannyML adds it up: smaller by the first threshold's triangle. */
+  readonly aucWithoutCorner: number;
 }
 
 /** Expected area under the ROC curve: every row is positive with its own probability. */
-function expectedAuc(scores: ArrayLike<number>): number {
+function expectedAuc(
+  scores: ArrayLike<number>,
+): Pick<EstimatedPerformance, "auc" | "aucWithoutCorner"> {
   const order = ascendingOrder(scores);
   let positives = 0;
   let negatives = 0;
   let area = 0;
+  let corner = 0;
   let i = order.length - 1;
   while (i >= 0) {
     const score = scores[order[i] ?? 0] ?? 0;
@@ -32,10 +37,12 @@ function expectedAuc(scores: ArrayLike<number>): number {
       i -= 1;
     }
     area += ties * (1 - score) * (positives + (ties * score) / 2);
+    if (positives + negatives === 0) corner = area;
     positives += ties * score;
     negatives += ties * (1 - score);
   }
-  return area / (positives * negatives);
+  const whole = positives * negatives;
+  return { auc: area / whole, aucWithoutCorner: (area - corner) / whole };
 }
 
 /** Expected performance of the decision score >= threshold. */
@@ -63,6 +70,6 @@ export function estimatePerformance(
     precision: tp / (tp + fp),
     recall: tp / (tp + fn),
     f1: (2 * tp) / (2 * tp + fp + fn),
-    auc: expectedAuc(scores),
+    ...expectedAuc(scores),
   };
 }

@@ -1,4 +1,5 @@
 /** Tests and distances between two samples of numbers, in any order and of any sizes. */
+import { oneSampleKolmogorovUpper } from "./kolmogorov.js";
 import { midranks } from "./ordering.js";
 import { chiSquareUpper, normalUpper, studentTwoSided } from "./distributions.js";
 
@@ -25,11 +26,14 @@ function walk(
 export interface KolmogorovSmirnov {
   readonly statistic: number;
   readonly pAsymptotic: number;
+  /** The one-sample distribution at the rounded n m / (n + m), closer than the limit; undefined above 3,000. */
+  readonly pEffective: number | undefined;
   /** Counted over lattice paths; undefined when the samples have more than 10,000,000 pairs. */
   readonly pExact: number | undefined;
 }
 
 const exactPairsMax = 10_000_000;
+const effectiveSizeMax = 3000;
 
 /** Kolmogorov's limiting upper tail at x = sqrt(nm/(n+m)) D. */
 function kolmogorovUpper(x: number): number {
@@ -78,9 +82,12 @@ export function kolmogorovSmirnov(
   });
   const pairs = a.length * b.length;
   const statistic = gap / pairs;
+  const effective = Math.round(pairs / (a.length + b.length));
   return {
     statistic,
     pAsymptotic: kolmogorovUpper(Math.sqrt(pairs / (a.length + b.length)) * statistic),
+    pEffective:
+      effective <= effectiveSizeMax ? oneSampleKolmogorovUpper(effective, statistic) : undefined,
     pExact: pairs <= exactPairsMax ? exactKolmogorov(a.length, b.length, gap) : undefined,
   };
 }

@@ -15,6 +15,7 @@ import {
   populationStabilityIndex,
   totalVariation,
 } from "../../../shared/statistics/divergence.js";
+import { detectStreamDrift } from "../../../shared/statistics/drift-detection.js";
 import { logSplitEValue } from "../../../shared/statistics/e-process.js";
 import {
   countByEdges,
@@ -96,6 +97,7 @@ describe("reference values of numpy and scipy", () => {
     const result = kolmogorovSmirnov(given("ks_cont", "a"), given("ks_cont", "b"));
     expect(result.statistic).toSatisfy(near(expected("ks_cont", "statistic")));
     expect(result.pAsymptotic).toSatisfy(near(expected("ks_cont", "p_kolmogorov_sqrt_en"), p));
+    expect(result.pEffective ?? NaN).toSatisfy(near(expected("ks_cont", "p_asymp_kstwo"), p));
     expect(result.pExact ?? NaN).toSatisfy(near(expected("ks_cont", "p_exact"), p));
   });
 
@@ -256,6 +258,17 @@ describe("reference values of numpy and scipy", () => {
     expect(result.recall).toSatisfy(near(expected(id, "recall")));
     expect(result.f1).toSatisfy(near(expected(id, "f1")));
     expect(result.auc).toSatisfy(near(expected(id, "roc_auc_trapezoid")));
+    expect(result.aucWithoutCorner).toSatisfy(near(expected(id, "roc_auc_nannyml")));
+  });
+
+  it("drift detection method on a stream of errors", () => {
+    const [min, warn, drift] = ["min", "warn", "drift"].map((key) => number("ddm", key));
+    const options = { min: min ?? 0, warn: warn ?? 0, drift: drift ?? 0 };
+    expect(detectStreamDrift(given("ddm", "stream"), options)).toEqual({
+      firstWarning: expected("ddm", "first_warning_index"),
+      drift: expected("ddm", "drift_index"),
+    });
+    expect(() => detectStreamDrift([0, NaN], options)).toThrow(/entry 1 of the stream is NaN/);
   });
 
   it("Brier score, log loss and calibration error", () => {

@@ -15,6 +15,7 @@ import {
   pairedPower,
   pairedRowsNeeded,
 } from "../../../shared/statistics/power.js";
+import { oneSampleKolmogorovUpper } from "../../../shared/statistics/kolmogorov.js";
 import { binomialDraw, normalDraw, seededRandom } from "../../../shared/statistics/random.js";
 import {
   betaTails,
@@ -155,5 +156,19 @@ describe("ranking metrics", () => {
     expect(areaUnderRoc(labels, [1, 1, 1, 1])).toBe(0.5);
     expect(curve(labels, scores)).toHaveLength(4);
     expect(curve([], [])).toEqual([]);
+  });
+});
+
+describe("the one-sample Kolmogorov-Smirnov distribution", () => {
+  it.each([0.5, 0.6, 0.83, 0.99])("is the closed form for one and two observations at %d", (d) => {
+    expect(oneSampleKolmogorovUpper(1, d)).toBeCloseTo(2 * (1 - d), 12);
+    expect(oneSampleKolmogorovUpper(2, d)).toBeCloseTo(2 * (1 - d) ** 2, 12);
+  });
+
+  it("falls as the statistic grows, from 1 to 0", () => {
+    const tail = Array.from({ length: 40 }, (_, i) => oneSampleKolmogorovUpper(50, i / 39));
+    expect(tail[0]).toBe(1);
+    expect(tail.at(-1)).toBe(0);
+    for (const [i, p] of tail.entries()) expect(p).toBeLessThanOrEqual(tail[i - 1] ?? 1);
   });
 });
