@@ -42,9 +42,7 @@ export const adminTransactions =
 export const rawTransactions =
   (clients: number, each: number) =>
   async (port: number): Promise<number> => {
-    const client = new v1.FirestoreClient(
-      grpcOptionsOf(port)
-    );
+    const client = new v1.FirestoreClient(grpcOptionsOf(port));
     rounds += 1;
     const nameOf = (index: number): string => `${root}/documents/bench-${rounds}/${index}`;
     const write = (index: number, value: number) => ({
