@@ -1090,10 +1090,15 @@ export const decideApproval = (
     case "approved": {
       const counted = { ...rollout, approvedBy: answered.approvedBy };
       const freeze = freezeAt(state.manifest, "rollouts", nowMs);
-      if (answered.is === "approved" && freeze === null) {
+      const isWatched = state.manifest.mode === "observe-only";
+      if (answered.is === "approved" && freeze === null && !isWatched) {
         return enterApproved(state, counted, nowMs);
       }
-      const waiting = freeze === null ? "" : `; it waits for the ${freezeText(freeze)}`;
+      const waiting = isWatched
+        ? "; observe-only: it goes no further"
+        : freeze === null
+          ? ""
+          : `; it waits for the ${freezeText(freeze)}`;
       return [{ do: "advance-rollout", to: counted, reason: `${reason}${waiting}` }];
     }
   }

@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { EventType } from "../../../events/index.js";
 import { decide } from "../../../shared/domain/decide.js";
 import { needs } from "../../../shared/domain/needs.js";
-import type { ModelState } from "../../../shared/domain/state.js";
+import type { Facts } from "../../../shared/domain/facts.js";
+import type { ModelState, RolloutState } from "../../../shared/domain/state.js";
 import { manifestOf } from "../../fixtures/manifest.js";
 import { violations } from "./invariants.js";
 import {
@@ -60,13 +61,23 @@ const states: readonly (readonly [string, ModelState | undefined])[] = [
   ],
 ];
 
+/** Whether a change of a rollout is more than cleaning up after it, or counting an approval. */
+const isForward = ({ rollout }: ModelState, to: RolloutState): boolean =>
+  rollout?.phase !== "cleaning" &&
+  !(to.phase === "awaiting-approval" && rollout?.phase === to.phase);
+
 const types = Object.keys(events) as EventType[];
 
 /** Every step that deciding one event in one state can take, whatever is found. */
-const stepsFrom = (state: ModelState | undefined, type: EventType): readonly string[] =>
+const stepsFrom = (
+  state: ModelState | undefined,
+  type: EventType,
+  times: readonly number[] = [nowMs, nowMs + 30 * 86_400_000],
+  all: Readonly<Record<string, Facts>> = factsOf,
+): readonly string[] =>
   events[type].flatMap((event) =>
-    Object.entries(factsOf).flatMap(([found, facts]) =>
-      [nowMs, nowMs + 30 * 86_400_000].flatMap((atMs) => {
+    Object.entries(all).flatMap(([found, facts]) =>
+      times.flatMap((atMs) => {
         if (state !== undefined) needs(state, event, atMs);
         const decisions = decide(state, { event, facts }, atMs);
         const next = after(state ?? null, decisions, atMs);
@@ -91,6 +102,72 @@ describe("decide is total", () => {
         expect(once() === once()).toBe(true);
       }
     }
+  });
+});
+
+/** Everything that may be live at once: the product, so that no pair can be forgotten. */
+const pairs: readonly (readonly [string, ModelState])[] = [null, ...Object.values(runs)].flatMap(
+  (live) =>
+    [null, ...Object.values(rollouts)].map((current): [string, ModelState] => [
+      `a run ${live?.phase ?? "absent"} and a rollout ${current?.phase ?? "absent"}`,
+      stateOf({ ...base, manifest: withPeople(), run: live, rollout: current }),
+    ]),
+);
+
+const frozen = manifestOf({
+  freezeWindows: [{ name: "mondays", from: "mon 09:00", to: "mon 15:00" }],
+});
+
+/** Facts that let everything go on: before the canary's first step, and during it. */
+const inviting = ["well", "before the canary"].flatMap((found) => factsOf[found] ?? []);
+
+describe("every pair of what may be live, in every circumstance", () => {
+  it.each(pairs)("%s: every event is answered, with a reason", (_name, state) => {
+    expect(
+      types.flatMap((type) =>
+        stepsFrom(state, type, [nowMs], Object.fromEntries(inviting.entries())),
+      ),
+    ).toEqual([]);
+  });
+
+  it.each(pairs)("%s: in a freeze window nothing goes forward", (_name, state) => {
+    const still = { ...state, manifest: frozen };
+    const forward = types.flatMap((type) =>
+      events[type].flatMap((event) =>
+        inviting.flatMap((facts) =>
+          // Under another manifest the window may be gone.
+          event.type === "manifest.applied"
+            ? []
+            : decide(still, { event, facts }, nowMs).filter(
+                (decision) =>
+                  decision.do === "start-rollout" ||
+                  decision.do === "deploy-model" ||
+                  decision.do === "request-training-run" ||
+                  (decision.do === "advance-rollout" && isForward(state, decision.to)),
+              ),
+        ),
+      ),
+    );
+    expect(forward).toEqual([]);
+  });
+
+  it.each(pairs)("%s: under observe-only nothing is started", (_name, state) => {
+    const watched = { ...state, manifest: manifestOf({ mode: "observe-only" }) };
+    const started = types.flatMap((type) =>
+      events[type].flatMap((event) =>
+        inviting.flatMap((facts) =>
+          decide(watched, { event, facts }, nowMs).filter(
+            (decision) =>
+              decision.do === "submit-pipeline-job" ||
+              decision.do === "request-training-run" ||
+              decision.do === "start-rollout" ||
+              decision.do === "deploy-model" ||
+              decision.do === "scale-deployed-model",
+          ),
+        ),
+      ),
+    );
+    expect(started).toEqual([]);
   });
 });
 
