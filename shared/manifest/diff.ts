@@ -89,6 +89,10 @@ export const planManifest = (before: Manifest | null, after: Manifest): Plan => 
       ...endpointEffects(before, after),
       ...scheduleEffects(before, after),
       ...rolloutEffects(after),
+      ...after.freezeWindows.map(
+        ({ name, from, to, timeZone, stops }) =>
+          `freezes ${stops.join(" and ")} from ${from} to ${to} (${timeZone}, ${name})`,
+      ),
       ...(after.mode === "observe-only"
         ? ["observe-only: every decision is recorded and nothing is done"]
         : []),

@@ -82,6 +82,28 @@ describe("a manifest that is wrong names the line and says what was meant", () =
       'm.yaml:15:52 triggers.schedules[0].timeZone: "Europe/Atlantis" is no IANA time zone',
     ],
     [
+      "a freeze window that ends before it begins",
+      (text) =>
+        `${text}freezeWindows:\n  - { name: aa, from: 2026-12-24T00:00, to: 2026-12-20T00:00 }\n`,
+      'freezeWindows[0].to: "2026-12-20T00:00" is not after from, "2026-12-24T00:00"',
+    ],
+    [
+      "a freeze window with two kinds of ends",
+      (text) => `${text}freezeWindows:\n  - { name: aa, from: fri 16:00, to: "08:00" }\n`,
+      'freezeWindows[0].to: "08:00" must have the form of from, "fri 16:00"',
+    ],
+    [
+      "a freeze window on a day that no calendar has",
+      (text) =>
+        `${text}freezeWindows:\n  - { name: aa, from: 2026-02-30T00:00, to: 2026-03-04T00:00 }\n`,
+      'freezeWindows[0].from: "2026-02-30T00:00" is not in the calendar',
+    ],
+    [
+      "a freeze window in words",
+      (text) => `${text}freezeWindows:\n  - { name: aa, from: Friday, to: Monday }\n`,
+      "freezeWindows[0].from: must be a weekday and a time",
+    ],
+    [
       "an endpoint used twice",
       (text) => text.replace("endpoint: flight-delay-qa", "endpoint: flight-delay"),
       'm.yaml:19:37 promotion.environments[1].endpoint: "flight-delay" is used twice; each must be unique',
