@@ -84,8 +84,8 @@ const imagesOf = ({ tree }: PlanContext): Readonly<Record<string, Value>> => {
   return Object.fromEntries(Object.keys(manifest.functions).map((name) => [name, digest]));
 };
 
-/** Every environment, each before its first images, with images, and with every option used. */
-export const scenariosOf = (context: PlanContext): readonly Scenario[] => {
+/** Every environment, each before its first images, with images, and with every option used; or one of these by name. */
+export const scenariosOf = (context: PlanContext, only?: string): readonly Scenario[] => {
   const { tree } = context;
   const folders = [...tree.keys()]
     .filter((path) => path.startsWith(`${environments}/`) && path.endsWith("/main.tf"))
@@ -103,20 +103,20 @@ export const scenariosOf = (context: PlanContext): readonly Scenario[] => {
     const images = {
       image_digests: { value: imagesOf(context), file: `${folder}/main.tf`, line: 1 },
     };
-    const planned = (
-      name: string,
-      given: Readonly<Record<string, Placed>>,
-      isDeployed: boolean,
-    ): Scenario => ({
-      name: `${folder.slice(folder.lastIndexOf("/") + 1)}, ${name}`,
-      folder,
-      isDeployed,
-      resources: planModule(folder, "", given, context).resources,
-    });
-    return [
-      planned("before the first images", values, false),
-      planned("with images", { ...images, ...values }, true),
-      planned("with every option", { ...images, ...values, ...options }, true),
+    const short = folder.slice(folder.lastIndexOf("/") + 1);
+    const ways = [
+      { name: "before the first images", given: values, isDeployed: false },
+      { name: "with images", given: { ...images, ...values }, isDeployed: true },
+      { name: "with every option", given: { ...images, ...values, ...options }, isDeployed: true },
     ];
+    return ways
+      .map((way) => ({ ...way, name: `${short}, ${way.name}` }))
+      .filter(({ name }) => only === undefined || name === only)
+      .map(({ name, given, isDeployed }) => ({
+        name,
+        folder,
+        isDeployed,
+        resources: planModule(folder, "", given, context).resources,
+      }));
   });
 };

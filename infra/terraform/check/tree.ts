@@ -1,6 +1,6 @@
 /** The files of infra/terraform, with what they read. */
-import { readdirSync, readFileSync } from "node:fs";
-import { join, relative } from "node:path";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
@@ -23,14 +23,12 @@ const filesIn = (path: string): readonly string[] =>
 /** Reads the tree. */
 export const readTree = (): Tree =>
   new Map(
-    [...filesIn(folder), "functions/manifest.json"].map((path) => [
-      path,
-      readFileSync(join(root, path), "utf8"),
-    ]),
+    [
+      ...filesIn(folder),
+      "functions/manifest.json",
+      ...(existsSync(join(root, "cloudbuild.yaml")) ? ["cloudbuild.yaml"] : []),
+    ].map((path) => [path, readFileSync(join(root, path), "utf8")]),
   );
 
 /** Where the repository lies, for tools that want real files. */
 export const repositoryRoot = root;
-
-/** A path as people name it. */
-export const shortPath = (path: string): string => relative(folder, path);

@@ -1,13 +1,13 @@
 /** Attributes that Google Cloud fills in, but by a rule that is known beforehand. */
-import type { Value } from "./values.js";
+import { textOf, type Value } from "./values.js";
 
 type Read = (name: string) => Value;
 
 const emailOf = (read: Read): string =>
-  `${String(read("account_id"))}@${String(read("project"))}.iam.gserviceaccount.com`;
+  `${textOf(read("account_id"))}@${textOf(read("project"))}.iam.gserviceaccount.com`;
 
 const inProject = (collection: string, key = "name") => ({
-  id: (read: Read) => `projects/${String(read("project"))}/${collection}/${String(read(key))}`,
+  id: (read: Read) => `projects/${textOf(read("project"))}/${collection}/${textOf(read(key))}`,
 });
 
 /** Rules by resource type and attribute. */
@@ -16,8 +16,8 @@ export const knownAttributes: Readonly<
 > = {
   google_service_account: {
     email: emailOf,
-    id: (read) => `projects/${String(read("project"))}/serviceAccounts/${emailOf(read)}`,
-    name: (read) => `projects/${String(read("project"))}/serviceAccounts/${emailOf(read)}`,
+    id: (read) => `projects/${textOf(read("project"))}/serviceAccounts/${emailOf(read)}`,
+    name: (read) => `projects/${textOf(read("project"))}/serviceAccounts/${emailOf(read)}`,
     member: (read) => `serviceAccount:${emailOf(read)}`,
   },
   google_project_iam_custom_role: inProject("roles", "role_id"),

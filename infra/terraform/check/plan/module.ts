@@ -65,12 +65,23 @@ interface FileBlock {
 export const attributeOf = (body: Body, name: string): Attribute | undefined =>
   body.attributes.find((attribute) => attribute.name === name);
 
+/** A file is read once, however many modules and scenarios use it. */
+const parsed = new Map<string, Body>();
+
+const parsedOnce = (text: string): Body => {
+  const known = parsed.get(text);
+  if (known !== undefined) return known;
+  const body = parseHcl(text);
+  parsed.set(text, body);
+  return body;
+};
+
 /** The texts of the files of one folder, parsed; mistakes in their syntax are reported. */
 export const blocksIn = (folder: string, { tree, report }: PlanContext): readonly FileBlock[] =>
   [...tree].flatMap(([file, text]) => {
     if (!file.endsWith(".tf") || file.slice(0, file.lastIndexOf("/")) !== folder) return [];
     try {
-      return parseHcl(text).blocks.map((block) => ({ file, block }));
+      return parsedOnce(text).blocks.map((block) => ({ file, block }));
     } catch (error) {
       if (!(error instanceof HclSyntaxError)) throw error;
       const { line, message } = error;
@@ -204,6 +215,16 @@ const stringAttribute = (body: Body, name: string): string | undefined => {
 const indexed = (address: string, key: string | null, isCounted: boolean): string =>
   key === null ? address : `${address}[${isCounted ? key : JSON.stringify(key)}]`;
 
+/** Adds the file to whatever is thrown on the way: a line alone says nothing. */
+const inFile = <Result>(file: string, work: () => Result): Result => {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof EvaluationError) throw error.inFile(file);
+    throw error;
+  }
+};
+
 /** Works out the module of a folder with what it is given. */
 export const planModule = (
   folder: string,
@@ -217,15 +238,6 @@ export const planModule = (
     all.filter(({ block }) => block.type === type);
   const memo = new Map<string, { readonly value: Value } | "running">();
 
-  /** Adds the file to whatever is thrown on the way: a line alone says nothing. */
-  const inFile = <Result>(file: string, work: () => Result): Result => {
-    try {
-      return work();
-    } catch (error) {
-      if (error instanceof EvaluationError) throw error.inFile(file);
-      throw error;
-    }
-  };
   const once = (key: string, line: number, work: () => Value): Value => {
     const known = memo.get(key);
     if (known === "running") throw new EvaluationError(`${key} depends on itself`, line);

@@ -1,0 +1,30 @@
+/** `npx tsx infra/terraform/check/main.ts [--validate]`: checks infra/terraform; exits with 1 when something is wrong. */
+import process from "node:process";
+import { parseArgs } from "node:util";
+import { check } from "./check.js";
+import { textOfFinding } from "./finding.js";
+import { terraformFormat, terraformValidate } from "./terraform.js";
+import { readTree } from "./tree.js";
+
+const { values } = parseArgs({
+  options: {
+    /** Also asks Terraform itself, which downloads the provider. */
+    validate: { type: "boolean", default: false },
+  },
+});
+
+const tell = (line: string): void => void process.stdout.write(`${line}\n`);
+
+const { findings, scenarios } = check(readTree());
+for (const finding of findings) tell(textOfFinding(finding));
+for (const { name, resources } of scenarios) tell(`${name}: ${String(resources.length)} resources`);
+const names = [
+  ...new Set(scenarios.map(({ folder }) => folder.slice(folder.lastIndexOf("/") + 1))),
+];
+const results = [terraformFormat(), ...(values.validate ? terraformValidate(names) : [])];
+for (const { name, outcome, detail } of results) {
+  tell(`${name}: ${outcome}${detail === "" ? "" : ` (${detail})`}`);
+}
+const isWrong = findings.length > 0 || results.some(({ outcome }) => outcome === "failed");
+tell(isWrong ? `${String(findings.length)} mistakes` : "no mistake was found");
+process.exitCode = isWrong ? 1 : 0;

@@ -1,0 +1,56 @@
+/** What Terraform itself says, where it is installed. */
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { repositoryRoot } from "./tree.js";
+
+/** What one of Terraform's own checks came to. */
+export interface TerraformResult {
+  readonly name: string;
+  readonly outcome: "passed" | "failed" | "skipped";
+  readonly detail: string;
+}
+
+const folder = join(repositoryRoot, "infra/terraform");
+
+const terraform = (...args: readonly string[]) =>
+  spawnSync("terraform", args, { cwd: folder, encoding: "utf8", timeout: 60_000 });
+
+const skipped = (name: string, detail: string): TerraformResult => ({
+  name,
+  outcome: "skipped",
+  detail,
+});
+
+const judged = (
+  name: string,
+  { status, stdout, stderr }: ReturnType<typeof terraform>,
+): TerraformResult => ({
+  name,
+  outcome: status === 0 ? "passed" : "failed",
+  detail: status === 0 ? "" : `${stdout}${stderr}`.trim(),
+});
+
+/** Whether terraform is installed. */
+export const hasTerraform = (): boolean => terraform("version").status === 0;
+
+/** The layout of the files. */
+export const terraformFormat = (): TerraformResult =>
+  hasTerraform()
+    ? judged("terraform fmt -check", terraform("fmt", "-check", "-recursive", "-diff"))
+    : skipped("terraform fmt -check", "terraform is not installed");
+
+/** Terraform's own validation of each environment: needs the provider, which only a registry has. */
+export const terraformValidate = (environments: readonly string[]): readonly TerraformResult[] =>
+  environments.map((environment) => {
+    const name = `terraform validate ${environment}`;
+    if (!hasTerraform()) return skipped(name, "terraform is not installed");
+    const path = join(folder, "environments", environment);
+    const init = terraform(`-chdir=${path}`, "init", "-backend=false", "-input=false", "-no-color");
+    if (init.status !== 0) {
+      const reason = /(Failed to query[^\n]*|Could not[^\n]*|Error: [^\n]*)/.exec(
+        `${init.stderr}${init.stdout}`,
+      )?.[0];
+      return skipped(name, `the provider cannot be had: ${reason ?? "terraform init failed"}`);
+    }
+    return judged(name, terraform(`-chdir=${path}`, "validate", "-no-color"));
+  });

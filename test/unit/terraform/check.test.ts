@@ -1,0 +1,64 @@
+/** The offline checker of infra/terraform: our files pass, and each planted mistake is told with file, line and fix. */
+import { describe, expect, it } from "vitest";
+import { check } from "../../../infra/terraform/check/check.js";
+import { textOfFinding } from "../../../infra/terraform/check/finding.js";
+import { terraformFormat } from "../../../infra/terraform/check/terraform.js";
+import { readTree, type Tree } from "../../../infra/terraform/check/tree.js";
+import { plantedMistakes } from "./planted-mistakes.js";
+
+const tree = readTree();
+
+const changed = (file: string, from: string, to: string): Tree => {
+  const text = tree.get(file) ?? "";
+  if (!text.includes(from)) throw new Error(`${file} has no ${JSON.stringify(from)} any more`);
+  return new Map([...tree, [file, text.replace(from, () => to)]]);
+};
+
+describe("the checker", () => {
+  it("finds no mistake in any environment, before its first images, with them, and with every option", () => {
+    const { findings, scenarios } = check(tree);
+    expect(findings.map(textOfFinding)).toEqual([]);
+    expect(scenarios.map(({ name }) => name)).toEqual([
+      "dev, before the first images",
+      "dev, with images",
+      "dev, with every option",
+      "prod, before the first images",
+      "prod, with images",
+      "prod, with every option",
+    ]);
+    for (const { resources } of scenarios) expect(resources.length).toBeGreaterThan(200);
+  });
+
+  it.each(plantedMistakes)("tells that $mistake", ({ file, from, to, rule, says, at = file }) => {
+    const { findings } = check(changed(file, from, to), "dev, with every option");
+    const told = findings.filter((finding) => finding.rule === rule && finding.file === at);
+    expect(told.map(textOfFinding).join("\n") || findings.map(textOfFinding).join("\n")).toMatch(
+      says,
+    );
+    const [first] = told;
+    const lines = (tree.get(at) ?? "").split("\n").length;
+    expect(first?.line).toBeGreaterThanOrEqual(1);
+    expect(first?.line).toBeLessThanOrEqual(lines + 10);
+    expect(first?.fix).toMatch(/\S.*[.]$|\S$/);
+  });
+
+  it("points at the line of the mistake", () => {
+    const { findings } = check(
+      changed(
+        "infra/terraform/environments/dev/example.tfvars",
+        '"europe-west4"',
+        '"europe-north1"',
+      ),
+      "dev, with every option",
+    );
+    const [finding] = findings.filter(({ rule }) => rule === "variable");
+    const lines = (tree.get(finding?.file ?? "") ?? "").split("\n");
+    expect(lines[(finding?.line ?? 0) - 1]).toMatch(/^region /);
+  });
+
+  it("has Terraform's own layout", ({ skip }) => {
+    const { outcome, detail } = terraformFormat();
+    if (outcome === "skipped") skip(detail);
+    expect(detail).toBe("");
+  });
+});
