@@ -9,11 +9,18 @@ import {
 import type { Source } from "../../events/sources/message.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { keepDeadLetter } from "../../shared/runtime/dead-letter.js";
+import type { SubmissionGate } from "../../shared/runtime/admission.js";
 import type { AlertGate } from "../../shared/runtime/coalesce.js";
 import { handlingEvents, handlingThrough } from "../../shared/runtime/edge.js";
 import type { Delivery } from "../../shared/runtime/push.js";
 import { reconcile, tick } from "../../shared/runtime/tick.js";
 import type { Invocation, Process } from "./processes.js";
+
+/** What stands before the functions of one process, and lives as long as it. */
+export interface Gates {
+  readonly alerts: AlertGate;
+  readonly submissions: SubmissionGate;
+}
 
 /** One function behind one subscription. */
 export interface SimulatedFunction {
@@ -30,7 +37,7 @@ const onEvents = (
 
 /** The functions that react to topics, with the sources that the deployed ones read. */
 export const simulatedFunctions = (
-  gateOf: (process: Process) => AlertGate,
+  gatesOf: (process: Process) => Gates,
 ): readonly SimulatedFunction[] => {
   const functions: readonly SimulatedFunction[] = [
     onEvents("on-dataset-arrived", "dataset", cloudEvent("dataset.arrived")),
@@ -40,14 +47,23 @@ export const simulatedFunctions = (
       topic: "alert",
       handle: (delivery, ports, { process }) =>
         handlingThrough(
-          gateOf(process).handle,
+          gatesOf(process).alerts.handle,
           "on-alert-fired",
           cloudEvent("drift.detected", "skew.detected", "performance.decayed"),
           monitoringAnomaly,
         )(delivery, ports),
     },
     onEvents("on-pipeline-released", "pipeline", cloudEvent("pipeline.released")),
-    onEvents("on-training-run-requested", "training-run", cloudEvent("training-run.requested")),
+    {
+      name: "on-training-run-requested",
+      topic: "training-run",
+      handle: (delivery, ports, { process }) =>
+        handlingThrough(
+          gatesOf(process).submissions.handle,
+          "on-training-run-requested",
+          cloudEvent("training-run.requested"),
+        )(delivery, ports),
+    },
     onEvents("on-pipeline-job-changed", "pipeline-job", pipelineJobState),
     onEvents("on-evaluation-completed", "evaluation", cloudEvent("evaluation.completed")),
     onEvents("on-model-version-registered", "model-version", registryAudit),

@@ -84,6 +84,7 @@ const errorOf = (fate: Fate, name: string): Error => {
     case "429, not done":
       return new UnavailableError(`${name}: RESOURCE_EXHAUSTED: a quota is used up`, {
         retryAfterMs: 10_000,
+        isQuota: true,
       });
     case "deadline exceeded, not done":
     case "deadline exceeded, yet done":

@@ -63,6 +63,7 @@ export const drawManifest = (random: Random, index: number): Manifest => {
       label: "left",
       positiveClass: "yes",
       features: [{ name: "age", type: "numeric" }],
+      approval: { quorum: 1, expiresSeconds: 1800 },
     },
     mode: random.chance(0.05) ? "observe-only" : "active",
     promotion: { environments, smokeTest: { requests: 3 } },

@@ -165,18 +165,21 @@ export const perform = (hands: Hands, { index, act }: Item): void => {
         },
         act.manifest.name,
       );
-    case "answer":
-      if (state?.rollout?.phase !== "awaiting-approval") return undefined;
+    case "answer": {
+      const { rollout, run } = state ?? {};
+      const asked =
+        rollout?.phase === "awaiting-approval"
+          ? { rollout: rollout.rollout }
+          : run?.phase === "awaiting-approval"
+            ? { run: run.run }
+            : null;
+      if (state === undefined || asked === null) return undefined;
       return publish(hands, {
         ...envelope(world, `approval/${index}`),
         type: "approval.given",
-        data: {
-          model: state.model,
-          rollout: state.rollout.rollout,
-          decision: act.decision,
-          by: act.by,
-        },
+        data: { model: state.model, ...asked, decision: act.decision, by: act.by },
       });
+    }
     case "move traffic by hand":
       return state === undefined ? undefined : moveTraffic(world, state, act.draw);
     case "undeploy by hand":

@@ -6,9 +6,11 @@ import { settle } from "../../shared/domain/budget.js";
 import { InvalidEventError } from "../../shared/domain/errors.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
-import { alertGate, type AlertGate } from "../../shared/runtime/coalesce.js";
+import { submissionGate } from "../../shared/runtime/admission.js";
+import { alertGate } from "../../shared/runtime/coalesce.js";
 import { redrive, sendToDeadLetters } from "../../shared/runtime/dead-letter.js";
 import { handleEvent } from "../../shared/runtime/handle.js";
+import { defaultLimits } from "../../shared/runtime/quota.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
 import { memoryState, type Transition } from "../fixtures/memory-state.js";
 import type { CloudContext } from "./cloud/context.js";
@@ -16,7 +18,7 @@ import { endpointWorld, type EndpointChange } from "./cloud/endpoints.js";
 import { trafficMetrics } from "./cloud/metrics.js";
 import { pipelineJobs } from "./cloud/pipeline-jobs.js";
 import { modelRegistry } from "./cloud/registry.js";
-import { simulatedFunctions } from "./edge.js";
+import { simulatedFunctions, type Gates } from "./edge.js";
 import { faultyPorts } from "./faulty-ports.js";
 import { everythingEndsOrWaitsForAPerson } from "./invariants/at-rest.js";
 import { invariants } from "./invariants/all.js";
@@ -235,7 +237,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
       const manifest = seen.before?.manifest;
       for (const { run, reservedUsd } of seen.commit.runs) {
         if (manifest === undefined || reservedUsd === 0) continue;
-        const seconds = jobs.jobs.get(run)?.facts.machineSeconds ?? 0;
+        const seconds = jobs.jobsOf(run).reduce((sum, { facts }) => sum + facts.machineSeconds, 0);
         total += settle(manifest, seconds, reservedUsd);
       }
     }
@@ -314,23 +316,24 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     );
   };
 
-  // A process keeps its gate as long as it lives; what the gate wants to do later dies with it.
-  const gates = new WeakMap<Process, AlertGate>();
-  const gateOf = (process: Process): AlertGate => {
+  // A process keeps its gates as long as it lives; what a gate wants to do later dies with it.
+  const gates = new WeakMap<Process, Gates>();
+  const gatesOf = (process: Process): Gates => {
     const known = gates.get(process);
     if (known !== undefined) return known;
-    const gate = alertGate({
+    const alerts = alertGate({
       instance: process.name,
       later: (delayMs, task) =>
         scheduler.after(delayMs, () => {
           if (!process.isDead) task();
         }),
     });
-    gates.set(process, gate);
-    return gate;
+    const made = { alerts, submissions: submissionGate(() => defaultLimits) };
+    gates.set(process, made);
+    return made;
   };
 
-  for (const { name, topic, handle } of simulatedFunctions(gateOf)) {
+  for (const { name, topic, handle } of simulatedFunctions(gatesOf)) {
     topics.subscribe(name, topic, (delivery, answer) => {
       if (plant.isAcknowledgedFirst === true) answer("ack");
       invoke(

@@ -21,6 +21,8 @@ export interface Job {
 export interface PipelineJobs {
   readonly port: Pipelines;
   readonly jobs: ReadonlyMap<RunId, Job>;
+  /** The jobs of a run: one, and one more for each time that it was tried again. */
+  readonly jobsOf: (run: string) => readonly Job[];
 }
 
 const minute = 60_000;
@@ -50,6 +52,7 @@ const gateOf = (run: RunId, verdict: "go" | "stop" | "ask") => ({
 export const pipelineJobs = (context: CloudContext): PipelineJobs => {
   const { seed, scheduler, profile } = context;
   const jobs = new Map<RunId, Job>();
+  const ofRun = new Map<string, Job[]>();
   const reads = staleReads<RunId, PipelineJobFacts | null>(context, "job");
 
   const change = (run: RunId, next: Partial<PipelineJobFacts>): void => {
@@ -138,6 +141,7 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
 
   return {
     jobs,
+    jobsOf: (run) => ofRun.get(run) ?? [],
     port: {
       submit: async ({ run, labels }) => {
         if (jobs.has(run)) return;
@@ -149,13 +153,16 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
           evaluation: null,
           machineSeconds: 0,
         };
-        jobs.set(run, {
+        const label = labels["continuo-run"] ?? run;
+        const job: Job = {
           run,
-          label: labels["continuo-run"] ?? run,
+          label,
           startedAtMs: scheduler.nowMs(),
           facts,
           isCancelling: false,
-        });
+        };
+        jobs.set(run, job);
+        ofRun.set(label, [...(ofRun.get(label) ?? []), job]);
         reads.changed(run, facts);
         play(run);
       },

@@ -90,9 +90,9 @@ export const oneLiveJobPerRun = ({ jobs }: World): Finding => {
 
 /** No job runs for a run that is over. */
 export const noOrphanJobs = ({ jobs, store }: World): Finding =>
-  first(jobs.jobs.values(), ({ run, facts }) => {
+  first(jobs.jobs.values(), ({ run, label, facts }) => {
     if (facts.state !== "pending" && facts.state !== "running") return null;
-    const isLive = [...store.models.values()].some((state) => state.run?.run === run);
+    const isLive = [...store.models.values()].some((state) => state.run?.run === label);
     return isLive ? null : `PipelineJob ${run} is ${facts.state}, but its run is over`;
   });
 

@@ -201,13 +201,15 @@ export const weightsOnlyRise = (seen: SeenTransition): Finding => {
 /** A run ends with what its own job found, and not before its job. */
 export const runsEndAsTheirJobsDid = (seen: SeenTransition, world: World): Finding => {
   const record = find(seen, "end-run")?.record;
-  const job = record === undefined ? undefined : world.jobs.jobs.get(record.run);
-  if (record === undefined || job === undefined) return null;
-  if (job.facts.state === "pending" || job.facts.state === "running") {
-    return `run ${record.run} ended ${record.outcome} while its job is ${job.facts.state}`;
+  if (record === undefined) return null;
+  const jobs = world.jobs.jobsOf(record.run);
+  const live = jobs.find(({ facts: { state } }) => state === "pending" || state === "running");
+  if (live !== undefined) {
+    return `run ${record.run} ended ${record.outcome} while its job is ${live.facts.state}`;
   }
   const digest = record.evaluation?.artifactDigest;
-  return digest === undefined || digest === job.facts.evaluation?.artifactDigest
+  return digest === undefined ||
+    jobs.some(({ facts }) => digest === facts.evaluation?.artifactDigest)
     ? null
     : `run ${record.run} ended with the evaluation of another job`;
 };
