@@ -37,18 +37,18 @@ const parts: readonly (readonly [string, RegExp])[] = [
     "sockets, streams, timers",
     /node:(net|internal|buffer|events|stream|timers|async_hooks|diagnostics)/,
   ],
-  ["ours: the cloud's bundle", /\.build\/bench\/cloud/],
-  ["ours: runtime and adapters", /\/(shared|events|functions|test\/bench)\//],
+  ["ours: the cloud", /\.build\/bench\/cloud/],
+  ["ours: runtime and adapters", /\.build\/bench\/events-functions/],
 ];
 
 const partOf = (frame: { readonly functionName: string; readonly url: string }): string => {
   if (frame.functionName === "(garbage collector)") return "garbage collection";
   if (frame.functionName === "(idle)") return "idle";
   const found = parts.find(([, pattern]) => pattern.test(frame.url));
+  if (found !== undefined) return found[0];
   // What is native has no address: SQLite, sockets, JSON, cryptography.
-  return (
-    found?.[0] ?? (frame.url === "" ? "native (SQLite, sockets, JSON, crypto)" : "other packages")
-  );
+  if (frame.url === "") return "native (SQLite, sockets, JSON, crypto)";
+  return /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(frame.url)?.[1] ?? "other";
 };
 
 const secondsByPart = (text: string): ReadonlyMap<string, number> => {
@@ -56,7 +56,7 @@ const secondsByPart = (text: string): ReadonlyMap<string, number> => {
   const names = new Map(nodes.map(({ id, callFrame }) => [id, partOf(callFrame)]));
   const sums = new Map<string, number>();
   for (const [index, id] of samples.entries()) {
-    const part = names.get(id) ?? "other packages";
+    const part = names.get(id) ?? "other";
     sums.set(part, (sums.get(part) ?? 0) + (timeDeltas[index] ?? 0) / 1_000_000);
   }
   return sums;
@@ -66,7 +66,9 @@ const secondsByPart = (text: string): ReadonlyMap<string, number> => {
 export const printProfiles = (folder: string, events: number): void => {
   for (const file of readdirSync(folder)) {
     const text = readFileSync(join(folder, file), "utf8");
-    const who = text.includes("events-functions") ? "the functions" : "the local cloud";
+    const isOurs = text.includes("bench/events-functions.mjs");
+    if (!isOurs && !text.includes("bench/cloud.mjs")) continue;
+    const who = isOurs ? "the functions" : "the local cloud";
     const sums = secondsByPart(text);
     const idle = sums.get("idle") ?? 0;
     const all = [...sums.values()].reduce((sum, seconds) => sum + seconds, 0);

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { v1 } from "@google-cloud/pubsub";
 import { credentials } from "@grpc/grpc-js";
+import { build } from "esbuild";
 import { functionsEnvironment } from "../../infra/cli/up/environment.js";
 import { chainTopic, stepsPerEvent, type ChainReport, type System } from "./events-plan.js";
 import { bundleCloud, startCloud } from "./local-cloud-servers.js";
@@ -69,6 +70,23 @@ const following = (child: ChildProcess) => {
 const profiling = (folder: string | undefined): readonly string[] =>
   folder === undefined ? [] : ["--cpu-prof", "--cpu-prof-dir", folder];
 
+/** Bundles the functions' process as `continuo up` does; packages stay where they are. */
+const bundleFunctions = async (): Promise<string> => {
+  const outfile = join(root, ".build/bench/events-functions.mjs");
+  await build({
+    absWorkingDir: root,
+    entryPoints: ["test/bench/events-functions.ts"],
+    outfile,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    packages: "external",
+    logLevel: "silent",
+  });
+  return outfile;
+};
+
 /** Starts the local cloud and a functions' process, and subscribes it. */
 export const startContinuo = async (profileFolder?: string): Promise<System> => {
   const cloud = await startCloud(
@@ -77,8 +95,8 @@ export const startContinuo = async (profileFolder?: string): Promise<System> => 
   );
   const port = await freePort();
   const base = `http://127.0.0.1:${port}`;
-  const child = fork(join(root, "test/bench/events-functions.ts"), {
-    execArgv: ["--import", "tsx", ...profiling(profileFolder)],
+  const child = fork(await bundleFunctions(), {
+    execArgv: [...profiling(profileFolder)],
     stdio: ["ignore", "ignore", "inherit", "ipc"],
     env: {
       ...functionsEnvironment(

@@ -48,7 +48,7 @@ const report = await crashTest({
   kills: wholeNumber("kills", given.kills, 10_000),
   seed,
   models: wholeNumber("models", given.models, 10),
-  quietSecondsMax: 300,
+  quietSecondsMax: 600,
   tell: (line) => {
     process.stderr.write(`${line}\n`);
   },
