@@ -10,6 +10,8 @@ import { holderOf } from "./folder.js";
 export interface Processes {
   readonly cloud: string;
   readonly functions: string;
+  /** Serves each function from its own bundle. */
+  readonly bundles: string;
   readonly provision: string;
   readonly stopWithParent: string;
 }
@@ -66,6 +68,7 @@ export const buildProcesses = async (
       entryPoints: {
         cloud: "infra/local/main.ts",
         functions: "infra/cli/serve-functions.ts",
+        bundles: "infra/cli/serve-bundles.ts",
         provision: "infra/cli/up/provision.ts",
         "stop-with-parent": "infra/cli/up/stop-with-parent.ts",
       },
@@ -92,6 +95,7 @@ export const buildProcesses = async (
   return {
     cloud: join(folder, "cloud.mjs"),
     functions: join(folder, "functions.mjs"),
+    bundles: join(folder, "bundles.mjs"),
     provision: join(folder, "provision.mjs"),
     stopWithParent: join(folder, "stop-with-parent.mjs"),
   };

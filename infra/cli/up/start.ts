@@ -4,6 +4,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { stop as stopBundler } from "esbuild";
 import { functions } from "../../../functions/manifest.js";
+import { buildFunctions } from "../../build/functions.js";
 import { failed } from "../errors.js";
 import { buildFolder, buildProcesses, removeBuild } from "./build.js";
 import type { Processes } from "./build.js";
@@ -29,6 +30,8 @@ export interface StartOptions {
   /** Functions that are left out, as if they were not in the list. */
   readonly without: readonly string[];
   readonly isFresh: boolean;
+  /** Each function in a process of its own, from the bundle that is deployed. */
+  readonly isFromBundles: boolean;
   /** Only the cloud, without functions. */
   readonly isCloudOnly: boolean;
   /** The longest wait before a process that died is started again. */
@@ -99,28 +102,37 @@ const namesServed = ({ without }: StartOptions): readonly string[] => {
   return functions.map(({ name }) => name).filter((name) => !without.includes(name));
 };
 
-const startFunctions = async (
-  { options, processes, children, announce }: Starting,
-  token: string,
-  cloud: Child,
-): Promise<Child> => {
+/** The program that serves the functions, with its arguments: all in one process, or each from its own bundle. */
+const functionsProgram = async (
+  { options, processes }: Starting,
+  names: readonly string[],
+): Promise<readonly string[]> => {
+  if (!options.isFromBundles) return nodeArgs(processes, processes.functions);
+  const bundles = join(buildFolder(options.root, options.folder), "functions");
+  await buildFunctions(options.root, names, bundles);
+  return [
+    ...nodeArgs(processes, processes.bundles),
+    "--bundles",
+    bundles,
+    "--stop-with-parent",
+    processes.stopWithParent,
+  ];
+};
+
+const startFunctions = async (starting: Starting, token: string, cloud: Child): Promise<Child> => {
+  const { options, processes, children, announce } = starting;
   const names = namesServed(options);
+  const program = await functionsProgram(starting, names);
   const port = await freePort(options.functionsPort);
   if (port !== options.functionsPort) {
     options.tell(`port ${options.functionsPort} is busy; the functions use ${port}`);
   }
   const addresses = { cloud: cloud.address, functions: `http://127.0.0.1:${port}` };
   const env = functionsEnvironment(options, addresses, token);
-  const starting = keepRunning(
+  const serving = keepRunning(
     {
       name: "functions",
-      args: () => [
-        ...nodeArgs(processes, processes.functions),
-        "--port",
-        String(port),
-        "--functions",
-        names.join(","),
-      ],
+      args: () => [...program, "--port", String(port), "--functions", names.join(",")],
       env: () => env,
       logFile: filesIn(options.folder).functionsLog,
       restartDelayMsMax: options.restartDelayMsMax,
@@ -138,7 +150,7 @@ const startFunctions = async (
     env,
   });
   // Both are awaited to their end, so that whatever was started is known when one of them fails.
-  const [started, provisioned] = await Promise.allSettled([starting, provisioning]);
+  const [started, provisioned] = await Promise.allSettled([serving, provisioning]);
   if (started.status === "rejected") throw started.reason;
   if (provisioned.status === "rejected") throw provisioned.reason;
   if (provisioned.value.length > 0) {

@@ -36,6 +36,7 @@ export interface UpOptions {
   readonly metricDelayMs?: number;
   readonly deployDelayMs?: number;
   readonly restartDelayMsMax: number;
+  readonly bundles?: boolean;
 }
 
 /** Adds those options to a command. */
@@ -52,6 +53,7 @@ export const upOptions = (command: Command): Command =>
     .option("--project <id>", "project id of the local cloud", "continuo-demo")
     .option("--region <region>", "region of the local cloud", "us-central1")
     .option("--fresh", "begin anew: removes the state folder")
+    .option("--bundles", "serve each function from the bundle that is deployed, in its own process")
     .option("--without <function>", "leave a function out; may be repeated", list, [])
     .option("--metric-period-ms <ms>", "width of one metric sample", integer)
     .option("--metric-delay-ms <ms>", "how late metric samples become visible", integer)
@@ -88,6 +90,7 @@ export const startInstance = async (
     project: options.project,
     region: options.region,
     cloudFlags: cloudFlags(options),
+    isFromBundles: options.bundles === true,
     without: options.without,
     isFresh: options.fresh === true,
     isCloudOnly,

@@ -1,0 +1,96 @@
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { isUp, newFolder, outside, play, removeFolder, until, type Playing } from "./instance.js";
+import { promptManifest } from "./running.js";
+
+const folder = newFolder();
+const started: { up?: Playing } = {};
+
+beforeAll(async () => {
+  started.up = play(folder, "up", "--bundles");
+  await isUp(started.up);
+});
+afterAll(async () => {
+  await started.up?.stop();
+  removeFolder(folder);
+});
+
+const up = (): Playing => {
+  if (started.up === undefined) throw new Error("nothing is up");
+  return started.up;
+};
+
+/** Functions that have a process now, which the process with this id has started, with their own ids. */
+const served = (parent: number): ReadonlyMap<string, number> =>
+  new Map(
+    readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .flatMap((pid) => {
+        try {
+          const stat = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "");
+          const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
+          const name = /functions\/([\w-]+)\/main\.mjs/.exec(command)?.[1];
+          const isOurs = name !== undefined && Number(stat.split(" ")[1]) === parent;
+          return isOurs ? [[name, Number(pid)] as const] : [];
+        } catch {
+          // It ended while we looked.
+          return [];
+        }
+      }),
+  );
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe("the functions from the bundles that are deployed, each in its own process", () => {
+  it("take a new dataset from its event to the end of its run", async () => {
+    const { continuo, runs } = outside(up());
+    const router = up().instance().pids["functions"] ?? 0;
+    expect(served(router).size).toBe(0);
+    const file = join(folder, "model.yaml");
+    writeFileSync(file, promptManifest);
+    const applied = await continuo("apply", "-f", file);
+    expect(applied.out).toContain("applied as version 1");
+    expect([...served(router).keys()]).toEqual(["api"]);
+
+    const published = await continuo(
+      "publish",
+      "dataset.arrived",
+      "--id",
+      "d1",
+      "-d",
+      '{"dataset":"flights","uris":["gs://continuo-demo-continuo/none.parquet"]}',
+    );
+    expect(published.code).toBe(0);
+    const run = await until("the end of the run", 120, async () => {
+      const [first] = await runs("flight-delay");
+      return first === undefined || first.isLive ? null : first;
+    });
+    expect(run).toMatchObject({ trigger: "new-data", versionId: null });
+    expect(run.reasons.join("\n")).toContain("none.parquet");
+    expect([...served(router).keys()]).toEqual(
+      expect.arrayContaining([
+        "api",
+        "notify",
+        "on-dataset-arrived",
+        "on-pipeline-job-changed",
+        "on-training-run-requested",
+      ]),
+    );
+  });
+
+  it("leave no process behind when they are stopped", async () => {
+    const router = up().instance().pids["functions"] ?? 0;
+    const pids = [...served(router).values()];
+    expect(pids.length).toBeGreaterThan(0);
+    await up().stop();
+    await expect.poll(() => pids.filter(isAlive), { timeout: 10_000 }).toEqual([]);
+  });
+});
