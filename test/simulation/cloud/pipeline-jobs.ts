@@ -28,7 +28,15 @@ export interface PipelineJobs {
 const minute = 60_000;
 
 type Fate =
-  "accept" | "reject" | "stop" | "ask" | "fail" | "no evaluation" | "late failure" | "hang";
+  | "accept"
+  | "reject"
+  | "stop"
+  | "ask"
+  | "fail"
+  | "no machines"
+  | "no evaluation"
+  | "late failure"
+  | "hang";
 
 const isOver = ({ state }: PipelineJobFacts): boolean =>
   state === "succeeded" || state === "failed" || state === "cancelled";
@@ -84,6 +92,13 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
       case "stop":
       case "ask":
         return change(run, { state: "succeeded", dataGate: gateOf(run, fate), machineSeconds });
+      case "no machines":
+        return change(run, {
+          state: "failed",
+          error: "RESOURCE_EXHAUSTED: no machines are left in this zone",
+          isRetriable: true,
+          machineSeconds,
+        });
       case "fail":
       case "late failure":
         return change(run, { state: "failed", error: "task train exited with 1", machineSeconds });
@@ -113,6 +128,7 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
           "stop",
           "ask",
           "fail",
+          "no machines",
           "no evaluation",
           "hang",
         ]);
@@ -132,7 +148,7 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
     );
     if (fate === "hang") return;
     scheduler.after(trainedMs, () =>
-      fate === "fail" || fate === "late failure"
+      fate === "fail" || fate === "no machines" || fate === "late failure"
         ? end(run, fate)
         : change(run, { tasks: tasks("succeeded", "succeeded", "running") }),
     );
