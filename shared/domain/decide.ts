@@ -455,6 +455,10 @@ const offer = (
 };
 
 /** A version appeared: the live run's own, or one that a person uploaded. */
+/** A version that was looked up; an id may be any text, also the name of something that every object has. */
+const versionIn = ({ versions = {} }: Facts, versionId: string): ModelVersionFacts | null =>
+  Object.hasOwn(versions, versionId) ? (versions[versionId] ?? null) : null;
+
 const decideRegistration = (
   state: ModelState,
   event: EventOf<"model-version.registered">,
@@ -466,7 +470,7 @@ const decideRegistration = (
     const own = facts.versions?.[state.run.run];
     if (own?.versionId === versionId) return registered(state, state.run, own, nowMs);
   }
-  return facts.versions?.[versionId]?.aliases.includes("challenger")
+  return versionIn(facts, versionId)?.aliases.includes("challenger")
     ? offerByHand(state, event, facts, nowMs)
     : ignore(
         `version ${versionId} does not ask for anything; alias challenger asks for its rollout`,
@@ -486,7 +490,7 @@ const offerByHand = (
   if (state.rollout?.versionId === versionId || state.waiting?.versionId === versionId) {
     return ignore("this version is already being rolled out");
   }
-  const version = facts.versions?.[versionId];
+  const version = versionIn(facts, versionId);
   if (!version?.aliases.includes("challenger")) {
     return ignore(`version ${versionId} does not hold the alias challenger any more`);
   }
@@ -516,7 +520,7 @@ const decideAliases = (
   const { versionId, aliases, principal } = event.data;
   if (aliases.includes("champion") && state.champion?.versionId !== versionId) {
     if (state.rollout?.versionId === versionId) return ignore("our own rollout sets this alias");
-    return facts.versions?.[versionId]?.aliases.includes("champion") !== true
+    return versionIn(facts, versionId)?.aliases.includes("champion") !== true
       ? ignore(`version ${versionId} does not hold the alias champion any more`)
       : [
           {

@@ -1,7 +1,7 @@
 /** The command line of the simulation, read and checked. */
 import { availableParallelism } from "node:os";
 import { parseArgs, type ParseArgsConfig } from "node:util";
-import type { Mode } from "./play.js";
+import type { Mode } from "./worker.js";
 import { faultKinds } from "./profile.js";
 
 /** What somebody asked for. */

@@ -6,10 +6,7 @@ import { build } from "esbuild";
 import type { SeedSummary } from "./report.js";
 import type { Caught } from "./hunt.js";
 import type { CrashPoint, Violation } from "./run-seed.js";
-import type { WorkerReply, WorkerTask } from "./worker.js";
-
-/** What is played: the whole runtime in its world, or the deciders alone. */
-export type Mode = "runtime" | "deciders";
+import type { Mode, WorkerReply, WorkerTask } from "./worker.js";
 
 /** Which seeds to play, and how. */
 export interface PlayOptions {

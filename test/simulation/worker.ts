@@ -2,10 +2,12 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { walkSeed } from "./deciders/walk.js";
 import { hunt, type Caught } from "./hunt.js";
-import type { Mode } from "./play.js";
 import { quietly } from "./quietly.js";
 import { summaryOf, type SeedSummary } from "./report.js";
 import { runSeed, type CrashPoint, type Violation } from "./run-seed.js";
+
+/** What is played: the whole runtime in its world, or the deciders alone. */
+export type Mode = "runtime" | "deciders";
 
 /** A worker's share: every `step`th piece from the `first` on. */
 export type WorkerTask = { readonly first: number; readonly step: number } & (
