@@ -1,7 +1,7 @@
 /** `continuo up` and `continuo cloud`: the whole on this machine, until Ctrl-C. */
 import process from "node:process";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
+import { InvalidArgumentError, Option } from "commander";
 import { root, settings } from "../config.js";
 import { examples } from "../command.js";
 import { exitCodes, failed } from "../errors.js";
@@ -37,6 +37,7 @@ export interface UpOptions {
   readonly deployDelayMs?: number;
   readonly restartDelayMsMax: number;
   readonly bundles?: boolean;
+  readonly durable?: string;
 }
 
 /** Adds those options to a command. */
@@ -63,6 +64,12 @@ export const upOptions = (command: Command): Command =>
       "longest wait before a process that died is started again",
       integer,
       15_000,
+    )
+    .addOption(
+      new Option(
+        "--durable <what>",
+        "what an acknowledgement survives: the end of the process, or also a loss of power",
+      ).choices(["process", "power"]),
     );
 
 const cloudFlags = (options: UpOptions): Readonly<Record<string, string>> =>
@@ -71,6 +78,7 @@ const cloudFlags = (options: UpOptions): Readonly<Record<string, string>> =>
       ["metric-period-ms", options.metricPeriodMs] as const,
       ["metric-delay-ms", options.metricDelayMs] as const,
       ["deploy-delay-ms", options.deployDelayMs] as const,
+      ["durable", options.durable] as const,
     ].flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
   );
 
@@ -156,10 +164,12 @@ const cloudVariables = (instance: Instance): Readonly<Record<string, string>> =>
   };
 };
 
-const variablesText = (instance: Instance): string =>
-  Object.entries(cloudVariables(instance))
-    .map(([name, value]) => `export ${name}=${value}`)
-    .join("\n");
+const variablesText = (instance: Instance, isJson: boolean | undefined): string =>
+  isJson === true
+    ? JSON.stringify(cloudVariables(instance), null, 2)
+    : Object.entries(cloudVariables(instance))
+        .map(([name, value]) => `export ${name}=${value}`)
+        .join("\n");
 
 const tell = (line: string): void => {
   console.error(line);
@@ -182,12 +192,14 @@ export const up = (program: Command): void => {
   });
 
   const cloud = examples(
-    upOptions(program.command("cloud").description("start only the local cloud; Ctrl-C stops it")),
+    upOptions(
+      program.command("cloud").description("start only the local cloud; Ctrl-C stops it"),
+    ).option("--json", "print the variables as JSON for programs"),
     "continuo cloud",
     'eval "$(continuo cloud env)"',
-  ).action(async (options: UpOptions) => {
+  ).action(async (options: UpOptions & { readonly json?: boolean }) => {
     const running = await startInstance(options, tell, true);
-    console.log(variablesText(running.instance));
+    console.log(variablesText(running.instance, options.json));
     process.exitCode = await stopOnSignal(running, tell);
   });
   cloud
@@ -195,17 +207,15 @@ export const up = (program: Command): void => {
     .description("print the variables with which clients find the running local cloud")
     .option("--folder <folder>", "state folder", settings.folder)
     .option("--json", "print JSON for programs")
-    .action((options: { folder: string; json?: boolean }) => {
+    .action((_options: object, command: Command) => {
+      // "cloud" has options of the same names, and takes them wherever they stand.
+      const options = command.optsWithGlobals<{ folder: string; json?: boolean }>();
       const instance = readInstance(options.folder);
       if (instance === null) {
         throw failed(
           `nothing runs on ${options.folder}; start it with "continuo up" or "continuo cloud"`,
         );
       }
-      console.log(
-        options.json === true
-          ? JSON.stringify(cloudVariables(instance), null, 2)
-          : variablesText(instance),
-      );
+      console.log(variablesText(instance, options.json));
     });
 };
