@@ -26,14 +26,15 @@ function walk(
 export interface KolmogorovSmirnov {
   readonly statistic: number;
   readonly pAsymptotic: number;
-  /** The one-sample distribution at the rounded n m / (n + m), closer than the limit; undefined above 3,000. */
+  /** The one-sample distribution at the rounded n m / (n + m), closer than the limit; undefined where its matrix would be large. */
   readonly pEffective: number | undefined;
   /** Counted over lattice paths; undefined when the samples have more than 10,000,000 pairs. */
   readonly pExact: number | undefined;
 }
 
 const exactPairsMax = 10_000_000;
-const effectiveSizeMax = 3000;
+/** Rows that the smaller part of the matrix may have: its cube is the work. */
+const effectiveGapMax = 40;
 
 /** Kolmogorov's limiting upper tail at x = sqrt(nm/(n+m)) D. */
 function kolmogorovUpper(x: number): number {
@@ -87,7 +88,9 @@ export function kolmogorovSmirnov(
     statistic,
     pAsymptotic: kolmogorovUpper(Math.sqrt(pairs / (a.length + b.length)) * statistic),
     pEffective:
-      effective <= effectiveSizeMax ? oneSampleKolmogorovUpper(effective, statistic) : undefined,
+      effective * statistic <= effectiveGapMax
+        ? oneSampleKolmogorovUpper(effective, statistic)
+        : undefined,
     pExact: pairs <= exactPairsMax ? exactKolmogorov(a.length, b.length, gap) : undefined,
   };
 }

@@ -17,6 +17,7 @@ import {
 } from "../../../shared/statistics/power.js";
 import { oneSampleKolmogorovUpper } from "../../../shared/statistics/kolmogorov.js";
 import { binomialDraw, normalDraw, seededRandom } from "../../../shared/statistics/random.js";
+import { kolmogorovSmirnov } from "../../../shared/statistics/two-sample.js";
 import {
   betaTails,
   logBeta,
@@ -170,5 +171,17 @@ describe("the one-sample Kolmogorov-Smirnov distribution", () => {
     expect(tail[0]).toBe(1);
     expect(tail.at(-1)).toBe(0);
     for (const [i, p] of tail.entries()) expect(p).toBeLessThanOrEqual(tail[i - 1] ?? 1);
+  });
+});
+
+describe("Kolmogorov-Smirnov of large samples", () => {
+  it("leaves out what would take long, and answers with the limit", () => {
+    const [a, b] = [0, 0.5].map((shift) =>
+      Float64Array.from({ length: 6000 }, (_, i) => i / 6000 + shift),
+    );
+    const found = kolmogorovSmirnov(a ?? [], b ?? []);
+    expect(found).toMatchObject({ pEffective: undefined, pExact: undefined });
+    expect(found.statistic).toBeCloseTo(0.5, 3);
+    expect(found.pAsymptotic).toBeLessThan(1e-12);
   });
 });
