@@ -4,6 +4,7 @@ const benches: Readonly<Record<string, () => Promise<void>>> = {
   "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
   events: async () => (await import("./events.js")).benchEvents(),
   "local-cloud": async () => (await import("./local-cloud.js")).benchLocalCloud(),
+  statistics: async () => (await import("./statistics.js")).benchStatistics(),
 };
 
 const [name = ""] = process.argv.slice(2);
