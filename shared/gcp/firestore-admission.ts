@@ -4,8 +4,9 @@
  */
 import type { Firestore, Query } from "firebase-admin/firestore";
 import { z } from "zod";
-import { anyEvent } from "../../events/index.js";
+import { anyEvent, type ContinuoEvent } from "../../events/index.js";
 import { modelName, runId } from "../../events/ids.js";
+import { eventKey, shortHash } from "../domain/ids.js";
 import type { Admission, AdmissionLedger, WaitingSubmission } from "../ports/admission.js";
 import { lazily, type GcpConfig } from "./config.js";
 import { asCloudError, attempting, translated } from "./errors.js";
@@ -16,6 +17,7 @@ import { within } from "./within.js";
 const callMsMax = 20_000;
 /** Whoever loses against so many others queues instead. */
 const attemptsMax = 3;
+const keyLength = 32;
 
 const waitingFields = z
   .object({
@@ -46,7 +48,9 @@ const waitingDocument = ({ accelerator, event, ...rest }: WaitingSubmission, slo
   slot: slotOf(rest.run, slots),
 });
 
-const submission = (firestore: Firestore, run: string) => firestore.doc(`submissions/${run}`);
+/** A document per event, since a run that is tried again asks anew while its first request may still be listed. */
+const submission = (firestore: Firestore, event: ContinuoEvent) =>
+  firestore.doc(`submissions/${shortHash(eventKey(event), keyLength)}`);
 
 const read = (document: { readonly exists: boolean; readonly data: () => unknown }) =>
   document.exists ? ledgerFields.parse(document.data()) : emptyLedger;
@@ -83,7 +87,7 @@ export const firestoreAdmission = (config: GcpConfig): Admission => {
     enqueue: (waiting) =>
       using(`queue run ${waiting.run}`, async (firestore) => {
         try {
-          await submission(firestore, waiting.run).create(waitingDocument(waiting, slots));
+          await submission(firestore, waiting.event).create(waitingDocument(waiting, slots));
         } catch (error) {
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
         }
@@ -100,9 +104,9 @@ export const firestoreAdmission = (config: GcpConfig): Admission => {
           .toSorted((a, b) => a.enqueuedAtMs - b.enqueuedAtMs)
           .slice(0, limit);
       }),
-    remove: (run) =>
-      using(`take run ${run} out of the queue`, async (firestore) => {
-        await submission(firestore, run).delete();
+    remove: (event) =>
+      using(`take ${event.id} out of the queue`, async (firestore) => {
+        await submission(firestore, event).delete();
       }),
     length: () =>
       using("count waiting submissions", async (firestore) => {
@@ -111,8 +115,13 @@ export const firestoreAdmission = (config: GcpConfig): Admission => {
       }),
     place: (run) =>
       using(`find the place of run ${run}`, async (firestore) => {
-        const document = await submission(firestore, run).get();
-        if (!document.exists) return null;
+        const { docs } = await firestore
+          .collection("submissions")
+          .where("run", "==", run)
+          .limit(1)
+          .get();
+        const [document] = docs;
+        if (document === undefined) return null;
         const { accelerator, enqueuedAtMs } = waitingFields.parse(document.data());
         const before = await Promise.all(
           competing(firestore, accelerator, slots).map((query) =>

@@ -27,17 +27,18 @@ export interface AdmissionLedger {
 
 /** The queue of submissions and the ledger that they are admitted by. */
 export interface Admission {
-  /** Puts a submission into the queue; one that is there already is left as it is. */
+  /** Puts a submission into the queue; one for the same event is left as it is. */
   readonly enqueue: (waiting: WaitingSubmission) => Promise<void>;
   /** The submissions that have waited longest, of one accelerator or of those without a limited one. */
   readonly waiting: (query: {
     readonly accelerator: string | null;
     readonly limit: number;
   }) => Promise<readonly WaitingSubmission[]>;
-  readonly remove: (run: RunId) => Promise<void>;
+  /** Takes out what waits for this event; another request of the same run stays. */
+  readonly remove: (event: ContinuoEvent) => Promise<void>;
   /** How many wait. */
   readonly length: () => Promise<number>;
-  /** A submission's place among those it competes with, from 1 on; null when it does not wait. */
+  /** A run's place among those it competes with, from 1 on; null when it does not wait. */
   readonly place: (run: RunId) => Promise<number | null>;
   readonly ledger: () => Promise<AdmissionLedger>;
   /** Changes the ledger in a transaction; a null change writes nothing. Throws ConflictError under contention. */

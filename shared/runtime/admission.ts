@@ -197,11 +197,11 @@ export const admitWaiting = async (
   await forEach(
     chosen,
     "admit",
-    async ({ event, run }) => {
+    async ({ event }) => {
       if (isClosed) return;
       const handled = await handleEvent(event, options);
       // It is journalled: what is left of it is finished by the sweep of what is pending.
-      await ports.admission.remove(run);
+      await ports.admission.remove(event);
       isClosed ||= handled.some(({ isHeldBack }) => isHeldBack);
     },
     concurrency,

@@ -68,9 +68,22 @@ describe.each(["memory", "Firestore"])("admission in %s", (target) => {
     expect(await runs("NVIDIA_TESLA_T4")).toEqual([runOf(4)]);
     expect((await waiting({ accelerator: null, limit: 1 }))[0]).toEqual(waitingOf(1));
     expect([await length(), await place(runOf(3)), await place(runOf(4))]).toEqual([4, 3, 1]);
-    await remove(runOf(1));
-    await remove(runOf(1));
+    await remove(waitingOf(1).event);
+    await remove(waitingOf(1).event);
     expect([await length(), await place(runOf(3)), await place(runOf(1))]).toEqual([3, 2, null]);
+  });
+
+  it("keeps two requests of one run apart: who takes one out leaves the other", async () => {
+    const { enqueue, waiting, remove, place } = admission();
+    const first = { ...waitingOf(8, "NVIDIA_L4"), enqueuedAtMs: 1 };
+    const again = { ...first, enqueuedAtMs: 2, event: { ...first.event, id: "request-8/2" } };
+    await enqueue(first);
+    await enqueue(again);
+    await remove(first.event);
+    expect(await waiting({ accelerator: "NVIDIA_L4", limit: 10 })).toEqual([again]);
+    expect(await place(runOf(8))).toBe(1);
+    await remove(again.event);
+    expect(await place(runOf(8))).toBeNull();
   });
 
   it("changes the ledger in a transaction, and writes nothing for nothing", async () => {

@@ -191,8 +191,8 @@ describe("the admission queue", () => {
       ...world.ports,
       admission: {
         ...world.ports.admission,
-        remove: (run) =>
-          isCrashing ? Promise.reject(new Error("killed")) : world.ports.admission.remove(run),
+        remove: (event) =>
+          isCrashing ? Promise.reject(new Error("killed")) : world.ports.admission.remove(event),
       },
     };
     const pass = ticking(world, ports);
@@ -235,7 +235,7 @@ describe("the admission queue", () => {
       await handle(event);
       world.nowMs += 1;
     }
-    const last = [...world.submissions.keys()].at(-1) ?? "none";
+    const last = [...world.submissions.values()].at(-1)?.run ?? "none";
     expect(await findRun({ ports: world.ports }, last)).toMatchObject({
       phase: "requested",
       queuePlace: 3,
