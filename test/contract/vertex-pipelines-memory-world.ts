@@ -106,7 +106,7 @@ export const pipelineWorld = (
         }),
       ),
     ended: async (id: string): Promise<SeenJob> => {
-      const deadline = performance.now() + 8_000;
+      const deadline = performance.now() + 60_000;
       for (;;) {
         const job = await get(id);
         if (/SUCCEEDED|FAILED|CANCELLED/.test(job.state)) return job;
