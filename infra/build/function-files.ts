@@ -1,7 +1,7 @@
 /** What lies beside a function's bundle. */
 
-/** The base image. A build on Cloud Build replaces the tag by its digest. */
-const baseImage = "node:22-slim";
+/** The base image, the same as that of the jobs and of the steps of a build. */
+const baseImage = "node:22.23.3-slim";
 
 /** Tells Node that the folder holds ES modules, and people what it is. */
 export const packageJson = (name: string): string =>

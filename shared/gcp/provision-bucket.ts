@@ -1,6 +1,6 @@
-/** The bucket of artifacts. */
+/** The bucket of artifacts, and that of audit heads. */
 import { z } from "zod";
-import { baseUrl, type GcpConfig } from "./config.js";
+import { auditBucketOf, baseUrl, type GcpConfig } from "./config.js";
 import { asCloudError, attempting } from "./errors.js";
 import type { Objects } from "../ports/objects.js";
 import { restClient, type Rest } from "./rest.js";
@@ -13,6 +13,8 @@ import {
 } from "./topology.js";
 
 const bytesMax = 64_000_000;
+/** As long as the journal keeps its records; terraform keeps and locks what it makes for longer. */
+const auditRetention = { retentionPolicy: { retentionPeriod: String(30 * 86_400) } };
 
 const notifications = z.object({
   items: z
@@ -42,10 +44,15 @@ const ensureNotification = async (
   return [`created notification of gs://${config.bucket}/${prefix} to topic ${topic}`];
 };
 
-const ensureBucket = async (rest: Rest, config: GcpConfig): Promise<Changes> => {
+const ensureBucket = async (
+  rest: Rest,
+  config: GcpConfig,
+  name: string,
+  retention: { readonly retentionPolicy?: { readonly retentionPeriod: string } } = {},
+): Promise<Changes> => {
   const url = `${baseUrl(config, "storage")}/storage/v1/b`;
   try {
-    await rest.call({ method: "GET", url: `${url}/${config.bucket}` });
+    await rest.call({ method: "GET", url: `${url}/${name}` });
     return [];
   } catch (error) {
     if (asCloudError(error).status !== "NOT_FOUND") throw error;
@@ -55,7 +62,8 @@ const ensureBucket = async (rest: Rest, config: GcpConfig): Promise<Changes> => 
     url,
     query: { project: config.projectId },
     body: {
-      name: config.bucket,
+      ...retention,
+      name,
       location: config.region.toUpperCase(),
       iamConfiguration: {
         uniformBucketLevelAccess: { enabled: true },
@@ -64,7 +72,7 @@ const ensureBucket = async (rest: Rest, config: GcpConfig): Promise<Changes> => 
       labels: { ...ownerLabel },
     },
   });
-  return [`created bucket ${config.bucket}`];
+  return [`created bucket ${name}`];
 };
 
 const ensureFile = async (
@@ -79,17 +87,18 @@ const ensureFile = async (
   return [`wrote ${uri}`];
 };
 
-/** Makes the bucket, its files, and its notification where one is wanted. */
+/** Makes the buckets, the files of the first, and its notification where one is wanted. */
 export const provisionBucket = (
   config: GcpConfig,
-  { notification, files = [] }: ProvisionOptions,
+  { notification, files = [] }: Pick<ProvisionOptions, "notification" | "files"> = {},
 ): Promise<Changes> =>
   attempting(`provision bucket ${config.bucket}`, async () => {
     const rest = restClient(config);
-    const bucket = await ensureBucket(rest, config);
+    const bucket = await ensureBucket(rest, config, config.bucket);
+    const audit = await ensureBucket(rest, config, auditBucketOf(config), auditRetention);
     const objects = storageObjects(config, rest);
     const written = await Promise.all(files.map((file) => ensureFile(objects, config, file)));
     const notified =
       notification === undefined ? [] : await ensureNotification(rest, config, notification);
-    return [...bucket, ...written.flat(), ...notified];
+    return [...bucket, ...audit, ...written.flat(), ...notified];
   });
