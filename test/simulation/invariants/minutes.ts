@@ -18,7 +18,10 @@ export const failedChallengersLoseTheirTraffic = (world: World): Finding => {
         if (environment !== production) continue;
         const found = world.endpoints.endpoints.get(endpoint);
         const weight = found?.split[deployedModelId] ?? 0;
-        const isTouched = (world.endpoints.handAtMs.get(endpoint) ?? -Infinity) > atMs;
+        const handAtMs = world.endpoints.handAtMs.get(endpoint) ?? -Infinity;
+        // Where a person undeployed who should serve instead, nobody is left, and people are told.
+        const isAlone = found?.deployed.every(({ id }) => id === deployedModelId) ?? true;
+        const isTouched = handAtMs > atMs || (isAlone && handAtMs > -Infinity);
         if (weight > 0 && !isTouched) {
           return `${deployedModelId} still has ${weight} % of ${environment}, ${Math.round((nowMs - atMs) / 60_000)} minutes after its roll-back`;
         }
