@@ -36,7 +36,7 @@ async function openConnection(): Promise<DuckDBConnection> {
   }
 }
 
-const storedAs = (sqlType: string): StoredAs => {
+const storedAsOf = (sqlType: string): StoredAs => {
   if (sqlType === "BOOLEAN") return "boolean";
   if (/^U?(?:TINY|SMALL|BIG|HUGE)?INT(?:EGER)?$/.test(sqlType)) return "integer";
   if (/^(?:FLOAT|DOUBLE|DECIMAL.*)$/.test(sqlType)) return "float";
@@ -54,8 +54,9 @@ function readerOf(name: string, begin: Uint8Array): "parquet" | "csv" | "json" {
 /** How each kind of file is read. */
 const readOptions = {
   parquet: "union_by_name = true",
-  // Every row is looked at before a type is chosen, and a missing cell is missing in text as well.
-  csv: "union_by_name = true, header = true, sample_size = -1, nullstr = '', null_padding = false",
+  // Every row is looked at before a type is chosen, and a missing cell is missing in text as well. DuckDB would take
+  // "yes" and "no" for a boolean, and the label's classes would be called "true" and "false".
+  csv: "union_by_name = true, header = true, sample_size = -1, nullstr = '', null_padding = false, auto_type_candidates = ['BIGINT', 'DOUBLE', 'TIME', 'DATE', 'TIMESTAMP', 'VARCHAR']",
   json: "union_by_name = true, sample_size = -1, format = 'newline_delimited', convert_strings_to_integers = false",
 } as const;
 
@@ -96,34 +97,49 @@ async function peek(path: string): Promise<{ readonly bytes: Uint8Array }> {
   }
 }
 
-const timePattern =
-  "\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}([.]\\d+)?)?)?(Z|[+-]\\d{2}:?\\d{2})?";
-const timeRowsSampled = 100;
+/** What the text of a column may mean when all of its values say so, the rarer first. */
+const meanings = [
+  {
+    storedAs: "timestamp",
+    pattern: "\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}([.]\\d+)?)?)?(Z|[+-]\\d{2}:?\\d{2})?",
+  },
+  { storedAs: "boolean", pattern: "(?i)(true|false)" },
+] as const;
+const meaningRowsSampled = 100;
 
-/** Text columns of which every value is an ISO time become times; most are ruled out by the first rows. */
-async function recogniseTimes(
+/** Text columns of which every value is an ISO time or a boolean become that; most are ruled out by the first rows. */
+async function recogniseText(
   columns: readonly SourceColumn[],
   query: Source["query"],
 ): Promise<readonly SourceColumn[]> {
   const counts = z.record(z.string(), z.coerce.number());
-  const matching = async (names: readonly string[], from: string): Promise<readonly string[]> => {
+  const matching = async (
+    names: readonly string[],
+    pattern: string,
+    from: string,
+  ): Promise<readonly string[]> => {
     if (names.length === 0) return [];
     const parts = names.flatMap((name, i) => {
       const value = duckdbDialect.toText(duckdbDialect.quote(name));
       return [
         `COUNT(${value}) AS p${i}`,
-        `COUNT(*) FILTER (regexp_full_match(${value}, '${timePattern}')) AS t${i}`,
+        `COUNT(*) FILTER (regexp_full_match(${value}, '${pattern}')) AS t${i}`,
       ];
     });
     const [row = {}] = await query(`SELECT ${parts.join(", ")} FROM ${from}`, counts);
     return names.filter((_, i) => (row[`p${i}`] ?? 0) > 0 && row[`p${i}`] === row[`t${i}`]);
   };
   const text = columns.filter((column) => column.storedAs === "text").map(({ name }) => name);
-  const likely = await matching(text, `(FROM dataset_rows LIMIT ${timeRowsSampled})`);
-  const times = new Set(await matching(likely, "dataset_rows"));
-  return columns.map((column) =>
-    times.has(column.name) ? { ...column, storedAs: "timestamp" } : column,
-  );
+  const found = new Map<string, StoredAs>();
+  for (const { storedAs, pattern } of meanings) {
+    const first = `(FROM dataset_rows LIMIT ${meaningRowsSampled})`;
+    const likely = await matching(text, pattern, first);
+    for (const name of await matching(likely, pattern, "dataset_rows")) found.set(name, storedAs);
+  }
+  return columns.map((column) => ({
+    ...column,
+    storedAs: found.get(column.name) ?? column.storedAs,
+  }));
 }
 
 const description = z.object({ column_name: z.string(), column_type: z.string() });
@@ -166,10 +182,10 @@ export async function withSource<Result>(
       }
     })();
     return await use({
-      columns: await recogniseTimes(
+      columns: await recogniseText(
         columns.map(({ column_name: name, column_type: type }) => ({
           name,
-          storedAs: storedAs(type),
+          storedAs: storedAsOf(type),
         })),
         query,
       ),

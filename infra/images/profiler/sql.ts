@@ -129,6 +129,8 @@ export const duckdbDialect: Dialect = {
       // Through a time with a zone, so that an offset in text counts; the session's zone is UTC.
       return `CAST(epoch_ms(CAST(${column} AS TIMESTAMPTZ)) AS DOUBLE)`;
     }
+    // Through a boolean, because a text file holds "true" and "false".
+    if (storedAs === "boolean") return `CAST(CAST(${column} AS BOOLEAN) AS DOUBLE)`;
     const value = `CAST(${column} AS DOUBLE)`;
     return storedAs === "float" ? `CASE WHEN isnan(${value}) THEN NULL ELSE ${value} END` : value;
   },

@@ -82,6 +82,13 @@ const consumePromotions = async ({ pubsub }: World) => {
   return { received, close: () => subscription.close() };
 };
 
+const countBy = (names: readonly string[]): Readonly<Record<string, number>> =>
+  Object.fromEntries(
+    [...new Set(names)]
+      .toSorted()
+      .map((name) => [name, names.filter((one) => one === name).length]),
+  );
+
 /** Plays it all; throws only when the instance cannot be brought up or back. */
 export const crashTest = async (options: CrashOptions): Promise<CrashReport> => {
   const { kills: count, seed, tell } = options;
@@ -125,6 +132,7 @@ export const crashTest = async (options: CrashOptions): Promise<CrashReport> => 
         "messages published": load.published().reduce((sum, { times }) => sum + times, 0),
         "journal entries": observed.journal.length,
         runs: observed.runs.length,
+        ...countBy(observed.runs.map(({ outcome }) => `runs that ended ${outcome}`)),
         PipelineJobs: observed.jobs.length,
         "model versions": observed.versions.length,
         rollouts: observed.rollouts.length,

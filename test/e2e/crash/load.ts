@@ -112,7 +112,8 @@ export const startLoad = async (
   };
 
   const act = async (model: string, random: Random): Promise<void> => {
-    const draw = random();
+    // A day begins with data: until there is some, there is nothing to repeat or to alert about.
+    const draw = messages.some((message) => message.model === model) ? random() : 0;
     if (draw < 0.45) {
       const message = await newDataset(model, random);
       messages.push(message);

@@ -42,14 +42,14 @@ export const manifestOf = (model: string) => ({
   budget: { usdPerRunMax: 1000, usdPerMonthMax: 1_000_000 },
 });
 
-/** A small dataset that differs with its seed. */
-export const datasetOf = (random: () => number, rows = 240): string =>
+/** A small dataset that differs with its seed, and from which every model learns more than a constant knows. */
+export const datasetOf = (random: () => number, rows = 600): string =>
   [
     "distance,wind,late",
     ...Array.from({ length: rows }, () => {
       const distance = Math.round(200 + 2000 * random());
       const wind = random() * 4 - 2;
-      const isLate = random() < 1 / (1 + Math.exp(-(2.5 * wind + distance / 1000 - 1)));
+      const isLate = random() < 1 / (1 + Math.exp(-(5 * wind + distance / 1000 - 1)));
       return `${distance},${wind.toFixed(4)},${isLate ? "yes" : "no"}`;
     }),
   ].join("\n");

@@ -285,6 +285,19 @@ describe("profiles", () => {
     },
   );
 
+  it("call a text file's yes and no what they are called there, and true and false a boolean", async () => {
+    const rows = Array.from({ length: 40 }, (_, i) =>
+      [i, "ORD", i % 2 === 0 ? "yes" : "no", i % 4 === 0 ? "true" : "false", i % 2].join(","),
+    );
+    const path = file("words.csv", ["distance,origin,outcome,is_wet,bit", ...rows].join("\n"));
+    const { profile } = await profiled(path);
+    const { outcome, is_wet: wet, bit } = profile.columns;
+    expect(outcome).toMatchObject({ type: "string", distinct: 2 });
+    expect(outcome?.top?.map(({ value }) => value)).toEqual(["no", "yes"]);
+    expect(wet).toMatchObject({ type: "boolean", mean: 0.25 });
+    expect(bit).toMatchObject({ type: "integer" });
+  });
+
   it("tell the splits and slices apart", async () => {
     const { profile } = await profiled(stored(goodRows(3000)));
     const of = (by: string) => (profile.groups ?? []).filter((group) => group.by === by);
