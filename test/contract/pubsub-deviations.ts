@@ -38,6 +38,12 @@ const pushFields: Deviation = {
   source: "https://cloud.google.com/pubsub/docs/push#receive_push",
 };
 
+const snapshots: Deviation = {
+  service: "hands a snapshot's messages to any subscription of its topic that seeks to it",
+  emulator: "knows them only in the subscription that the snapshot was made of",
+  source: "https://cloud.google.com/pubsub/docs/replay-overview#seek_to_a_snapshot",
+};
+
 /** By the title of the case that shows it. */
 export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
   "carries a token that the published keys verify": {
@@ -90,6 +96,13 @@ export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
     service: "takes the query parameters that official clients send over REST",
     emulator: "refuses `$alt=json;enum-encoding=int`",
     source: "google-gax, the clients' REST transport",
+  },
+  "serve another subscription of the topic, and only of that topic": snapshots,
+  "outlive their subscription": snapshots,
+  "are listed, relabelled and deleted by the official client": {
+    service: "changes a snapshot's labels",
+    emulator: "does not implement UpdateSnapshot",
+    source: "https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.snapshots/patch",
   },
   "names a field that does not exist": words,
   "says what is missing in the service's words": words,

@@ -2,7 +2,7 @@
 import { PubSub } from "@google-cloud/pubsub";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { eventually, testProject, withLocalCloud, type LocalCloud } from "./local-cloud.js";
-import { base64, fresh, pubsubCalls } from "./pubsub-targets.js";
+import { base64, fresh, named, pubsubCalls } from "./pubsub-targets.js";
 
 let cloud: LocalCloud;
 const { call, topicWith, publish, pull } = pubsubCalls(() => cloud.port);
@@ -36,6 +36,49 @@ describe("durability", () => {
   });
 });
 
+describe("a snapshot", () => {
+  const dayMs = 86_400_000;
+
+  it("keeps its messages over a restart, lets them go at its end, and is short-lived behind an old backlog", async () => {
+    let nowMs = Date.now();
+    const now = (): number => nowMs;
+    const { folder, stop } = await withLocalCloud(["pubsub"], { now });
+    await stop({ keep: true });
+    let own = await withLocalCloud(["pubsub"], { folder, now });
+    const calls = pubsubCalls(() => own.port);
+    try {
+      const { topic, sub } = await calls.topicWith({});
+      await calls.publish(topic, { data: base64("old") });
+      nowMs += 3 * dayMs;
+      const snapshot = named("snapshots", fresh("snap"));
+      const { json } = await calls.call("PUT", snapshot, { subscription: sub });
+      expect(Date.parse(String(json["expireTime"])) - nowMs).toBeLessThanOrEqual(4 * dayMs);
+      expect(Date.parse(String(json["expireTime"])) - nowMs).toBeGreaterThan(3.9 * dayMs);
+      const [old] = await calls.pull(sub);
+      await calls.call("POST", `${sub}:acknowledge`, { ackIds: [old?.ackId] });
+      await own.stop({ keep: true });
+
+      own = await withLocalCloud(["pubsub"], { folder, now });
+      await calls.call("POST", `${sub}:seek`, { snapshot });
+      const [again] = await calls.pull(sub);
+      expect(again?.message.data).toBe(base64("old"));
+      nowMs += 3.99 * dayMs;
+      const late = named("snapshots", fresh("snap"));
+      const refused = await calls.call("PUT", late, { subscription: sub });
+      expect(refused.json.error?.status).toBe("FAILED_PRECONDITION");
+      nowMs += dayMs;
+      expect((await calls.call("GET", snapshot)).code).toBe(404);
+      await own.stop({ keep: true });
+
+      // The sweep of a running cloud drops what the snapshot alone had kept.
+      own = await withLocalCloud(["pubsub"], { folder, now });
+      expect((await calls.call("GET", `projects/${testProject}/snapshots`)).json).toEqual({});
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
 describe("the local Pub/Sub", () => {
   it("gives ids of sixteen digits that rise with the time of publishing", async () => {
     const { topic } = await topicWith({});
@@ -47,7 +90,9 @@ describe("the local Pub/Sub", () => {
 
   it("answers UNIMPLEMENTED for what is not built, and NOT_FOUND for what does not exist", async () => {
     const { topic } = await topicWith({});
-    const { code, json } = await call("PUT", `projects/${testProject}/snapshots/snap`, {});
+    const bigqueryConfig = { table: "project.dataset.table" };
+    const name = named("subscriptions", fresh("sub"));
+    const { code, json } = await call("PUT", name, { topic, bigqueryConfig });
     expect(code).toBe(501);
     expect(json.error?.status).toBe("UNIMPLEMENTED");
     expect((await call("GET", `projects/${testProject}/snapshots`)).json).toEqual({});

@@ -19,6 +19,7 @@ import {
   type PubsubTarget,
   type PulledMessage,
 } from "./pubsub-targets.js";
+import { snapshotCases } from "./pubsub-second-tier.js";
 import { endpoint } from "./push-endpoint.js";
 
 /** A Pub/Sub to run the suite against; without `start` it is reported as skipped. */
@@ -37,7 +38,8 @@ export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTes
   let target: PubsubTarget;
   let waitMs = limitMs;
   const closers: (() => void)[] = [];
-  const { call, topicWith, publish, pull } = pubsubCalls(() => target.port);
+  const calls = pubsubCalls(() => target.port);
+  const { call, topicWith, publish, pull } = calls;
 
   const eventually = <Value>(
     what: string,
@@ -409,6 +411,8 @@ export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTes
         expect(JSON.stringify(json)).toContain("PERMANENT_FAILURE_INVALID_ACK_ID");
       });
     });
+
+    snapshotCases({ ...calls, contract, port: () => target.port, pulled });
 
     describe("limits and errors", () => {
       const wrong: Readonly<Record<string, readonly [readonly object[], RegExp]>> = {

@@ -8,7 +8,8 @@ import { parseFilter, type Filter } from "./filter.js";
 import { alreadyExists, deletedTopic, notFound, projectOf, shortName } from "./names.js";
 import { makePusher } from "./push.js";
 import { makeQueue, type Queue } from "./queue.js";
-import { durationMs, timestampOf, type Subscription, type Topic } from "./shapes.js";
+import { durationMs, timestampOf, type Snapshot, type Subscription, type Topic } from "./shapes.js";
+import { makeSnapshots } from "./snapshots.js";
 import {
   makeStore,
   type Outcome,
@@ -32,6 +33,7 @@ export type Engine = ReturnType<typeof makeEngine>;
 export function makeEngine(context: CloudContext, tokens: TokenSigner) {
   const { now, log } = context;
   const store = makeStore(context.db, now);
+  const snapshots = makeSnapshots(context.db, store, now);
   const alarms = makeAlarms(now, log);
   const pusher = makePusher({ tokens, alarms, now, log });
   const topics = new Map<string, Topic>(store.topics().map((topic) => [topic.name, topic]));
@@ -42,7 +44,8 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
   let isStopped = false;
 
   const isRetaining = (topic: string): boolean =>
-    topics.get(topic)?.messageRetentionDuration !== undefined;
+    topics.get(topic)?.messageRetentionDuration !== undefined ||
+    snapshots.keptSince(topic) !== undefined;
 
   const targetOf = ({ queue, accepts }: Subscribed): Target => ({
     id: queue.row.id,
@@ -172,6 +175,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
 
   const sweep = (): void => {
     flush();
+    snapshots.sweep();
     store.commit(() => {
       for (const { queue } of subscriptions.values()) {
         const keptMs = durationMs(
@@ -181,7 +185,8 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       }
       store.dropOrphans((topic) => {
         const retention = topics.get(topic)?.messageRetentionDuration;
-        return retention === undefined ? now() : now() - durationMs(retention);
+        const kept = retention === undefined ? now() : now() - durationMs(retention);
+        return Math.min(kept, (snapshots.keptSince(topic) ?? Number.POSITIVE_INFINITY) / 1000);
       });
     });
     for (const { queue } of subscriptions.values()) queue.refresh();
@@ -221,6 +226,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       flush();
       store.commit(() => {
         store.dropTopic(name);
+        snapshots.orphan(name);
         for (const { queue } of orphans) {
           store.putSubscription(queue.row.id, { ...queue.row.config, topic: deletedTopic });
         }
@@ -267,15 +273,45 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       });
       queue.reset();
     },
-    seek: (name: string, timeMs: number): void => {
+    /** Seeks to a time in milliseconds, or to a snapshot. */
+    seek: (name: string, to: number | string): void => {
       const subscribed = find(name);
       const { row } = subscribed.queue;
+      const { topic } = row.config;
+      const snapshot = typeof to === "string" ? snapshots.find(to) : undefined;
+      if (snapshot !== undefined && snapshot.config.topic !== topic) {
+        throw new RpcError(
+          "INVALID_ARGUMENT",
+          `The snapshot ${snapshot.config.name} is of topic ${snapshot.config.topic}, the subscription of ${topic}: both must have one topic.`,
+        );
+      }
       flush();
       store.commit(() => {
-        store.seek(row, targetOf(subscribed), timeMs, isRetaining(row.config.topic));
+        store.seek(row, targetOf(subscribed), {
+          ...(snapshot === undefined
+            ? { message: Math.min(Number(to) * 1000, Number.MAX_SAFE_INTEGER) }
+            : { message: snapshot.since, snapshot: snapshot.id }),
+          isTopicRetaining: snapshot !== undefined || isRetaining(topic),
+        });
       });
       subscribed.queue.reset();
     },
+    snapshot: (name: string): Snapshot => snapshots.find(name).config,
+    snapshots: (project: string): readonly Snapshot[] =>
+      snapshots.all().filter(({ name }) => name.startsWith(`${project}/`)),
+    snapshotsOf: (topic: string): readonly Snapshot[] =>
+      snapshots.all().filter((snapshot) => snapshot.topic === topic),
+    createSnapshot: (name: string, subscription: string, labels: Snapshot["labels"]): Snapshot => {
+      const { row } = find(subscription).queue;
+      flush();
+      const { topic } = row.config;
+      return snapshots.create({ name, topic, ...(labels === undefined ? {} : { labels }) }, row.id);
+    },
+    updateSnapshot: (snapshot: Snapshot): Snapshot => {
+      snapshots.put(snapshot);
+      return snapshot;
+    },
+    deleteSnapshot: snapshots.remove,
     /** The queue of a subscription that is pulled. */
     pulled: (name: string): Queue => {
       const { queue } = find(name);

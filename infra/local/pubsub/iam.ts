@@ -33,6 +33,7 @@ export function iamService(engine: Engine, names: Names): ServiceImplementation 
     if (kind === "subscriptions") {
       return engine.subscription(names.resource("subscriptions", resource)).name;
     }
+    if (kind === "snapshots") return engine.snapshot(names.resource("snapshots", resource)).name;
     throw notFound(resource ?? "");
   };
   const stored = (resource: string): Policy => {

@@ -100,7 +100,8 @@ function checkRange(name: string, duration: Duration, minMs: number, maxMs: numb
   return ms;
 }
 
-function checkLabels(labels: Readonly<Record<string, string>> | undefined): void {
+/** Checks labels. */
+export function checkLabels(labels: Readonly<Record<string, string>> | undefined): void {
   const entries = Object.entries(labels ?? {});
   if (entries.length > labelsMax) throw invalid(`At most ${labelsMax} labels are allowed.`);
   for (const [key, value] of entries) {

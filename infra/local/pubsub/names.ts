@@ -56,9 +56,12 @@ export function namesOf(projectId: string, projectNumber: string): Names {
   };
 }
 
-/** Google's words for a resource that is missing. */
+/** Google's words for a resource that is missing; of a schema it says the whole name. */
 export const notFound = (name: string): RpcError =>
-  new RpcError("NOT_FOUND", `Resource not found (resource=${shortName(name)}).`);
+  new RpcError(
+    "NOT_FOUND",
+    `Resource not found (resource=${name.split("/")[2] === "schemas" ? name : shortName(name)}).`,
+  );
 
 /** Google's words for a resource that is there already. */
 export const alreadyExists = (name: string): RpcError =>

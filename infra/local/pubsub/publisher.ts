@@ -23,7 +23,7 @@ export function publisherService(engine: Engine, names: Names): ServiceImplement
     service: "google.pubsub.v1.Publisher",
     unary: {
       CreateTopic: (given: Topic) => {
-        const topic: Topic = { ...given, name: topicName(given.name), state: "ACTIVE" };
+        const topic: Topic = { ...given, name: topicName(given.name) };
         checkTopic(topic);
         return engine.createTopic(topic);
       },
@@ -56,9 +56,11 @@ export function publisherService(engine: Engine, names: Names): ServiceImplement
         const { items, nextPageToken } = page(all, (one) => one, request);
         return { subscriptions: items, nextPageToken };
       },
-      ListTopicSnapshots: ({ topic }: Named) => {
-        engine.topic(topicName(topic));
-        return {};
+      ListTopicSnapshots: (request: Paged & Named) => {
+        const { name } = engine.topic(topicName(request.topic));
+        const all = engine.snapshotsOf(name).map((snapshot) => snapshot.name);
+        const { items, nextPageToken } = page(all, (one) => one, request);
+        return { snapshots: items, nextPageToken };
       },
       DetachSubscription: ({ subscription }: { readonly subscription?: string }) => {
         engine.detach(names.resource("subscriptions", subscription));

@@ -52,6 +52,14 @@ export interface Subscription {
   readonly messageTransforms?: readonly object[];
 }
 
+/** google.pubsub.v1.Snapshot. */
+export interface Snapshot {
+  readonly name: string;
+  readonly topic: string;
+  readonly expireTime: Duration;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** google.pubsub.v1.PubsubMessage. */
 export interface PubsubMessage {
   readonly data?: Buffer;
@@ -71,6 +79,10 @@ export interface ReceivedMessage {
 /** A duration in milliseconds. */
 export const durationMs = (duration: Duration): number =>
   Number(duration.seconds ?? 0) * 1000 + Math.round((duration.nanos ?? 0) / 1e6);
+
+/** A point in time in milliseconds. */
+export const timestampMs = (time: Duration): number =>
+  Number(time.seconds ?? 0) * 1000 + (time.nanos ?? 0) / 1e6;
 
 /** A point in time from milliseconds. */
 export const timestampOf = (ms: number): { readonly seconds: string; readonly nanos: number } => ({

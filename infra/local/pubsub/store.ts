@@ -93,6 +93,19 @@ CREATE INDEX IF NOT EXISTS pubsub_backlog_by_key ON pubsub_backlog (subscription
 CREATE TABLE IF NOT EXISTS pubsub_policies (resource TEXT PRIMARY KEY, policy TEXT NOT NULL) WITHOUT ROWID;
 `;
 
+/** What a snapshot keeps stands in the backlog under its own number; under 0 stands nothing. */
+const inSnapshot = "SELECT message FROM pubsub_backlog WHERE subscription = ?";
+
+/** Where a subscription is sought to. */
+export interface SeekPoint {
+  /** The first message that counts as unacknowledged, with all that follow it. */
+  readonly message: number;
+  /** The number of the snapshot whose messages are unacknowledged too. */
+  readonly snapshot?: number;
+  /** Whether messages that left the backlog may be found under the topic. */
+  readonly isTopicRetaining: boolean;
+}
+
 /** All reading and writing of rows. */
 export type Store = ReturnType<typeof makeStore>;
 
@@ -144,15 +157,18 @@ export function makeStore(db: Database.Database, now: () => number) {
       "DELETE FROM pubsub_messages WHERE topic = ? AND id < ? AND NOT EXISTS (SELECT 1 FROM pubsub_backlog WHERE message = pubsub_messages.id)",
     ),
     topicsOfMessages: db.prepare("SELECT DISTINCT topic AS name FROM pubsub_messages"),
-    ackBefore: db.prepare("DELETE FROM pubsub_backlog WHERE subscription = ? AND message < ?"),
+    ackBefore: db.prepare(
+      `DELETE FROM pubsub_backlog WHERE subscription = ? AND message < ? AND message NOT IN (${inSnapshot})`,
+    ),
     retainBefore: db.prepare(
-      `UPDATE pubsub_backlog SET due_ms = ${dueNever.acked} WHERE subscription = ? AND message < ? AND due_ms != ${dueNever.acked}`,
+      `UPDATE pubsub_backlog SET due_ms = ${dueNever.acked} WHERE subscription = ? AND message < ? AND message NOT IN (${inSnapshot})
+       AND due_ms != ${dueNever.acked}`,
     ),
     revive: db.prepare(
-      "UPDATE pubsub_backlog SET due_ms = ?, attempts = 0 WHERE subscription = ? AND message >= ?",
+      `UPDATE pubsub_backlog SET due_ms = ?, attempts = 0 WHERE subscription = ? AND (message >= ? OR message IN (${inSnapshot}))`,
     ),
     since: db.prepare(
-      "SELECT id, attributes, ordering_key FROM pubsub_messages WHERE topic = ? AND id >= ? ORDER BY id",
+      `SELECT id, attributes, ordering_key FROM pubsub_messages WHERE (topic = ? AND id >= ?) OR id IN (${inSnapshot}) ORDER BY id`,
     ),
     holdSuccessors: db.prepare(
       `UPDATE pubsub_backlog SET due_ms = ${dueNever.held} WHERE subscription = ? AND ordering_key IS NOT NULL AND due_ms != ${dueNever.acked}
@@ -286,20 +302,17 @@ export function makeStore(db: Database.Database, now: () => number) {
         sql.dropOrphans.run(name, Math.min(retainedSinceMs(name) * 1000, Number.MAX_SAFE_INTEGER));
       }
     },
-    /** Marks everything before a time acknowledged and everything since then not. */
-    seek: (
-      subscription: SubscriptionRow,
-      target: Target,
-      timeMs: number,
-      isTopicRetaining: boolean,
-    ): void => {
+    /** The id that no message has reached yet. */
+    nextMessage: (): number => lastId + 1,
+    /** Marks everything before a point acknowledged and everything since then not. */
+    seek: (subscription: SubscriptionRow, target: Target, point: SeekPoint): void => {
       const { id, config } = subscription;
-      const message = Math.min(timeMs * 1000, Number.MAX_SAFE_INTEGER);
-      if (config.retainAckedMessages === true) sql.retainBefore.run(id, message);
-      else sql.ackBefore.run(id, message);
-      sql.revive.run(now(), id, message);
+      const { message, snapshot = 0, isTopicRetaining } = point;
+      if (config.retainAckedMessages === true) sql.retainBefore.run(id, message, snapshot);
+      else sql.ackBefore.run(id, message, snapshot);
+      sql.revive.run(now(), id, message, snapshot);
       const light = z.object({ id: z.number(), attributes: json, ordering_key: z.string() });
-      const retained = isTopicRetaining ? sql.since.all(config.topic, message) : [];
+      const retained = isTopicRetaining ? sql.since.all(config.topic, message, snapshot) : [];
       for (const row of retained) {
         const found = light.parse(row);
         if (sql.keyOf.get(found.id, id) !== undefined) continue;

@@ -1,4 +1,5 @@
 /** google.pubsub.v1.Subscriber. */
+import { randomUUID } from "node:crypto";
 import {
   RpcError,
   typeUrl,
@@ -6,15 +7,29 @@ import {
   type ServiceImplementation,
 } from "../protocol/service.js";
 import type { Engine } from "./engine.js";
-import { checkDeadlineSeconds, checkSubscription } from "./limits.js";
+import { checkDeadlineSeconds, checkLabels, checkSubscription } from "./limits.js";
 import { maskedFields, page, patched } from "../protocol/masks.js";
-import type { Names } from "./names.js";
+import { projectOf, type Names } from "./names.js";
 import { pullOnce, pullStream } from "./pull.js";
 import type { Queue } from "./queue.js";
-import type { Duration, PushConfig, Subscription } from "./shapes.js";
+import {
+  timestampMs,
+  type Duration,
+  type PushConfig,
+  type Snapshot,
+  type Subscription,
+} from "./shapes.js";
 
 interface Named {
   readonly subscription?: string;
+}
+interface Masked {
+  readonly updateMask?: { readonly paths?: readonly string[] };
+}
+interface Paged {
+  readonly project?: string;
+  readonly pageSize?: number;
+  readonly pageToken?: string;
 }
 interface AckRequest extends Named {
   readonly ackIds?: readonly string[];
@@ -42,6 +57,21 @@ const changeable = [
   "enableExactlyOnceDelivery",
 ];
 
+/** A subscription as it is read: the service keeps a push endpoint's attributes to itself. */
+function shown(config: Subscription): Subscription {
+  const { attributes: _, ...pushConfig } = config.pushConfig ?? {};
+  return { ...config, pushConfig };
+}
+
+/** A subscription as the reply to its change says it: with the version that the service pushes. */
+const changed = (config: Subscription): Subscription => ({
+  ...config,
+  pushConfig: {
+    ...config.pushConfig,
+    attributes: { "x-goog-version": "v1", ...config.pushConfig?.attributes },
+  },
+});
+
 /** Google's way to say which acknowledgements of an exactly-once subscription did not take. */
 const lostLeases = (ackIds: readonly string[]): RpcError =>
   new RpcError("FAILED_PRECONDITION", "Some acknowledgement ids in the request were out of date.", {
@@ -65,6 +95,7 @@ function refuseLost(queue: Queue, lost: readonly string[]): void {
 export function subscriberService(engine: Engine, names: Names): ServiceImplementation {
   const subscriptionName = (name: string | undefined): string =>
     names.resource("subscriptions", name);
+  const snapshotName = (name: string | undefined): string => names.resource("snapshots", name);
   const queueOf = (name: string | undefined): Queue => engine.queue(subscriptionName(name));
 
   async function* streamingPull(
@@ -137,16 +168,13 @@ export function subscriberService(engine: Engine, names: Names): ServiceImplemen
         return engine.createSubscription(checkSubscription({ ...given, name, topic }, names));
       },
       GetSubscription: ({ subscription }: Named) =>
-        engine.subscription(subscriptionName(subscription)),
-      UpdateSubscription: (request: {
-        readonly subscription?: Subscription;
-        readonly updateMask?: { readonly paths?: readonly string[] };
-      }) => {
+        shown(engine.subscription(subscriptionName(subscription))),
+      UpdateSubscription: (request: Masked & { readonly subscription?: Subscription }) => {
         const name = subscriptionName(request.subscription?.name);
         const current = engine.subscription(name);
         const fields = maskedFields(request.updateMask, changeable, "Subscription");
         const config = patched(current, request.subscription ?? {}, fields);
-        return engine.changeSubscription(name, checkSubscription(config, names));
+        return changed(engine.changeSubscription(name, checkSubscription(config, names)));
       },
       ModifyPushConfig: (request: Named & { readonly pushConfig?: PushConfig }) => {
         const name = subscriptionName(request.subscription);
@@ -158,18 +186,37 @@ export function subscriberService(engine: Engine, names: Names): ServiceImplemen
         engine.deleteSubscription(subscriptionName(subscription));
         return {};
       },
-      ListSubscriptions: (request: {
-        readonly project?: string;
-        readonly pageSize?: number;
-        readonly pageToken?: string;
-      }) => {
+      ListSubscriptions: (request: Paged) => {
         const all = engine.subscriptions(names.project(request.project));
         const { items, nextPageToken } = page(all, (one) => one.name, request);
-        return { subscriptions: items, nextPageToken };
+        return { subscriptions: items.map(shown), nextPageToken };
       },
-      ListSnapshots: ({ project }: { readonly project?: string }) => {
-        names.project(project);
+      CreateSnapshot: (request: Named & Partial<Snapshot>) => {
+        checkLabels(request.labels);
+        const subscription = subscriptionName(request.subscription);
+        const name =
+          (request.name ?? "") === ""
+            ? `projects/${projectOf(subscription)}/snapshots/snapshot-${randomUUID()}`
+            : snapshotName(request.name);
+        return engine.createSnapshot(name, subscription, request.labels);
+      },
+      GetSnapshot: ({ snapshot }: { readonly snapshot?: string }) =>
+        engine.snapshot(snapshotName(snapshot)),
+      UpdateSnapshot: (request: Masked & { readonly snapshot?: Snapshot }) => {
+        const name = snapshotName(request.snapshot?.name);
+        const fields = maskedFields(request.updateMask, ["labels", "expireTime"], "Snapshot");
+        const snapshot = patched(engine.snapshot(name), request.snapshot ?? {}, fields);
+        checkLabels(snapshot.labels);
+        return engine.updateSnapshot(snapshot);
+      },
+      DeleteSnapshot: ({ snapshot }: { readonly snapshot?: string }) => {
+        engine.deleteSnapshot(snapshotName(snapshot));
         return {};
+      },
+      ListSnapshots: (request: Paged) => {
+        const all = engine.snapshots(names.project(request.project));
+        const { items, nextPageToken } = page(all, (one) => one.name, request);
+        return { snapshots: items, nextPageToken };
       },
       Pull: async (
         request: Named & { readonly maxMessages?: number; readonly returnImmediately?: boolean },
@@ -210,17 +257,9 @@ export function subscriberService(engine: Engine, names: Names): ServiceImplemen
       },
       Seek: (request: Named & { readonly time?: Duration; readonly snapshot?: string }) => {
         const name = subscriptionName(request.subscription);
-        if (request.snapshot !== undefined) {
-          throw new RpcError(
-            "UNIMPLEMENTED",
-            "The local Pub/Sub has no snapshots; seek to a time.",
-          );
-        }
-        if (request.time === undefined) {
-          throw new RpcError("INVALID_ARGUMENT", "Seek needs a time.");
-        }
-        const timeMs = Number(request.time.seconds ?? 0) * 1000 + (request.time.nanos ?? 0) / 1e6;
-        engine.seek(name, timeMs);
+        if (request.snapshot !== undefined) engine.seek(name, snapshotName(request.snapshot));
+        else if (request.time !== undefined) engine.seek(name, timestampMs(request.time));
+        else throw new RpcError("INVALID_ARGUMENT", "Seek needs a time or a snapshot.");
         return {};
       },
     },
