@@ -113,12 +113,17 @@ const cancelRun = (
         {
           do: "cancel-pipeline-job",
           run: jobIdOf(run),
-          to: { ...run, phase: "cancelling", askedAtMs: nowMs },
+          to: { ...run, phase: "cancelling", sinceMs: nowMs, askedAtMs: nowMs },
           reason: why,
         },
       ];
     case "cancelling":
       return ignore("the run is already being cancelled");
+    case "parked": {
+      const reasons = [why, `${run.parkedReason}; it was let go with its job still running`];
+      const machineSeconds = Math.max(0, nowMs - run.submittedAtMs) / 1000;
+      return endRun(state, run, { outcome: "cancelled", reasons, machineSeconds }, nowMs);
+    }
     case "judging":
     case "registering":
       return ignore(`the run is ${run.phase} and ends within moments`);

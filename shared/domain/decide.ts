@@ -10,11 +10,13 @@ import { addDataset } from "./evolve.js";
 import { freezeAt, freezeText } from "./freeze.js";
 import { eventKey, jobIdOf, shortHash } from "./ids.js";
 import type { Alert } from "./loop.js";
+import { isOverdue, limitOf } from "./phase-timeouts.js";
 import { decideApproval, decideRollout, park, rollBack, startRollout } from "./rollout.js";
 import {
   decideEvaluation,
   decideGateApproval,
   decideJob,
+  decideRequested,
   decideRetry,
   decideSubmission,
   endRun,
@@ -348,7 +350,7 @@ const decideLiveRun = (
 ): readonly Decision[] => {
   switch (run.phase) {
     case "requested":
-      return ignore(`run ${run.run} waits to be submitted`);
+      return decideRequested(state, run, nowMs);
     case "retrying":
       return decideRetry(run, nowMs);
     case "awaiting-approval":
@@ -359,18 +361,19 @@ const decideLiveRun = (
     case "training":
     case "evaluating":
     case "cancelling":
+    case "parked":
       return facts.pipelineJob === undefined
         ? ignore("the PipelineJob was not read")
         : decideJob(state, run, facts.pipelineJob, nowMs);
     case "judging":
-      return ignore(`run ${run.run} waits for its evaluation to be judged`);
+      // Its evaluation is known: an announcement that went astray must not keep it from being judged.
+      return isOverdue(run, state.manifest, nowMs)
+        ? decideEvaluation(state, run, nowMs)
+        : ignore(`run ${run.run} waits for its evaluation to be judged`);
     case "registering":
       return decideRegistering(state, run, facts.versions?.[run.run], nowMs);
   }
 };
-
-/** An upload that has not shown its version this long after the run's deadline failed. */
-const uploadMsMax = 30 * 60 * 1000;
 
 const decideRegistering = (
   state: ModelState,
@@ -379,11 +382,12 @@ const decideRegistering = (
   nowMs: number,
 ): readonly Decision[] => {
   if (version) return registered(state, run, version, nowMs);
-  if (version === undefined || nowMs < run.deadlineAtMs + uploadMsMax) {
+  if (version === undefined || !isOverdue(run, state.manifest, nowMs)) {
     return ignore(`the version of run ${run.run} is not in the registry yet`);
   }
+  const { seconds, setting } = limitOf("registering", state.manifest);
   const reasons = [
-    `its version never appeared in the registry; the audit log of model ${state.model} tells why`,
+    `its version did not appear in the registry within ${seconds} s (${setting}); the audit log of model ${state.model} tells why`,
   ];
   const { evaluation, machineSeconds } = run;
   return endRun(state, run, { outcome: "failed", reasons, machineSeconds, evaluation }, nowMs);

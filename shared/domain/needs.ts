@@ -18,6 +18,7 @@ const runNeeds = (run: RunState | null): readonly Need[] => {
     case "training":
     case "evaluating":
     case "cancelling":
+    case "parked":
       return [{ fact: "pipeline-job", run: jobIdOf(run) }];
     case "registering":
       return [{ fact: "model-version", alias: run.run }];

@@ -6,14 +6,18 @@ import type { PipelineJobFacts } from "./facts.js";
 import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "./state.js";
 import { jobIdOf } from "./ids.js";
 import { breakFruitlessLoop } from "./loop.js";
+import { isOverdue, limitOf, timeoutOf } from "./phase-timeouts.js";
 import { usableDatasets } from "./trigger.js";
 
 const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
-/** A run whose PipelineJob was submitted and has not been judged. */
-type SubmittedRun = RunState & {
-  readonly phase: "validating" | "training" | "evaluating" | "cancelling";
-};
+type RunIn<Phase extends RunState["phase"]> = RunState & { readonly phase: Phase };
+
+/** A run whose PipelineJob works, as far as is known. */
+type WorkingRun = RunIn<"validating" | "training" | "evaluating">;
+
+/** A run whose PipelineJob should end. */
+type StoppingRun = RunIn<"cancelling" | "parked">;
 
 /** Distances between distributions never exceed 1, so nothing drifts beyond this. */
 const anyDrift = { jsdMax: 1, linfMax: 1 } as const;
@@ -76,19 +80,20 @@ const pipelineParameters = (
 /** The requested run's job is submitted. */
 export const decideSubmission = (
   state: ModelState,
-  run: RunState & { readonly phase: "requested" },
+  requested: RunIn<"requested">,
   nowMs: number,
 ): readonly Decision[] => {
+  const { repeats: _asked, ...run } = requested;
   if (state.manifest.mode === "observe-only") {
     const reasons = ["observe-only was turned on before its PipelineJob was submitted"];
-    return endRun(state, run, { outcome: "cancelled", reasons, machineSeconds: 0 }, nowMs);
+    return endRun(state, requested, { outcome: "cancelled", reasons, machineSeconds: 0 }, nowMs);
   }
   const deadlineAtMs =
     run.earlier?.deadlineAtMs ?? nowMs + state.manifest.training.timeoutSeconds * 1000;
   return [
     {
       do: "submit-pipeline-job",
-      to: { ...run, phase: "validating", submittedAtMs: nowMs, deadlineAtMs },
+      to: { ...run, phase: "validating", sinceMs: nowMs, submittedAtMs: nowMs, deadlineAtMs },
       job: {
         run: jobIdOf(run),
         template: state.manifest.training.template ?? null,
@@ -109,6 +114,35 @@ export const decideSubmission = (
       reason: "no run outlives its timeout",
     },
   ];
+};
+
+/** How often a submission is asked for again, within the time that a run may wait for it. */
+const requestRepeatsMax = 3;
+
+/** A run whose submission was asked for: the request may wait for its turn, or be among the dead letters. */
+export const decideRequested = (
+  state: ModelState,
+  run: RunIn<"requested">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { seconds, setting } = limitOf("requested", state.manifest);
+  if (isOverdue(run, state.manifest, nowMs)) {
+    const reasons = [
+      `it was not submitted within ${seconds} s (${setting}): Vertex AI's quota, or its accelerators, had no room all that time, or its request is among the dead letters`,
+    ];
+    return endRun(state, run, { outcome: "failed", reasons, machineSeconds: 0 }, nowMs);
+  }
+  const repeats = (run.repeats ?? 0) + 1;
+  const againAtMs = run.sinceMs + (seconds * 1000 * repeats) / (requestRepeatsMax + 1);
+  return repeats > requestRepeatsMax || nowMs < againAtMs
+    ? ignore(`run ${run.run} waits to be submitted`)
+    : [
+        {
+          do: "retry-training-run",
+          to: { ...run, repeats },
+          reason: `its submission is asked for again (${repeats} of ${requestRepeatsMax}): nothing came of the request so far`,
+        },
+      ];
 };
 
 /** Ends a run: settles its budget, stops its timer, and lets what waited for it go on. */
@@ -206,7 +240,7 @@ const recordGate = (
 /** A version that the data gate could not judge would fail every later run that trains on it. */
 const recordUnjudged = (
   state: ModelState,
-  run: SubmittedRun,
+  run: RunState,
   job: PipelineJobFacts,
 ): readonly Decision[] => {
   const dataset = state.datasets.find(({ fingerprint }) => fingerprint === run.fingerprint);
@@ -241,107 +275,191 @@ const submissionMsMax = 5 * 60_000;
 /** A job that still runs after this long is cancelled again. */
 const cancellationMsMax = 10 * 60_000;
 
-/** A run without a job: it is still being created, or it is gone for good. */
-const decideMissingJob = (
-  state: ModelState,
-  run: SubmittedRun,
-  nowMs: number,
-): readonly Decision[] => {
-  const end = (outcome: RunOutcome, reason: string): readonly Decision[] =>
-    endRun(state, run, { outcome, reasons: [reason], machineSeconds: 0 }, nowMs);
-  if (run.phase === "cancelling") {
-    return nowMs >= run.submittedAtMs + submissionMsMax
-      ? end("cancelled", "cancelled before its PipelineJob was created")
-      : ignore(`PipelineJob ${run.run} may still be created`);
-  }
-  return nowMs >= run.deadlineAtMs
-    ? end("failed", `PipelineJob ${run.run} does not exist, and the run's time is over`)
-    : ignore(`PipelineJob ${run.run} does not exist yet`);
+/** What the end of a run says about the limit that it outlived. */
+const timeoutText = (run: StoppingRun): string | null => {
+  const { timeout } = run;
+  return timeout === undefined
+    ? null
+    : `it was still ${timeout.phase} after its timeout of ${timeout.seconds} s and was cancelled; the log of that task tells what it did, ${timeout.setting} gives it longer`;
 };
 
-/** A job that was cancelled because its time was over has failed; for any other reason somebody wanted it so. */
-const decideCancelledJob = (
+/** A job that should end and has: whatever it did at last, a run that outlived its limit has failed. */
+const decideStopped = (
   state: ModelState,
-  run: SubmittedRun,
-  { machineSeconds }: PipelineJobFacts,
+  run: StoppingRun,
+  job: PipelineJobFacts & { readonly state: "succeeded" | "failed" | "cancelled" },
   nowMs: number,
 ): readonly Decision[] => {
-  const end = (outcome: RunOutcome, reason: string): readonly Decision[] =>
-    endRun(state, run, { outcome, reasons: [reason], machineSeconds }, nowMs);
-  if (run.phase !== "cancelling") return end("cancelled", "the PipelineJob was cancelled");
-  return run.timedOutIn === undefined
-    ? end("cancelled", "cancelled on request")
-    : end(
-        "failed",
-        `it was still ${run.timedOutIn} after its timeout of ${Math.round((run.deadlineAtMs - run.submittedAtMs) / 1000)} s and was cancelled; the log of that task tells what it did, training.timeoutSeconds gives it longer`,
-      );
+  const { machineSeconds } = job;
+  const late = timeoutText(run);
+  switch (job.state) {
+    case "succeeded": {
+      const reasons =
+        late === null
+          ? ["cancelled, although its PipelineJob had already succeeded"]
+          : [late, "its PipelineJob succeeded all the same, too late to be used"];
+      const outcome = late === null ? "cancelled" : "failed";
+      return endRun(state, run, { outcome, reasons, machineSeconds }, nowMs);
+    }
+    case "cancelled": {
+      const outcome = late === null ? "cancelled" : "failed";
+      const reasons = [late ?? "cancelled on request"];
+      return endRun(state, run, { outcome, reasons, machineSeconds }, nowMs);
+    }
+    case "failed":
+      return failJob(state, run, job, late === null ? [] : [late], nowMs);
+  }
+};
+
+/** What a look at a job that should end means. */
+const decideStopping = (
+  state: ModelState,
+  run: StoppingRun,
+  job: PipelineJobFacts | null,
+  nowMs: number,
+): readonly Decision[] => {
+  if (job === null) {
+    const reasons = [timeoutText(run) ?? "cancelled before its PipelineJob was created"];
+    const outcome = run.timeout === undefined ? "cancelled" : "failed";
+    return nowMs >= run.submittedAtMs + submissionMsMax
+      ? endRun(state, run, { outcome, reasons, machineSeconds: 0 }, nowMs)
+      : ignore(`PipelineJob ${run.run} may still be created`);
+  }
+  switch (job.state) {
+    case "succeeded":
+    case "failed":
+    case "cancelled":
+      return decideStopped(state, run, { ...job, state: job.state }, nowMs);
+    case "pending":
+    case "running":
+      return run.phase === "parked"
+        ? ignore(`the run is parked: ${run.parkedReason}`)
+        : pursueCancellation(state, run, nowMs);
+  }
+};
+
+/** A job that goes on although it was cancelled: it is cancelled again, and at last a person is told. */
+const pursueCancellation = (
+  state: ModelState,
+  run: RunIn<"cancelling">,
+  nowMs: number,
+): readonly Decision[] => {
+  if (isOverdue(run, state.manifest, nowMs)) {
+    const { seconds, setting } = limitOf("cancelling", state.manifest);
+    const parkedReason = `its PipelineJob ${jobIdOf(run)} still runs ${seconds} s (${setting}) after its cancellation was asked for`;
+    return [
+      {
+        do: "enter-phase",
+        to: { ...run, phase: "parked", sinceMs: nowMs, parkedReason },
+        reason: parkedReason,
+      },
+      {
+        do: "notify",
+        severity: "page",
+        title: `${state.model}: run ${run.run} is parked: its job does not end`,
+        body: `${parkedReason}. It may cost money, and no other run starts. Stop it in Vertex AI Pipelines: the run ends with it. To let the run go without it: continuo cancel ${state.model}`,
+        reason: "a person must act",
+      },
+    ];
+  }
+  // A cancellation that came before its job was created has cancelled nothing.
+  return nowMs - run.askedAtMs < cancellationMsMax
+    ? ignore("the run is still cancelling")
+    : [
+        {
+          do: "cancel-pipeline-job",
+          run: jobIdOf(run),
+          to: { ...run, askedAtMs: nowMs },
+          reason: `its PipelineJob still runs ${cancellationMsMax / 60_000} minutes after its cancellation was asked for`,
+        },
+      ];
+};
+
+/** The job failed: so has the run, and a dataset version that could not be judged is left out from then on. */
+const failJob = (
+  state: ModelState,
+  run: WorkingRun | StoppingRun,
+  job: PipelineJobFacts,
+  because: readonly string[],
+  nowMs: number,
+): readonly Decision[] => {
+  const unjudged = recordUnjudged(state, run, job);
+  const reasons = [
+    ...because,
+    job.error || "the PipelineJob failed without a message",
+    ...(unjudged.length === 0
+      ? []
+      : ["this dataset version is left out of later runs; mend it and publish it again"]),
+  ];
+  const { machineSeconds } = job;
+  return [
+    ...unjudged,
+    ...endRun(state, run, { outcome: "failed", reasons, machineSeconds }, nowMs),
+  ];
+};
+
+/** A job that works: it goes on to the phase that its tasks show, or is cancelled because its time is over. */
+const decideRunning = (
+  state: ModelState,
+  run: WorkingRun,
+  job: PipelineJobFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const shown = phaseShown(job);
+  const isFurther = phaseOrder.indexOf(shown) > phaseOrder.indexOf(run.phase);
+  // A phase that has begun since the last look has its own time.
+  const reached = isFurther ? { ...run, phase: shown, sinceMs: nowMs } : run;
+  const timeout = timeoutOf(reached, state.manifest, nowMs);
+  if (timeout !== null) {
+    return [
+      {
+        do: "cancel-pipeline-job",
+        run: jobIdOf(run),
+        to: { ...run, phase: "cancelling", sinceMs: nowMs, timeout, askedAtMs: nowMs },
+        reason: `the run exceeded its timeout of ${timeout.seconds} s while ${timeout.phase} (${timeout.setting})`,
+      },
+    ];
+  }
+  return isFurther
+    ? [{ do: "enter-phase", to: reached, reason: `its tasks show ${shown}` }]
+    : ignore(`the run is still ${run.phase}`);
 };
 
 /** What a look at the run's PipelineJob means. */
 export const decideJob = (
   state: ModelState,
-  run: SubmittedRun,
+  run: WorkingRun | StoppingRun,
   job: PipelineJobFacts | null,
   nowMs: number,
 ): readonly Decision[] => {
-  if (job === null) return decideMissingJob(state, run, nowMs);
-  const end = (outcome: RunOutcome, reasons: readonly string[]): readonly Decision[] =>
-    endRun(state, run, { outcome, reasons, machineSeconds: job.machineSeconds }, nowMs);
+  if (run.phase === "cancelling" || run.phase === "parked") {
+    return decideStopping(state, run, job, nowMs);
+  }
+  if (job === null) {
+    const reasons = [`PipelineJob ${run.run} does not exist, and the run's time is over`];
+    return timeoutOf(run, state.manifest, nowMs) === null
+      ? ignore(`PipelineJob ${run.run} does not exist yet`)
+      : endRun(state, run, { outcome: "failed", reasons, machineSeconds: 0 }, nowMs);
+  }
   switch (job.state) {
-    case "failed": {
-      const retry = run.phase === "cancelling" ? null : decideToRetry(state, run, job, nowMs);
-      if (retry !== null) return retry;
-      const unjudged = recordUnjudged(state, run, job);
-      return [
-        ...unjudged,
-        ...end("failed", [
-          job.error || "the PipelineJob failed without a message",
-          ...(unjudged.length === 0
-            ? []
-            : ["this dataset version is left out of later runs; mend it and publish it again"]),
-        ]),
-      ];
+    case "failed":
+      return decideToRetry(state, run, job, nowMs) ?? failJob(state, run, job, [], nowMs);
+    case "cancelled": {
+      const reasons = ["the PipelineJob was cancelled"];
+      const { machineSeconds } = job;
+      return endRun(state, run, { outcome: "cancelled", reasons, machineSeconds }, nowMs);
     }
-    case "cancelled":
-      return decideCancelledJob(state, run, job, nowMs);
     case "succeeded":
-      if (run.phase === "cancelling") {
-        return end("cancelled", ["cancelled, although its PipelineJob had already succeeded"]);
-      }
       return decideSucceededJob(state, run, job, nowMs);
     case "pending":
-    case "running": {
-      if (nowMs >= run.deadlineAtMs && run.phase !== "cancelling") {
-        return [
-          {
-            do: "cancel-pipeline-job",
-            run: jobIdOf(run),
-            to: { ...run, phase: "cancelling", timedOutIn: run.phase, askedAtMs: nowMs },
-            reason: `the run exceeded its timeout of ${state.manifest.training.timeoutSeconds} s`,
-          },
-        ];
-      }
-      // A cancellation that came before its job was created has cancelled nothing.
-      if (run.phase === "cancelling" && nowMs - run.askedAtMs >= cancellationMsMax) {
-        return [
-          {
-            do: "cancel-pipeline-job",
-            run: jobIdOf(run),
-            to: { ...run, askedAtMs: nowMs },
-            reason: `its PipelineJob still runs ${cancellationMsMax / 60_000} minutes after its cancellation was asked for`,
-          },
-        ];
-      }
-      const shown = phaseShown(job);
-      return run.phase !== "cancelling" && phaseOrder.indexOf(shown) > phaseOrder.indexOf(run.phase)
-        ? [{ do: "enter-phase", to: { ...run, phase: shown }, reason: `its tasks show ${shown}` }]
-        : ignore(`the run is still ${run.phase}`);
-    }
+    case "running":
+      return decideRunning(state, run, job, nowMs);
   }
 };
 
 /** What every phase of a run has, with one more of its jobs ended. */
-const afterJob = (run: SubmittedRun, job: PipelineJobFacts) => ({
+const afterJob = (run: WorkingRun, job: PipelineJobFacts, nowMs: number) => ({
+  sinceMs: nowMs,
   run: run.run,
   kind: run.kind,
   reason: run.reason,
@@ -367,7 +485,7 @@ const retryDelayMs = 60_000;
 /** Tries a job again that failed by no fault of its own; null when it must not, or no time is left. */
 const decideToRetry = (
   state: ModelState,
-  run: SubmittedRun,
+  run: WorkingRun,
   job: PipelineJobFacts,
   nowMs: number,
 ): readonly Decision[] | null => {
@@ -378,7 +496,7 @@ const decideToRetry = (
     return null;
   }
   const to = {
-    ...afterJob(run, job),
+    ...afterJob(run, job, nowMs),
     phase: "retrying" as const,
     retries: retries + 1,
     retryAtMs,
@@ -405,7 +523,7 @@ export const decideRetry = (
     : [
         {
           do: "retry-training-run",
-          to: { ...requested, phase: "requested" },
+          to: { ...requested, phase: "requested", sinceMs: nowMs },
           reason: `its PipelineJob is tried again (${run.retries ?? 1})`,
         },
       ];
@@ -414,7 +532,7 @@ export const decideRetry = (
 /** The data gate can't tell whether this version should be trained on: people can. */
 const askPeople = (
   state: ModelState,
-  run: SubmittedRun,
+  run: WorkingRun,
   job: PipelineJobFacts,
   reasons: readonly string[],
   nowMs: number,
@@ -426,7 +544,7 @@ const askPeople = (
     {
       do: "enter-phase",
       to: {
-        ...afterJob(run, job),
+        ...afterJob(run, job, nowMs),
         phase: "awaiting-approval",
         expiresAtMs,
         approvedBy: [],
@@ -491,7 +609,12 @@ export const decideGateApproval = (
       return [
         {
           do: "retry-training-run",
-          to: { ...base, phase: "requested", gateApprovedBy: answered.approvedBy },
+          to: {
+            ...base,
+            phase: "requested",
+            sinceMs: nowMs,
+            gateApprovedBy: answered.approvedBy,
+          },
           reason,
         },
         { do: "clear-timer", kind: "run-deadline", reason: "the approval was given" },
@@ -501,7 +624,7 @@ export const decideGateApproval = (
 
 const decideSucceededJob = (
   state: ModelState,
-  run: SubmittedRun,
+  run: WorkingRun,
   job: PipelineJobFacts,
   nowMs: number,
 ): readonly Decision[] => {
@@ -541,6 +664,7 @@ const decideSucceededJob = (
       to: {
         ...run,
         phase: "judging",
+        sinceMs: nowMs,
         evaluation: job.evaluation,
         machineSeconds: job.machineSeconds,
       },
@@ -562,7 +686,7 @@ export const decideEvaluation = (
       return [
         {
           do: "register-model-version",
-          to: { ...run, phase: "registering" },
+          to: { ...run, phase: "registering", sinceMs: nowMs },
           alias: run.run,
           isFirst: state.champion === null,
           reason: evaluation.reasons.join("; ") || "its evaluation accepted it",

@@ -116,9 +116,28 @@ interface RunBase {
   readonly correlationId: string;
 }
 
-interface SubmittedRun extends RunBase {
+interface LiveRun extends RunBase {
+  /** When it entered its phase, from which the phase's own timeout counts. */
+  readonly sinceMs: number;
+}
+
+interface SubmittedRun extends LiveRun {
   readonly submittedAtMs: number;
   readonly deadlineAtMs: number;
+}
+
+/** The limit that a run outlived: its setting, its length, and the phase in which it did. */
+export interface Timeout {
+  readonly phase: "validating" | "training" | "evaluating";
+  readonly setting: string;
+  readonly seconds: number;
+}
+
+interface CancellingFields {
+  /** Why its job is cancelled, where its time was over; absent when somebody asked for its end. */
+  readonly timeout?: Timeout;
+  /** When its job's cancellation was asked for last. */
+  readonly askedAtMs: number;
 }
 
 interface JudgedFields {
@@ -128,14 +147,18 @@ interface JudgedFields {
 
 /** A live training run, by phase. */
 export type RunState =
-  | (RunBase & { readonly phase: "requested" })
+  | (LiveRun & {
+      readonly phase: "requested";
+      /** How often its submission was asked for again, because nothing came of the first request. */
+      readonly repeats?: number;
+    })
   | (SubmittedRun & { readonly phase: "validating" | "training" | "evaluating" })
-  | (RunBase & {
+  | (LiveRun & {
       readonly phase: "retrying";
       readonly retryAtMs: number;
       readonly earlier: EarlierJobs;
     })
-  | (RunBase & {
+  | (LiveRun & {
       readonly phase: "awaiting-approval";
       readonly expiresAtMs: number;
       readonly approvedBy: readonly string[];
@@ -143,13 +166,9 @@ export type RunState =
       readonly asks: readonly string[];
       readonly earlier: EarlierJobs;
     })
-  | (SubmittedRun & {
-      readonly phase: "cancelling";
-      /** The phase in which its time was over; absent when somebody asked for its end. */
-      readonly timedOutIn?: "validating" | "training" | "evaluating";
-      /** When its job's cancellation was asked for last. */
-      readonly askedAtMs: number;
-    })
+  | (SubmittedRun & CancellingFields & { readonly phase: "cancelling" })
+  /** Its job does not end although its cancellation was asked for: a person must act. */
+  | (SubmittedRun & CancellingFields & { readonly phase: "parked"; readonly parkedReason: string })
   | (SubmittedRun & { readonly phase: "judging" } & JudgedFields)
   | (SubmittedRun & { readonly phase: "registering" } & JudgedFields);
 

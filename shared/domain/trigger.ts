@@ -151,7 +151,7 @@ const startRun = (
   return [
     {
       do: "request-training-run",
-      to: { ...base, phase: "requested", reservedUsd: reservation.usd },
+      to: { ...base, phase: "requested", sinceMs: nowMs, reservedUsd: reservation.usd },
       reason: trigger.reason,
     },
     { do: "clear-timer", kind: "trigger", reason: "the run it waited for starts" },

@@ -130,6 +130,22 @@ const freezeWindow = z.strictObject({
     .default(["runs", "rollouts"]),
 });
 
+/** How long a run may stay in each phase; `training.timeoutSeconds` bounds its job's three together. */
+const phaseTimeouts = z.strictObject({
+  /** Until its job is submitted, the queue for Vertex AI's quota included; then the run has failed. */
+  requestedSeconds: seconds.min(60).default(86_400),
+  /** These three: then its job is cancelled and the run has failed. Training may take all of timeoutSeconds. */
+  validatingSeconds: seconds.min(1).default(2 * 3600),
+  trainingSeconds: seconds.min(1).optional(),
+  evaluatingSeconds: seconds.min(1).default(2 * 3600),
+  /** Until its evaluation is announced; then the tick judges it without the announcement. */
+  judgingSeconds: seconds.min(1).default(600),
+  /** Until its version shows in the registry; then the run has failed. */
+  registeringSeconds: seconds.min(1).default(3600),
+  /** Until its cancelled job has ended; then the run is parked and a person is told. */
+  cancellingSeconds: seconds.min(600).default(2 * 3600),
+});
+
 const training = z.strictObject({
   /** A compiled pipeline template; absent means Continuo's own (profile, train, score, evaluate). */
   template: gcsUri.optional(),
@@ -137,6 +153,7 @@ const training = z.strictObject({
   image: image.default("continuo/trainer"),
   machine: machine.prefault({}),
   timeoutSeconds: seconds.min(1).default(4 * 3600),
+  phaseTimeouts: phaseTimeouts.prefault({}),
   /** How often a PipelineJob that failed for lack of machines, or by the cloud's own fault, is tried again. */
   retriesMax: z.int().min(0).max(5).default(2),
   trainer: z

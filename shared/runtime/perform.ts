@@ -136,12 +136,18 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
         reason: plainText(decision.reason, 2000, decision.to.kind),
       });
     case "retry-training-run": {
-      const { run, earlier, kind } = decision.to;
-      return publish(cause, "training-run.requested", `${run}/${(earlier?.count ?? 0) + 1}`, {
-        model,
-        run,
-        reason: plainText(decision.reason, 2000, kind),
-      });
+      const { run, earlier, kind, repeats } = decision.to;
+      const again = repeats === undefined ? "" : `/again-${repeats}`;
+      return publish(
+        cause,
+        "training-run.requested",
+        `${run}/${(earlier?.count ?? 0) + 1}${again}`,
+        {
+          model,
+          run,
+          reason: plainText(decision.reason, 2000, kind),
+        },
+      );
     }
     case "submit-pipeline-job": {
       const { manifest } = await stateOf(cause);

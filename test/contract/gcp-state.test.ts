@@ -137,6 +137,7 @@ const run: NonNullable<ModelState["run"]> = {
   datasetUris: [],
   fingerprint: "f",
   requestedAtMs: 1,
+  sinceMs: 1,
   reservedUsd: 1,
   correlationId: "c",
 };

@@ -259,6 +259,16 @@ describe("cancel-run", () => {
       // Vertex AI takes its time.
       story.world.jobs.set(run, { ...found, state: "running" });
     },
+    parked: async (story) => {
+      await reach.cancelling(story);
+      const { run, found } = job(story);
+      for (let minutes = 0; story.model().run?.phase === "cancelling"; minutes += 5) {
+        if (minutes > 600) throw new Error("the run was never parked");
+        story.world.jobs.set(run, { ...found, state: "running" });
+        await story.pass(300);
+      }
+      story.world.jobs.set(run, { ...found, state: "running" });
+    },
     judging: async (story) => {
       await story.arrive("january");
       const { run, found } = job(story);
@@ -322,6 +332,17 @@ describe("cancel-run", () => {
     expect(story.world.versions).toHaveLength(0);
     expect(story.model().budget.reservedUsd).toBe(0);
     expect([...story.world.timers.keys()]).toEqual([]);
+  });
+
+  it("while parked lets the run go without its job", async () => {
+    const story = await storyOf(manifestOf());
+    await reach.parked(story);
+    expect(story.model().run?.phase).toBe("parked");
+    await command(story, "cancel-run");
+    const [record] = await story.world.ports.state.runs({ model: churn, limit: 1 });
+    expect(record?.outcome).toBe("cancelled");
+    expect(record?.reasons.join()).toMatch(/still runs/);
+    expect(isIdle(story)).toBe(true);
   });
 
   it.each(["judging", "registering"] as const)(

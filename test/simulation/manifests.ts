@@ -24,6 +24,7 @@ export const drawPolicy = (random: Random) => ({
   },
   training: {
     timeoutSeconds: random.pick([900, 1800, 3600]),
+    phaseTimeouts: random.pick([{}, { validatingSeconds: 120, trainingSeconds: 480 }]),
     machine: { type: random.pick(["n1-standard-4", "n1-standard-8"]) },
   },
   rollout: {

@@ -184,6 +184,7 @@ const typeThatRunAwaits = (state: ModelState): EventType | null => {
     case "training":
     case "evaluating":
     case "cancelling":
+    case "parked":
       return "pipeline-job.changed";
     case "judging":
       return "evaluation.completed";

@@ -73,7 +73,8 @@ const runPhases: Readonly<Record<RunPhase, readonly RunPhase[]>> = {
   evaluating: ["judging", "retrying", "awaiting-approval", "cancelling", "none"],
   retrying: ["requested", "none"],
   "awaiting-approval": ["awaiting-approval", "requested", "none"],
-  cancelling: ["judging", "none"],
+  cancelling: ["parked", "none"],
+  parked: ["none"],
   judging: ["registering", "none"],
   registering: ["registering", "none"],
 };

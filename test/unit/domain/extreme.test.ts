@@ -107,7 +107,7 @@ describe("whatever the schemas let pass", () => {
           expect(asked.length === 0 || mayNeedFacts(event)).toBe(true);
           const decisions = decide(state, { event, facts: factsOf[found] ?? {} }, atMs);
           const next = after(state, decisions, atMs);
-          expect(violations(state, decisions, next)).toEqual([]);
+          expect(violations(state, decisions, next, atMs)).toEqual([]);
           // What is decided is stored and read back: nothing in it may be lost on the way.
           expect(JSON.parse(JSON.stringify(next))).toEqual(next);
         },

@@ -17,12 +17,18 @@ const phases: readonly RunState["phase"][] = [
 
 /** A run begins again with its next PipelineJob, once the one before has ended. */
 const isBackwards = (from: RunState, to: RunState): boolean =>
-  jobIdOf(from) !== jobIdOf(to) ? from.phase === "cancelling" : isBackwardsInJob(from, to);
+  jobIdOf(from) !== jobIdOf(to) ? isStopping(from) : isBackwardsInJob(from, to);
 
-const isBackwardsInJob = (from: RunState, to: RunState): boolean =>
-  from.phase === "cancelling"
-    ? to.phase !== "cancelling"
+/** What stops never works again; what can't be stopped is parked for good. */
+const isStopping = ({ phase }: RunState): boolean => phase === "cancelling" || phase === "parked";
+
+const isBackwardsInJob = (from: RunState, to: RunState): boolean => {
+  if (isStopping(from))
+    return !isStopping(to) || (from.phase === "parked" && to.phase !== from.phase);
+  return to.phase === "parked"
+    ? true
     : to.phase !== "cancelling" && phases.indexOf(to.phase) < phases.indexOf(from.phase);
+};
 
 const weightOf = (rollout: RolloutState | null): number | null =>
   rollout !== null && "weight" in rollout ? rollout.weight : null;
@@ -35,6 +41,7 @@ export const violations = (
   before: ModelState | null,
   decisions: readonly Decision[],
   next: ModelState | null,
+  atMs: number,
 ): readonly string[] => {
   const found: string[] = [];
   const claim = (holds: boolean, what: string): void => {
@@ -61,6 +68,10 @@ export const violations = (
   }
   if (before.run !== null && next.run?.run === before.run.run) {
     claim(!isBackwards(before.run, next.run), `${before.run.phase} -> ${next.run.phase}`);
+    claim(
+      before.run.phase === next.run.phase || next.run.sinceMs === atMs,
+      `${next.run.phase} has the time of ${before.run.phase}`,
+    );
   }
   claim(next.run === null || !endedRuns.includes(next.run.run), "an ended run lives");
 

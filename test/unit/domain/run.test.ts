@@ -75,7 +75,7 @@ describe("a training run", () => {
       job: {},
       atMs: nowMs + hourMs,
       does: ["cancel-pipeline-job"],
-      reason: /timeout of 14400 s/,
+      reason: /timeout of 3650 s/,
     },
     {
       name: "is not cancelled twice at once",

@@ -102,6 +102,7 @@ const runBase = {
   datasetUris: dataset.uris,
   fingerprint: dataset.fingerprint,
   requestedAtMs: nowMs - 60_000,
+  sinceMs: nowMs - 50_000,
   reservedUsd: 1,
   correlationId: "data/january",
 };
@@ -135,6 +136,13 @@ export const runs: Readonly<Record<RunState["phase"], RunState>> = {
     earlier: { count: 1, machineSeconds: 60 },
   },
   cancelling: { ...submitted, phase: "cancelling", askedAtMs: submitted.submittedAtMs },
+  parked: {
+    ...submitted,
+    phase: "parked",
+    askedAtMs: submitted.submittedAtMs,
+    timeout: { phase: "training", setting: "training.timeoutSeconds", seconds: 14_400 },
+    parkedReason: "its PipelineJob still runs",
+  },
   judging: { ...submitted, phase: "judging", evaluation, machineSeconds: 60 },
   registering: { ...submitted, phase: "registering", evaluation, machineSeconds: 60 },
 };

@@ -81,7 +81,7 @@ const stepsFrom = (
         if (state !== undefined) needs(state, event, atMs);
         const decisions = decide(state, { event, facts }, atMs);
         const next = after(state ?? null, decisions, atMs);
-        return violations(state ?? null, decisions, next).map(
+        return violations(state ?? null, decisions, next, atMs).map(
           (violation) => `${JSON.stringify(event.data)}, ${found}: ${violation}`,
         );
       }),
@@ -198,7 +198,7 @@ describe("any history", () => {
               atMs,
             );
             const next = after(state, decisions, atMs);
-            expect(violations(state, decisions, next)).toEqual([]);
+            expect(violations(state, decisions, next, atMs)).toEqual([]);
             state = next;
           }
         },
