@@ -1,0 +1,93 @@
+import { describe, expect, it } from "vitest";
+import {
+  excessOfMean,
+  excessOverRatio,
+  logMeanExcess,
+  sumsOf,
+  type Excess,
+} from "../../../shared/statistics/mean-excess.js";
+import { seededRandom } from "../../../shared/statistics/random.js";
+
+const random = seededRandom(11);
+const normal = (): number =>
+  Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+
+const excessOf = (values: readonly number[], countMin = 10): readonly Excess[] => {
+  const found = excessOfMean(sumsOf(values), countMin);
+  return found === null ? [] : [found];
+};
+
+/** The mixture by numerical integration over the half-normal prior. */
+const byIntegration = (count: number, scaled: number, rho: number): number => {
+  const step = rho / 2000;
+  let total = 0;
+  for (let theta = step / 2; theta < 12 * rho; theta += step) {
+    const prior = (2 / (rho * Math.sqrt(2 * Math.PI))) * Math.exp(-(theta ** 2) / (2 * rho ** 2));
+    total += step * prior * Math.exp(theta * scaled - (theta ** 2 * count) / 2);
+  }
+  return Math.log(total);
+};
+
+describe("evidence that a mean lies above what is allowed", () => {
+  it.each([
+    { count: 30, z: 0, rho: 0.5 },
+    { count: 30, z: 2.5, rho: 0.5 },
+    { count: 400, z: -2, rho: 0.1 },
+    { count: 400, z: 6, rho: 0.1 },
+  ])("is the integral over the prior at $count observations and z $z", ({ count, z, rho }) => {
+    const log = logMeanExcess([{ count, value: z, standardError: 1 }], { rho });
+    expect(log).toBeCloseTo(byIntegration(count, z * Math.sqrt(count), rho), 6);
+  });
+
+  it("joins the tail's asymptotic form without a step", () => {
+    const at = (z: number): number =>
+      logMeanExcess([{ count: 1e6, value: z, standardError: 1 }], { rho: 1 });
+    expect(at(-29.999) - at(-30.001)).toBeLessThan(0.01);
+    expect(at(-500)).toBeGreaterThan(-30);
+    expect(at(-29)).toBeGreaterThan(at(-31));
+  });
+
+  it("is found in at most 5 % of the series that are as good as allowed, whenever one looks", () => {
+    const limit = -Math.log(0.05);
+    const isEverFound = (shift: number): boolean => {
+      const values: number[] = [];
+      for (let look = 0; look < 120; look += 1) {
+        values.push(shift + normal());
+        if (logMeanExcess(excessOf(values), { rho: 0.5 }) >= limit) return true;
+      }
+      return false;
+    };
+    const share = (shift: number): number =>
+      Array.from({ length: 300 }, () => isEverFound(shift)).filter(Boolean).length / 300;
+    expect(share(0)).toBeLessThan(0.08);
+    expect(share(0.8)).toBeGreaterThan(0.95);
+  });
+
+  it("says nothing on few observations, and of constant ones counts the sign alone", () => {
+    expect(excessOf([1, 2, 3])).toEqual([]);
+    expect(logMeanExcess([], { rho: 0.5 })).toBeCloseTo(0, 12);
+    const [worse] = excessOf(Array.from({ length: 20 }, () => 0.1));
+    expect(worse).toMatchObject({ count: 20, standardError: 0 });
+    // 2^20 / 21, the value of a sign test whose signs are all the same.
+    expect(logMeanExcess(worse === undefined ? [] : [worse], { rho: 0.5 })).toBeCloseTo(
+      20 * Math.LN2 + Math.log(2 / 21) + Math.log(1 - 2 ** -21),
+      9,
+    );
+    const fine = excessOf(Array.from({ length: 20 }, () => -0.1));
+    expect(logMeanExcess(fine, { rho: 0.5 })).toBeLessThan(0);
+  });
+
+  it("compares one mean with a multiple of another", () => {
+    const own = Array.from({ length: 500 }, () => 0.3 + 0.1 * normal());
+    const other = Array.from({ length: 5000 }, () => 0.2 + 0.1 * normal());
+    const excess = (ratioMax: number): readonly Excess[] => {
+      const found = excessOverRatio(sumsOf(own), sumsOf(other), { ratioMax, countMin: 50 });
+      return found === null ? [] : [found];
+    };
+    expect(excess(1)[0]?.value).toBeCloseTo(0.1, 1);
+    expect(excess(1)[0]?.standardError).toBeCloseTo(0.1 * Math.sqrt(1 / 500 + 1 / 5000), 3);
+    expect(logMeanExcess(excess(1), { rho: 0.1 })).toBeGreaterThan(20);
+    expect(logMeanExcess(excess(1.6), { rho: 0.1 })).toBeLessThan(0);
+    expect(excessOverRatio(sumsOf(own), sumsOf([1]), { ratioMax: 1, countMin: 50 })).toBeNull();
+  });
+});
