@@ -41,9 +41,12 @@ export function compareLatencyWindows(
   bounds: readonly number[],
   options: { readonly ratioMax: number },
 ): readonly WindowSigns[] {
-  const pooled = Array.from({ length: bounds.length + 1 }, (_, bucket) =>
-    total(windows.map(({ champion }) => champion[bucket] ?? 0)),
-  );
+  const pooled = Array.from({ length: bounds.length + 1 }, () => 0);
+  for (const { champion } of windows) {
+    for (let bucket = 0; bucket < pooled.length; bucket += 1) {
+      pooled[bucket] = (pooled[bucket] ?? 0) + (champion[bucket] ?? 0);
+    }
+  }
   const both = windows.filter(
     ({ champion, challenger }) => total(champion) > 0 && total(challenger) > 0,
   );

@@ -20,13 +20,15 @@ export interface LatencySegment {
 
 const quantiles = [0.5, 0.9, 0.99];
 
-/** Sum of all counts. */
-export const total = (counts: readonly number[]): number =>
-  counts.reduce((sum, count) => sum + count, 0);
+/** Requests at or above the bound with this index. Called for every window, hence the loop. */
+export function above(counts: readonly number[], bound: number): number {
+  let sum = 0;
+  for (let bucket = bound + 1; bucket < counts.length; bucket += 1) sum += counts[bucket] ?? 0;
+  return sum;
+}
 
-/** Requests at or above the bound with this index. */
-export const above = (counts: readonly number[], bound: number): number =>
-  total(counts.slice(bound + 1));
+/** Sum of all counts. */
+export const total = (counts: readonly number[]): number => above(counts, -1);
 
 /** Sums bucket counts position by position; arrays of another length are left out. */
 function pool(segments: readonly LatencySegment[], like: LatencySegment): readonly number[] {
