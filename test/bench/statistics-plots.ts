@@ -5,7 +5,8 @@ import { curve } from "../../shared/statistics/auc.js";
 import { calibrationBins } from "../../shared/statistics/classification.js";
 import { pairedPower } from "../../shared/statistics/power.js";
 import { normalDraw, seededRandom } from "../../shared/statistics/random.js";
-import type { Outcome, Scenario } from "./statistics-rollout.js";
+import type { Outcome } from "./canaries.js";
+import type { Scenario } from "./statistics-rollout.js";
 
 /** A line of a plot, over points in the units of its axes. */
 interface Line {

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { cpus } from "node:os";
 import { join } from "node:path";
 import { format } from "prettier";
+import type { Outcome } from "./canaries.js";
 import { clopperPearsonInterval } from "../../shared/statistics/interval.js";
 import {
   detectors,
@@ -12,7 +13,7 @@ import {
   type Share,
 } from "./statistics-gates.js";
 import { drawPlots } from "./statistics-plots.js";
-import { rules, scenarios, simulate, type Outcome } from "./statistics-rollout.js";
+import { rules, scenarios, simulate } from "./statistics-rollout.js";
 import { measureSpeeds } from "./statistics-speed.js";
 
 const seed = 20_26;

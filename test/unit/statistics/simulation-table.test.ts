@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { simulateDrift, simulatePromotion, simulateSlices } from "../../bench/statistics-gates.js";
-import { rules, scenarios, simulate, type Outcome } from "../../bench/statistics-rollout.js";
+import type { Outcome } from "../../bench/canaries.js";
+import { rules, scenarios, simulate } from "../../bench/statistics-rollout.js";
 
 // The bench has the full repetitions; these bounds are wide enough for 200 with a fixed seed.
 const repetitions = 150;
