@@ -1,8 +1,9 @@
 /** cloudbuild.yaml: the one list of a build's steps, as the dry run walks it and the checks read it. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { z } from "zod";
+import { cloudBuildProblems } from "./check-cloud-build.js";
 
 const step = z.object({
   id: z.string(),
@@ -23,9 +24,27 @@ const file = z.object({
 /** What of the file a walk through its steps needs. */
 export type CloudBuildFile = z.infer<typeof file>;
 
-/** Reads a file of this form. */
-export const readCloudBuild = (root: string): CloudBuildFile =>
-  file.parse(parse(readFileSync(join(root, "cloudbuild.yaml"), "utf8")));
+const packageFile = z.object({ scripts: z.record(z.string(), z.string()) });
+
+/** Reads a checkout's file; throws an error that names the line and the fix of all that is wrong with it. */
+export const readCloudBuild = (root: string, steps: readonly string[]): CloudBuildFile => {
+  const text = readFileSync(join(root, "cloudbuild.yaml"), "utf8");
+  const { scripts } = packageFile.parse(
+    JSON.parse(readFileSync(join(root, "package.json"), "utf8")),
+  );
+  const problems = cloudBuildProblems(text, {
+    scripts: Object.keys(scripts),
+    steps,
+    hasFile: (path) => existsSync(join(root, path)),
+  });
+  if (problems.length > 0) {
+    const lines = problems.map(
+      ({ line, message, fix }) => `cloudbuild.yaml:${line}: ${message}. ${fix}`,
+    );
+    throw new Error(lines.join("\n"));
+  }
+  return file.parse(parse(text));
+};
 
 /** A text with its substitutions, of which some stand in others. */
 export const substituted = (

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { readCloudBuild, substituted, type CloudBuildStep } from "./cloud-file.js";
+import { cloudSteps } from "./cloud-steps.js";
 import { environment, type BuildConfig } from "./config.js";
 import { imageNames } from "./images.js";
 import { startLocalCloud } from "./local-cloud.js";
@@ -95,7 +96,7 @@ const shownLines = 15;
 /** Walks the steps; those that wait for one that failed are skipped. */
 export const dryRun = async (options: DryRunOptions): Promise<readonly Walked[]> => {
   const { root, config, skip, starting } = options;
-  const { steps, substitutions } = readCloudBuild(root);
+  const { steps, substitutions } = readCloudBuild(root, Object.keys(cloudSteps));
   const unknown = skip.filter((id) => !steps.some((step) => step.id === id));
   if (unknown.length > 0) throw new Error(`cloudbuild.yaml has no step ${unknown.join(", ")}`);
   const folder = mkdtempSync(join(tmpdir(), "continuo-build-"));
