@@ -1,5 +1,5 @@
 /** The one list of what is deployed: functions, topics, sinks and system schedules. Terraform, Cloud Build and the laptop read it. */
-import { permissionsFor, type Use } from "./permissions.js";
+import { auditPermissionsFor, permissionsFor, type Use } from "./permissions.js";
 
 /** One function: what calls it, what it runs with and what it may do. */
 export interface FunctionSpec {
@@ -27,6 +27,8 @@ export interface FunctionSpec {
   readonly uses: readonly Use[];
   /** Exact IAM permissions of its identity: those of storage count for the bucket, those of iam for the pipelines' identity. */
   readonly permissions: readonly string[];
+  /** Permissions of its identity in the bucket of audit heads. */
+  readonly auditPermissions: readonly string[];
   /** The only topics that it may publish to. */
   readonly publishes: readonly string[];
   /** Names of the environment variables that it is given. */
@@ -104,6 +106,7 @@ const functionOf = (part: Part): FunctionSpec => ({
   // A service account's id has at least six characters.
   identity: `fn-${part.name}`,
   permissions: permissionsFor(part.uses),
+  auditPermissions: auditPermissionsFor(part.uses),
   ...part,
 });
 
@@ -186,13 +189,23 @@ const reactions: readonly FunctionSpec[] = [
       "registry.upload",
       "endpoints.ensure",
       "schedules.sync",
+      // What is left of a model that was forgotten: its last head is anchored too.
+      "anchors.write",
     ],
     publishes: ["evaluation", "training-run", "notification", promotion],
     concurrency: 4,
     instancesMax: 1,
   }),
   onTopic("reconcile", "reconcile", {
-    uses: [...handling, ...following, ...rollingOut, "state.modelPage"],
+    uses: [
+      ...handling,
+      ...following,
+      ...rollingOut,
+      "state.modelPage",
+      "state.unanchored",
+      "state.markAnchored",
+      "anchors.write",
+    ],
     publishes: ["evaluation", "training-run", "notification", promotion],
     timeoutSeconds: 540,
     concurrency: 1,
@@ -239,6 +252,7 @@ export const topicsWithSchema: readonly string[] = [
 const operating: readonly Use[] = [
   ...handling,
   "state.timeline",
+  "state.chain",
   "state.alertCounts",
   "admission.length",
   "admission.place",
@@ -252,6 +266,8 @@ const operating: readonly Use[] = [
   "bus.publish",
   "objects.read",
   "objects.list",
+  "anchors.list",
+  "anchors.write",
   "pipelines.cancel",
   "registry.setAliases",
   "endpoints.ensure",

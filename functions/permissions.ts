@@ -18,8 +18,11 @@ const readObject = ["storage.objects.get", "storage.objects.list"];
 const readEndpoint = ["aiplatform.endpoints.get", "aiplatform.operations.list"];
 const readModel = ["aiplatform.models.get"];
 
+/** Calls that reach the bucket of audit heads, which nothing else is kept in. */
+type AuditUse = Extract<Use, `anchors.${string}`>;
+
 /** The permissions of each call, as shared/gcp makes it. */
-export const permissionsOf: Readonly<Record<Use, readonly string[]>> = {
+export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly string[]>> = {
   "state.transact": [
     ...create,
     "datastore.entities.list",
@@ -31,6 +34,9 @@ export const permissionsOf: Readonly<Record<Use, readonly string[]>> = {
   "state.entry": readDocument,
   "state.pendingEntries": query,
   "state.timeline": query,
+  "state.chain": query,
+  "state.unanchored": query,
+  "state.markAnchored": update,
   "state.model": readDocument,
   "state.models": query,
   "state.modelPage": query,
@@ -92,6 +98,20 @@ export const permissionsOf: Readonly<Record<Use, readonly string[]>> = {
   "predictionLog.read": readObject,
 };
 
+const auditPermissionsOf: Readonly<Record<AuditUse, readonly string[]>> = {
+  "anchors.write": ["storage.objects.create"],
+  "anchors.list": ["storage.objects.list"],
+};
+
+const isAuditUse = (use: Use): use is AuditUse => use in auditPermissionsOf;
+
+const eachOnce = (permissions: readonly string[]): readonly string[] =>
+  [...new Set(permissions)].toSorted();
+
 /** The permissions that these calls need together, each once. */
 export const permissionsFor = (uses: readonly Use[]): readonly string[] =>
-  [...new Set(uses.flatMap((use) => permissionsOf[use]))].toSorted();
+  eachOnce(uses.flatMap((use) => (isAuditUse(use) ? [] : permissionsOf[use])));
+
+/** Those that they need in the bucket of audit heads. */
+export const auditPermissionsFor = (uses: readonly Use[]): readonly string[] =>
+  eachOnce(uses.flatMap((use) => (isAuditUse(use) ? auditPermissionsOf[use] : [])));

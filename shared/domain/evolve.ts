@@ -1,4 +1,5 @@
 /** How a decision changes the state. Pure: replaying the decisions gives the same state. */
+import type { ContinuoEvent } from "../../events/index.js";
 import { currentBudget } from "./budget.js";
 import type { Decision } from "./decision.js";
 import { shortHash } from "./ids.js";
@@ -168,14 +169,24 @@ export interface ChainLink {
   readonly hash: string;
 }
 
-/** The link that a list of decisions, made about one event, adds to the chain. */
+/** What a link stands for: the event as it is journalled, when it came, and what was decided about it. */
+export interface LinkedFact {
+  readonly event: ContinuoEvent;
+  readonly receivedAtMs: number;
+  readonly decisions: readonly Decision[];
+}
+
+/** The hash of a link: a change of anything that it stands for, or of its place, changes it. */
+export const linkHash = (
+  { sequence, previous }: Pick<ChainLink, "sequence" | "previous">,
+  { event, receivedAtMs, decisions }: LinkedFact,
+): string => shortHash(canonicalJson({ sequence, previous, event, receivedAtMs, decisions }), 64);
+
+/** The link that a fact adds to the chain of a state. */
 export const nextLink = (
-  state: ModelState | null,
-  eventKey: string,
-  decisions: readonly Decision[],
+  state: Pick<ModelState, "sequence" | "head"> | null,
+  fact: LinkedFact,
 ): ChainLink => {
-  const sequence = (state?.sequence ?? 0) + 1;
-  const previous = state?.head ?? "";
-  const hash = shortHash(canonicalJson({ sequence, previous, eventKey, decisions }), 64);
-  return { sequence, previous, hash };
+  const place = { sequence: (state?.sequence ?? 0) + 1, previous: state?.head ?? "" };
+  return { ...place, hash: linkHash(place, fact) };
 };

@@ -17,6 +17,9 @@ export interface GcpConfig {
   readonly localCloud?: string;
 }
 
+/** The bucket of audit heads, which terraform makes with a locked retention policy. */
+export const auditBucketOf = ({ bucket }: GcpConfig): string => `${bucket}-audit`;
+
 /** The address of a product's REST API. */
 export const baseUrl = (config: GcpConfig, product: string): string => {
   if (config.localCloud !== undefined) return config.localCloud.replace(/\/+$/, "");

@@ -2,7 +2,8 @@
 import type { Firestore, Query } from "firebase-admin/firestore";
 import type { ModelName } from "../../events/ids.js";
 import type { ModelState } from "../domain/state.js";
-import type { Commit, ModelQuery, State } from "../ports/state.js";
+import type { Head } from "../ports/anchors.js";
+import type { Commit, ModelQuery, Partition, State } from "../ports/state.js";
 import { lazily, type GcpConfig } from "./config.js";
 import { asCloudError, attempting, translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
@@ -95,6 +96,32 @@ const modelQueries = (firestore: Firestore, query: ModelQuery): readonly Query[]
       return [models];
   }
 };
+
+/** The next models by name. */
+const byName = (
+  query: Query,
+  firestore: Firestore,
+  after: ModelName | null,
+  limit: number,
+): Query => {
+  const named = query.orderBy("__name__").limit(limit);
+  return after === null ? named : named.startAfter(firestore.doc(`models/${after}`));
+};
+
+/** The next models by name of those that have a slot: only what is open, or changed, has one. */
+const modelsBySlot = (
+  firestore: Firestore,
+  field: "openSlot" | "unanchoredSlot",
+  partition: Partition,
+  slots: number,
+  after: ModelName | null,
+  limit: number,
+): readonly Query[] =>
+  slotsOf(partition, slots).map((some) =>
+    byName(firestore.collection("models").where(field, "in", some), firestore, after, limit),
+  );
+
+const headOf = ({ model, sequence, head }: ModelState): Head => ({ model, sequence, hash: head });
 
 const endedRecords =
   (
@@ -241,6 +268,37 @@ export const firestoreState = (config: GcpConfig): State => {
         ({ receivedAtMs }) => -receivedAtMs,
         limit,
       ),
+    chain: ({ model, afterSequence, limit }) =>
+      find(
+        `read the chain of model ${model}`,
+        (firestore) => [
+          firestore
+            .collection("journal")
+            .where("model", "==", model)
+            .where("sequence", ">", afterSequence)
+            .orderBy("sequence")
+            .limit(limit),
+        ],
+        parseEntry,
+      ),
+    unanchored: async ({ after, limit }) => {
+      const changed = await find(
+        "find heads to anchor",
+        (firestore) => modelsBySlot(firestore, "unanchoredSlot", everything, slots, after, limit),
+        parseModel,
+      );
+      return firstOf(changed, ({ model }) => model, limit).map(headOf);
+    },
+    markAnchored: (head) =>
+      using(`mark head ${head.sequence} of model ${head.model} as anchored`, async (firestore) => {
+        const { FieldValue } = await import("firebase-admin/firestore");
+        const ref = refs(firestore).model(head.model);
+        await firestore.runTransaction(async (transaction) => {
+          const document = await transaction.get(ref);
+          if (!document.exists || parseModel(document.data()).head !== head.hash) return;
+          transaction.update(ref, { unanchoredSlot: FieldValue.delete() });
+        });
+      }),
     model: (model) => read(`read model ${model}`, (at) => at.model(model), parseModel),
     models: async (query) =>
       uniqueByModel(
@@ -254,17 +312,10 @@ export const firestoreState = (config: GcpConfig): State => {
       firstOf(
         await find(
           "list models",
-          (firestore) => {
-            const models = firestore.collection("models");
-            const those =
-              openIn === undefined
-                ? [models]
-                : slotsOf(openIn, slots).map((open) => models.where("openSlot", "in", open));
-            return those.map((query) => {
-              const named = query.orderBy("__name__").limit(limit);
-              return after === null ? named : named.startAfter(models.doc(after));
-            });
-          },
+          (firestore) =>
+            openIn === undefined
+              ? [byName(firestore.collection("models"), firestore, after, limit)]
+              : modelsBySlot(firestore, "openSlot", openIn, slots, after, limit),
           parseModel,
         ),
         ({ model }) => model,

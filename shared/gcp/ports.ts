@@ -9,6 +9,7 @@ import { predictionLog } from "./prediction-log.js";
 import { pubsubBus } from "./pubsub-bus.js";
 import { restClient } from "./rest.js";
 import { schedulerSchedules } from "./scheduler-schedules.js";
+import { storageAnchors } from "./storage-anchors.js";
 import { storageObjects } from "./storage-objects.js";
 import { vertexApi } from "./vertex-api.js";
 import { vertexEndpoints } from "./vertex-endpoints.js";
@@ -28,6 +29,7 @@ export const gcpPorts = (config: GcpConfig): Ports => {
   return {
     state: firestoreState(config),
     admission: firestoreAdmission(config),
+    anchors: storageAnchors(config, rest),
     bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
     registry: vertexRegistry(api),

@@ -5,8 +5,9 @@
  *
  * On Google Cloud the queries need these composite indexes, times descending where the newest come first:
  * journal (pendingSlot, receivedAtMs), (slot, receivedAtMs), (model, receivedAtMs), (correlationId, receivedAtMs),
- * (correlationId, model, receivedAtMs); due (slot, dueAtMs); runs and rollouts (model, endedAtMs). No index of their own
- * is needed for journal's entry, receivedAtMs and expireAt, for due's dueAtMs, and for the texts of the others.
+ * (correlationId, model, receivedAtMs), (model, sequence); due (slot, dueAtMs); runs and rollouts (model, endedAtMs). No
+ * index of their own is needed for journal's entry, receivedAtMs, sequence and expireAt, for due's dueAtMs, and for the
+ * texts of the others.
  */
 import { z } from "zod";
 import { modelName, rolloutId, runId } from "../../events/ids.js";
@@ -48,6 +49,8 @@ export const modelDocument = (state: ModelState, slots: number) => {
     ]),
     endpoints: distinct(promotion.environments.map(({ endpoint }) => endpoint)),
     ...(hasOpenWork(state) ? { openSlot: slotOf(state.model, slots) } : {}),
+    // Every change of a state makes a new head: the mark stays until that head is anchored.
+    unanchoredSlot: slotOf(state.model, slots),
   };
 };
 
@@ -61,6 +64,7 @@ export const journalDocument = (entry: JournalEntry, slots: number) => ({
   receivedAtMs: entry.receivedAtMs,
   expireAt: new Date(entry.receivedAtMs + journalDaysMax * dayMs),
   ...(entry.isPending ? { pendingSlot: slotOf(entry.key, slots) } : {}),
+  ...(entry.chain === null ? {} : { sequence: entry.chain.sequence }),
 });
 
 /** The document of a timer. */

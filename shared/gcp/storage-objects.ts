@@ -15,13 +15,15 @@ const listedObject = z.object({
   size: z.string().default(""),
   md5Hash: z.string().optional(),
   crc32c: z.string().default(""),
+  timeCreated: z.string().default(""),
 });
 const listShape = z.object({
   items: z.array(listedObject).default([]),
   nextPageToken: z.string().optional(),
 });
 
-type ListedObject = z.infer<typeof listedObject>;
+/** An object as a list shows it. */
+export type ListedObject = z.infer<typeof listedObject> & { readonly uri: string };
 
 /** Splits gs://bucket/name; the name may be empty where a prefix is meant. */
 const parseGcsUri = (uri: string): { readonly bucket: string; readonly name: string } => {
@@ -32,6 +34,29 @@ const parseGcsUri = (uri: string): { readonly bucket: string; readonly name: str
     );
   }
   return { bucket: match[1], name: match[2] ?? "" };
+};
+
+/** Everything under a gs:// prefix, by name. */
+export const listedObjects = async (
+  config: GcpConfig,
+  rest: Rest,
+  prefix: string,
+): Promise<readonly ListedObject[]> => {
+  const { bucket, name } = parseGcsUri(prefix);
+  const url = `${baseUrl(config, "storage")}/storage/v1/b/${bucket}/o`;
+  const fields = "items(name,size,md5Hash,crc32c,timeCreated),nextPageToken";
+  const found: ListedObject[] = [];
+  let pageToken: string | undefined;
+  for (let page = 0; page < pagesMax; page += 1) {
+    const query = { prefix: name, maxResults: 1000, fields, pageToken };
+    const answer = listShape.parse(await rest.json({ method: "GET", url, query }));
+    found.push(...answer.items.map((item) => ({ ...item, uri: `gs://${bucket}/${item.name}` })));
+    pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
+    if (pageToken === undefined) return found;
+  }
+  throw new RejectedError(
+    `${prefix} holds more than ${String(pagesMax * 1000)} objects. Use a longer prefix.`,
+  );
 };
 
 const notFoundAsNull = async <Value>(attempt: () => Promise<Value>): Promise<Value | null> => {
@@ -59,23 +84,7 @@ export const storageObjects = (config: GcpConfig, rest: Rest): StorageObjects =>
     const { bucket, name } = parseGcsUri(uri);
     return `${base}/storage/v1/b/${bucket}/o/${encodeURIComponent(name)}`;
   };
-  const listed = async (prefix: string) => {
-    const { bucket, name } = parseGcsUri(prefix);
-    const url = `${base}/storage/v1/b/${bucket}/o`;
-    const fields = "items(name,size,md5Hash,crc32c),nextPageToken";
-    const found: (ListedObject & { readonly uri: string })[] = [];
-    let pageToken: string | undefined;
-    for (let page = 0; page < pagesMax; page += 1) {
-      const query = { prefix: name, maxResults: 1000, fields, pageToken };
-      const answer = listShape.parse(await rest.json({ method: "GET", url, query }));
-      found.push(...answer.items.map((item) => ({ ...item, uri: `gs://${bucket}/${item.name}` })));
-      pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
-      if (pageToken === undefined) return found;
-    }
-    throw new RejectedError(
-      `${prefix} holds more than ${String(pagesMax * 1000)} objects. Use a longer prefix.`,
-    );
-  };
+  const listed = (prefix: string) => listedObjects(config, rest, prefix);
   return {
     read: (uri, bytesMax) =>
       attempting(`read ${uri}`, () =>

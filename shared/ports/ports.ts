@@ -1,5 +1,6 @@
 /** All that the runtime needs of the world. */
 import type { Admission } from "./admission.js";
+import type { Anchors } from "./anchors.js";
 import type { Bus } from "./bus.js";
 import type { Clock } from "./clock.js";
 import type { Logs } from "./logs.js";
@@ -14,6 +15,7 @@ import type { Endpoints, Pipelines, Registry } from "./vertex.js";
 export interface Ports {
   readonly state: State;
   readonly admission: Admission;
+  readonly anchors: Anchors;
   readonly bus: Bus;
   readonly pipelines: Pipelines;
   readonly registry: Registry;

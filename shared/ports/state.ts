@@ -3,6 +3,7 @@ import type { ContinuoEvent } from "../../events/index.js";
 import type { DeployedModelId, ModelName, RolloutId, RunId } from "../../events/ids.js";
 import type { Decision, TimerKind } from "../domain/decision.js";
 import type { ModelState, RolloutRecord, RunRecord, TriggerKind } from "../domain/state.js";
+import type { Head } from "./anchors.js";
 
 /** One decision as the journal keeps it. */
 export interface JournalDecision {
@@ -129,6 +130,19 @@ export interface State {
     readonly afterMs?: number;
     readonly limit: number;
   }) => Promise<readonly JournalEntry[]>;
+  /** A model's entries that changed its state, by their place in its chain. */
+  readonly chain: (query: {
+    readonly model: ModelName;
+    readonly afterSequence: number;
+    readonly limit: number;
+  }) => Promise<readonly JournalEntry[]>;
+  /** The next models by name whose heads have changed since they were last anchored. */
+  readonly unanchored: (query: {
+    readonly after: ModelName | null;
+    readonly limit: number;
+  }) => Promise<readonly Head[]>;
+  /** Notes that a head is anchored: one write, unless the model has changed since. */
+  readonly markAnchored: (head: Head) => Promise<void>;
   readonly model: (model: ModelName) => Promise<ModelState | null>;
   readonly models: (query: ModelQuery) => Promise<readonly ModelState[]>;
   /** The next models by name: all of them, or those of a partition that have something open. */

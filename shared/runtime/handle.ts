@@ -93,7 +93,10 @@ const commitOf = (
 ): Commit => {
   const hasChange = decisions.some(isChange);
   const before = state ?? null;
-  const link = hasChange ? nextLink(before, eventKey(event), decisions) : null;
+  const journalled = withChain(event, decisions);
+  const link = hasChange
+    ? nextLink(before, { event: journalled, receivedAtMs: options.nowMs, decisions })
+    : null;
   const evolved = decisions.reduce(
     (current, decision) => evolve(current, decision, options.nowMs),
     before,
@@ -106,7 +109,7 @@ const commitOf = (
   const entry: JournalEntry = {
     key: journalKey(event, model),
     model,
-    event: withChain(event, decisions),
+    event: journalled,
     receivedAtMs: options.nowMs,
     function: options.function,
     decisions: decisions.map((decision) => ({ decision, isDone: !hasEffect(decision) })),

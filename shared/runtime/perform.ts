@@ -128,7 +128,9 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       return ports.schedules.sync(model, triggers.schedules);
     }
     case "forget-model":
-      return ports.schedules.sync(model, []);
+      await ports.schedules.sync(model, []);
+      // Its state is gone, and with it the mark that its head has changed.
+      return entry.chain === null ? undefined : ports.anchors.write({ model, ...entry.chain });
     case "request-training-run":
       return publish(cause, "training-run.requested", decision.to.run, {
         model,

@@ -5,6 +5,7 @@ import type { ModelState } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import type { JournalEntry, Partition, Timer } from "../ports/state.js";
 import { admitWaiting } from "./admission.js";
+import { anchorHeads } from "./chain.js";
 import { forEach } from "./for-each.js";
 import { finish, handleEvent } from "./handle.js";
 import { defaultLimits, takeOne, type AdmissionLimits } from "./quota.js";
@@ -136,7 +137,7 @@ export const tick = async (
   if (partition.index === 0) await admitWaiting(options, settings);
 };
 
-/** Compares what the cloud says with what is believed, for every model. */
+/** Compares what the cloud says with what is believed, for every model, and anchors the heads that have changed. */
 export const reconcile = async (visit: string, ports: Ports): Promise<void> => {
   const nowMs = ports.clock();
   await forEachModel(ports, null, "reconcile", (model) =>
@@ -146,4 +147,5 @@ export const reconcile = async (visit: string, ports: Ports): Promise<void> => {
       models: [model],
     }),
   );
+  await anchorHeads(ports);
 };

@@ -10,7 +10,6 @@ import { modelName, type ModelName } from "../../events/ids.js";
 import { trainingRunRequested } from "../../events/training-run.js";
 import type { Decision } from "../../shared/domain/decision.js";
 import { evolve, nextLink } from "../../shared/domain/evolve.js";
-import { eventKey } from "../../shared/domain/ids.js";
 import type { ModelState } from "../../shared/domain/state.js";
 import { manifestSchema } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
@@ -68,7 +67,7 @@ const commitOf = (event: Step, state: ModelState, nowMs: number): Commit => {
       reason: "the chain goes on",
     },
   ];
-  const link = nextLink(state, eventKey(event), decisions);
+  const link = nextLink(state, { event, receivedAtMs: nowMs, decisions });
   const next = decisions.reduce<ModelState | null>(
     (current, decision) => evolve(current, decision, nowMs),
     state,

@@ -200,8 +200,18 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
         method(request, ...rest),
       );
   const bucket = { service: "bucket" } as const;
-  const { state, admission, bus, pipelines, registry, endpoints, metrics, objects, schedules } =
-    base;
+  const {
+    state,
+    admission,
+    anchors,
+    bus,
+    pipelines,
+    registry,
+    endpoints,
+    metrics,
+    objects,
+    schedules,
+  } = base;
   return {
     state: {
       transact: (key, model, decide) =>
@@ -213,6 +223,9 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       entry: wrap("entry", store, state.entry),
       pendingEntries: wrap("pendingEntries", store, state.pendingEntries),
       timeline: wrap("timeline", store, state.timeline),
+      chain: wrap("chain", store, state.chain),
+      unanchored: wrap("unanchored", store, state.unanchored),
+      markAnchored: wrap("markAnchored", store, state.markAnchored),
       model: wrap("model", store, state.model),
       models: wrap("models", store, state.models),
       modelPage: wrap("modelPage", store, state.modelPage),
@@ -237,6 +250,10 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       ledger: wrap("ledger", store, admission.ledger),
       change: (change) =>
         call("changeLedger", { ...store, isDecision: true }, [], () => admission.change(change)),
+    },
+    anchors: {
+      write: wrap("anchor", bucket, anchors.write),
+      list: wrap("listAnchors", bucket, anchors.list),
     },
     bus: { publish: wrap("publish", { service: "bus" }, bus.publish) },
     pipelines: {

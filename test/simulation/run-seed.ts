@@ -12,6 +12,7 @@ import { redrive, sendToDeadLetters } from "../../shared/runtime/dead-letter.js"
 import { handleEvent } from "../../shared/runtime/handle.js";
 import { defaultLimits } from "../../shared/runtime/quota.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
+import { memoryAnchors } from "../fixtures/memory-anchors.js";
 import { memoryState, type Transition } from "../fixtures/memory-state.js";
 import type { CloudContext } from "./cloud/context.js";
 import { endpointWorld, type EndpointChange } from "./cloud/endpoints.js";
@@ -191,6 +192,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   };
 
   const store = memoryState(watchTransition);
+  const { anchors } = memoryAnchors(scheduler.nowMs);
   const topics = pubSub({ seed, scheduler, trace, profile: activeProfile });
   const cloud: CloudContext = { seed, scheduler, trace, profile: activeProfile, pubSub: topics };
   const jobs = pipelineJobs(cloud);
@@ -257,6 +259,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
       },
     },
     admission: store.admission,
+    anchors,
     bus: {
       publish: async (topic, message) => {
         topics.publish(topic, message);

@@ -89,6 +89,7 @@ const manifestShape = z.object({
       }),
       identity: z.string(),
       permissions: z.array(z.string()),
+      auditPermissions: z.array(z.string()),
       publishes: z.array(z.string()),
       environment: z.array(z.string()),
     }),

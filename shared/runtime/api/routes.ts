@@ -1,4 +1,5 @@
 /** The table of routes. */
+import { getChain } from "./chain.js";
 import { postApproval, postCommand, postRun } from "./commands.js";
 import type { ApiContext, ApiReply, ApiRequest, Handler } from "./context.js";
 import { getDeadLetter, listDeadLetters, redriveDeadLetter } from "./dead-letters.js";
@@ -18,6 +19,7 @@ const routes: readonly (readonly [method: string, path: string, handler: Handler
   ["GET", "/models", listModels],
   ["GET", "/models/:model", getModel],
   ["DELETE", "/models/:model", forgetModel],
+  ["GET", "/models/:model/chain", getChain],
   ["GET", "/models/:model/monitoring", getMonitoring],
   ["POST", "/models/:model/commands", postCommand],
   ["POST", "/models/:model/runs", postRun],

@@ -197,7 +197,7 @@ export const replayGivesTheSameState = ({ store }: World): Finding => {
     if (model === null || chain === null) continue;
     const before = states.get(model) ?? null;
     const list = decisions.map(({ decision }) => decision);
-    const link = nextLink(before, eventKey(event), list);
+    const link = nextLink(before, { event, receivedAtMs, decisions: list });
     if (link.hash !== chain.hash) return `the chain of ${model} breaks at ${chain.sequence}`;
     let next = before;
     for (const decision of list) next = evolve(next, decision, receivedAtMs);

@@ -47,7 +47,8 @@ export const oneAuditRecordPerTransition = (seen: SeenTransition): Finding => {
     return `event ${event.id} cites state ${stateVersion}, not ${before?.sequence ?? 0}`;
   }
   if (chain === null) return null;
-  const link = nextLink(before, eventKey(event), decisionsOf(seen));
+  const { receivedAtMs } = seen.commit.entry;
+  const link = nextLink(before, { event, receivedAtMs, decisions: decisionsOf(seen) });
   if (link.hash !== chain.hash || link.previous !== chain.previous) {
     return `event ${event.id}: its link does not continue the chain`;
   }

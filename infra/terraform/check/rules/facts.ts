@@ -24,6 +24,7 @@ export interface ManifestFunction {
   };
   readonly identity: string;
   readonly permissions: readonly string[];
+  readonly auditPermissions: readonly string[];
   readonly publishes: readonly string[];
   readonly environment: readonly string[];
 }

@@ -209,17 +209,21 @@ export const permissionParity: Rule = (scenario, { manifest, manifestLineOf }) =
   const roles = ofType(scenario, "google_project_iam_custom_role");
   const grants = ofType(scenario, "google_pubsub_topic_iam_member");
   return Object.entries(manifest.functions).flatMap(
-    ([name, { identity, permissions, publishes }]) => {
+    ([name, { identity, permissions, auditPermissions, publishes }]) => {
       const id = `continuo_${name.replaceAll("-", "_")}`;
-      const own = roles.filter((role) => [id, `${id}_bucket`].includes(textAt(role, "role_id")));
+      const own = roles.filter((role) =>
+        [id, `${id}_bucket`, `${id}_audit`].includes(textAt(role, "role_id")),
+      );
       const granted = own.flatMap((role) => {
         const value = at(role, "permissions")?.value ?? [];
-        return isList(value) ? value.map(String) : [];
+        const place = textAt(role, "role_id").endsWith("_audit") ? "audit heads: " : "";
+        return isList(value) ? value.map(String).map((permission) => `${place}${permission}`) : [];
       });
       // Publishing is granted on topics, acting as another identity on that identity.
-      const wanted = permissions.filter(
-        (one) => !one.startsWith("pubsub.") && !one.startsWith("iam."),
-      );
+      const wanted = [
+        ...permissions.filter((one) => !one.startsWith("pubsub.") && !one.startsWith("iam.")),
+        ...auditPermissions.map((one) => `audit heads: ${one}`),
+      ];
       const isSame = granted.toSorted().join() === [...wanted].toSorted().join();
       const topics = grants.flatMap((grant) =>
         textAt(grant, "member").startsWith(`serviceAccount:${identity}@`)

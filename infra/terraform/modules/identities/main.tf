@@ -55,6 +55,17 @@ resource "google_project_iam_custom_role" "bucket" {
   stage       = "GA"
 }
 
+resource "google_project_iam_custom_role" "audit" {
+  for_each = { for name, settings in var.functions : name => settings.auditPermissions if length(settings.auditPermissions) > 0 }
+
+  project     = var.project_id
+  role_id     = "continuo_${replace(each.key, "-", "_")}_audit"
+  title       = "Continuo ${each.key}, audit heads"
+  description = "What ${each.key} does in the bucket of audit heads, from functions/manifest.ts."
+  permissions = each.value
+  stage       = "GA"
+}
+
 # Pub/Sub signs its pushes as this one; it may call the event functions and nothing else.
 resource "google_service_account" "push" {
   project      = var.project_id

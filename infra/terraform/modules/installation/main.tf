@@ -67,6 +67,7 @@ module "storage" {
   bucket               = module.settings.bucket
   audit_bucket         = module.settings.audit_bucket
   bucket_roles         = module.identities.bucket_roles
+  audit_roles          = module.identities.audit_roles
   identities           = module.identities.functions
   pipeline_identity    = module.identities.pipelines
   arrivals_topic       = module.bus.topics["dataset"]

@@ -8,6 +8,7 @@ locals {
     "journal-model"             = { collection = "journal", fields = [["model", "ASCENDING"], ["receivedAtMs", "DESCENDING"]] }
     "journal-correlation"       = { collection = "journal", fields = [["correlationId", "ASCENDING"], ["receivedAtMs", "DESCENDING"]] }
     "journal-correlation-model" = { collection = "journal", fields = [["correlationId", "ASCENDING"], ["model", "ASCENDING"], ["receivedAtMs", "DESCENDING"]] }
+    "journal-chain"             = { collection = "journal", fields = [["model", "ASCENDING"], ["sequence", "ASCENDING"]] }
     "due-slot"                  = { collection = "due", fields = [["slot", "ASCENDING"], ["dueAtMs", "ASCENDING"]] }
     "runs-model"                = { collection = "runs", fields = [["model", "ASCENDING"], ["endedAtMs", "DESCENDING"]] }
     "rollouts-model"            = { collection = "rollouts", fields = [["model", "ASCENDING"], ["endedAtMs", "DESCENDING"]] }
@@ -17,6 +18,7 @@ locals {
   without_index = [
     ["journal", "entry"],
     ["journal", "receivedAtMs"],
+    ["journal", "sequence"],
     ["due", "dueAtMs"],
     ["models", "state"],
     ["runs", "record"],

@@ -58,6 +58,15 @@ resource "google_storage_bucket_iam_member" "function" {
   member = "serviceAccount:${var.identities[each.key]}"
 }
 
+# Heads are written and listed; nobody may read, change or delete anything else here.
+resource "google_storage_bucket_iam_member" "audit" {
+  for_each = var.audit_roles
+
+  bucket = google_storage_bucket.audit.name
+  role   = each.value
+  member = "serviceAccount:${var.identities[each.key]}"
+}
+
 # Pipelines read data and write artifacts.
 resource "google_storage_bucket_iam_member" "pipelines" {
   bucket = google_storage_bucket.artifacts.name

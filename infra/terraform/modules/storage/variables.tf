@@ -33,6 +33,11 @@ variable "bucket_roles" {
   type        = map(string)
 }
 
+variable "audit_roles" {
+  description = "Role in the bucket of audit heads of each function that has one."
+  type        = map(string)
+}
+
 variable "identities" {
   description = "E-mail address of each function's identity."
   type        = map(string)
