@@ -22,6 +22,7 @@ import { runs } from "./verbs/runs.js";
 import { schema } from "./verbs/schema.js";
 import { status } from "./verbs/status.js";
 import { up } from "./verbs/up.js";
+import { verify } from "./verbs/verify.js";
 import { why } from "./verbs/why.js";
 
 const program = new Command("continuo")
@@ -49,6 +50,7 @@ for (const verb of [
   runs,
   rollouts,
   why,
+  verify,
   predict,
   approve,
   operate,

@@ -133,6 +133,24 @@ export const explanationReply = z.looseObject({
   ),
 });
 
+export const chainReply = z.looseObject({
+  model: z.string(),
+  isIntact: z.boolean(),
+  records: z.number(),
+  since: z.number().nullable(),
+  head: z.looseObject({ sequence: z.number(), hash: z.string() }).nullable(),
+  anchors: z.number(),
+  expired: z.number(),
+  problems: z.array(
+    z.looseObject({
+      kind: z.string(),
+      sequence: z.number(),
+      event: z.string().nullable(),
+      what: z.string(),
+    }),
+  ),
+});
+
 export const outcomeReply = z.looseObject({
   isEffective: z.boolean(),
   decisions: z.array(decisionReply),
