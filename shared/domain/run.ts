@@ -90,6 +90,12 @@ export const decideSubmission = (
   }
   const deadlineAtMs =
     run.earlier?.deadlineAtMs ?? nowMs + state.manifest.training.timeoutSeconds * 1000;
+  if (nowMs >= deadlineAtMs) {
+    const reasons = [
+      "its time was over (training.timeoutSeconds) before its PipelineJob could be tried again",
+    ];
+    return endRun(state, requested, { outcome: "failed", reasons, machineSeconds: 0 }, nowMs);
+  }
   return [
     {
       do: "submit-pipeline-job",
@@ -269,7 +275,7 @@ const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
   return job.tasks["profile"] === undefined || hasStarted("train") ? "training" : "validating";
 };
 
-/** A submission that a cancellation overtook has reached Vertex AI after this long, or never will. */
+/** A submission has reached Vertex AI after this long, or never will. */
 const submissionMsMax = 5 * 60_000;
 
 /** A job that still runs after this long is cancelled again. */
@@ -436,9 +442,10 @@ export const decideJob = (
     return decideStopping(state, run, job, nowMs);
   }
   if (job === null) {
-    const reasons = [`PipelineJob ${run.run} does not exist, and the run's time is over`];
-    return timeoutOf(run, state.manifest, nowMs) === null
-      ? ignore(`PipelineJob ${run.run} does not exist yet`)
+    const reasons = [`PipelineJob ${jobIdOf(run)} does not exist, and the run's time is over`];
+    const mayStillCome = nowMs < run.submittedAtMs + submissionMsMax;
+    return mayStillCome || timeoutOf(run, state.manifest, nowMs) === null
+      ? ignore(`PipelineJob ${jobIdOf(run)} does not exist yet`)
       : endRun(state, run, { outcome: "failed", reasons, machineSeconds: 0 }, nowMs);
   }
   switch (job.state) {

@@ -192,6 +192,25 @@ describe("a training run", () => {
     expect(decisions.map((decision) => decision.reason).join("\n")).toMatch(reason ?? /./);
   });
 
+  it("that was submitted just before its deadline waits for a job that may still be created", () => {
+    const late = { submittedAtMs: nowMs - 10_000, deadlineAtMs: nowMs - 1 };
+    const state = withRun({ ...runs.validating, ...late });
+    expect(kinds(look(state, { pipelineJob: null }))).toEqual(["ignore"]);
+    const running = look(state, { pipelineJob: job });
+    expect(kinds(running)).toEqual(["cancel-pipeline-job"]);
+    const gone = look(state, { pipelineJob: null }, nowMs + 600_000);
+    expect(ended(gone)).toMatchObject({ outcome: "failed" });
+  });
+
+  it("whose time was over before it could be tried again is not submitted", () => {
+    const earlier = { count: 1, machineSeconds: 60, deadlineAtMs: nowMs };
+    const requested: RunState = { ...runs.requested, earlier };
+    const asked = eventOf("training-run.requested", { model: churn, run, reason: "once more" });
+    const decisions = decide(withRun(requested), { event: asked, facts: {} }, nowMs);
+    expect(kinds(decisions)).not.toContain("submit-pipeline-job");
+    expect(ended(decisions)).toMatchObject({ outcome: "failed", reasons: [expect.stringMatching(/time was over/)] });
+  });
+
   it("that is registering waits for its version, and fails when it never appears", () => {
     const state = withRun(runs.registering);
     expect(kinds(look(state, { versions: { [run]: null } }))).toEqual(["ignore"]);
