@@ -104,6 +104,14 @@ const triggers = z.strictObject({
   debounceSecondsMax: seconds.default(600),
   /** Least time from a run's start to the next one's; new data is not held back by it. */
   cooldownSeconds: seconds.default(3600),
+  /** Live runs of this model: one, and what arrives meanwhile joins the next one. */
+  concurrentRunsMax: z
+    .int()
+    .default(1)
+    .refine(
+      (runs) => runs === 1,
+      "must be 1: each run is scored against the champion that it would replace, so the next one waits for it; to train side by side, apply a second manifest under another name",
+    ),
   /** Runs in a row without a promotion after which the model is parked. */
   fruitlessRunsMax: z.int().min(1).max(1000).default(20),
   /** An alert this soon after our own promotion parks the model where it can be the promotion's own doing. */
@@ -277,6 +285,46 @@ const rollout = z.strictObject({
       memoryRatioMax: z.number().min(1).default(1.5),
       /** A challenger's replica may be this many times as busy as the champion's at the same time. */
       cpuRatioMax: z.number().min(1).default(2),
+      /** The challenger's predictions beside the champion's, from monitoring.predictionLog. */
+      predictions: z
+        .strictObject({
+          /** A tenth of the champion's earlier scores, or a class, may be this many times as frequent. */
+          ratioMax: z.number().min(1).default(1.5),
+          /** Logged requests of the challenger that a step needs before it may advance. */
+          requestsMin: z.int().min(20).default(100),
+        })
+        .optional(),
+      /** A time series of your own in Cloud Monitoring: a mean or a rate, with a label for the deployed model. */
+      business: z
+        .strictObject({
+          metric: z
+            .string()
+            .regex(
+              /^[a-z0-9.-]+\.[a-z]+\/[A-Za-z0-9_./-]{1,200}$/,
+              "must be a metric type, for example custom.googleapis.com/shop/conversion",
+            ),
+          better: z.enum(["higher", "lower"]),
+          label: z
+            .string()
+            .regex(/^[a-z][a-z0-9_]{0,99}$/, "a metric label: a-z, 0-9 and _")
+            .default("deployed_model_id"),
+          /** How much worse the challenger may be, as a share of the champion's value. */
+          worseShareMax: share.default(0.05),
+          /** Points of one model in a window of this length count as their mean. */
+          windowSeconds: seconds.min(1).default(60),
+          /** Windows with both models that a step needs before it may advance. */
+          windowsMin: z.int().min(10).max(10_000).default(10),
+        })
+        .optional(),
+      /** Losses of predictions whose label has come (monitoring.quality says where), over the whole rollout. */
+      quality: z
+        .strictObject({
+          /** The challenger's mean loss may be this multiple of the champion's. */
+          lossRatioMax: z.number().min(1).default(1.1),
+          /** Labelled predictions of the challenger that a step waits for; labels that come late wait for none. */
+          labelsMin: z.int().min(0).default(0),
+        })
+        .optional(),
       /** Without a verdict for this long, the rollout is parked and a person is told. */
       inconclusiveSecondsMax: seconds.min(1).default(6 * 3600),
     })
