@@ -2,11 +2,15 @@
  * Ranking metrics of binary classifiers. `labels` holds 1 for the positive class and 0 otherwise;
  * `scores` has the same length, higher meaning more likely positive.
  */
-import { ascendingOrder, midranks } from "./ordering.js";
+import { ascendingOrder, midranksInOrder } from "./ordering.js";
 
 /** Area under the ROC curve (Mann-Whitney with midranks); NaN when a class is absent. */
-export function areaUnderRoc(labels: ArrayLike<number>, scores: ArrayLike<number>): number {
-  const ranks = midranks(scores);
+export function areaUnderRoc(
+  labels: ArrayLike<number>,
+  scores: ArrayLike<number>,
+  order = ascendingOrder(scores),
+): number {
+  const ranks = midranksInOrder(scores, order);
   let positives = 0;
   let rankSum = 0;
   for (let i = 0; i < labels.length; i += 1) {
@@ -31,8 +35,8 @@ interface ThresholdCount {
 function thresholdCounts(
   labels: ArrayLike<number>,
   scores: ArrayLike<number>,
+  order = ascendingOrder(scores),
 ): readonly ThresholdCount[] {
-  const order = ascendingOrder(scores);
   const counts: ThresholdCount[] = [];
   let truePositives = 0;
   let falsePositives = 0;
@@ -74,9 +78,9 @@ export interface CurvePoint {
 export function curve(
   labels: ArrayLike<number>,
   scores: ArrayLike<number>,
-  pointsMax = 100,
+  { pointsMax = 100, order }: { readonly pointsMax?: number; readonly order?: Uint32Array } = {},
 ): readonly CurvePoint[] {
-  const counts = thresholdCounts(labels, scores);
+  const counts = thresholdCounts(labels, scores, order);
   const last = counts.at(-1);
   if (last === undefined) return [];
   const size = Math.min(pointsMax, counts.length);

@@ -2,7 +2,7 @@
  * DeLong, DeLong and Clarke-Pearson (1988): comparing the areas under two correlated ROC curves;
  * structural components through midranks as in Sun and Xu (2014), O(n log n).
  */
-import { midranks } from "./ordering.js";
+import { ascendingOrder } from "./ordering.js";
 import { normalQuantile, normalUpper } from "./distributions.js";
 
 /** Areas under the ROC curve of two versions on the same rows, and their uncertainty. */
@@ -27,29 +27,62 @@ interface Components {
   readonly ofNegatives: Float64Array;
 }
 
-/** Structural components: for each row the share of the other class that it outranks. */
+/** Numbers of the given rows. */
+function pick(values: Float64Array, rows: Uint32Array): Float64Array {
+  const picked = new Float64Array(rows.length);
+  for (let i = 0; i < rows.length; i += 1) picked[i] = values[rows[i] ?? 0] ?? NaN;
+  return picked;
+}
+
+/** One version's scores and the order of its rows by them. */
+interface Ranked {
+  readonly scores: ArrayLike<number>;
+  readonly order: Uint32Array;
+}
+
+const ranked = (scores: ArrayLike<number>, order = ascendingOrder(scores)): Ranked => ({
+  scores,
+  order,
+});
+
+/**
+ * Structural components: for each row the share of the other class that it outranks (a negative: that outranks it),
+ * a tie being half. One walk up the ordered scores, a tie at a time.
+ */
 function components(
-  scores: ArrayLike<number>,
-  positives: Uint32Array,
-  negatives: Uint32Array,
+  labels: ArrayLike<number>,
+  { scores, order }: Ranked,
+  { positives, negatives }: { readonly positives: Uint32Array; readonly negatives: Uint32Array },
 ): Components {
-  const pick = (rows: Uint32Array): Float64Array =>
-    Float64Array.from(rows, (row) => scores[row] ?? 0);
-  const all = midranks(scores);
-  const within = { positives: midranks(pick(positives)), negatives: midranks(pick(negatives)) };
-  const ofPositives = new Float64Array(positives.length);
-  const ofNegatives = new Float64Array(negatives.length);
-  let auc = 0;
-  for (let i = 0; i < positives.length; i += 1) {
-    const share = ((all[positives[i] ?? 0] ?? 0) - (within.positives[i] ?? 0)) / negatives.length;
-    ofPositives[i] = share;
-    auc += share;
+  const shares = new Float64Array(labels.length);
+  let [positivesBelow, negativesBelow, auc] = [0, 0, 0];
+  for (let start = 0; start < order.length;) {
+    const score = scores[order[start] ?? 0];
+    let end = start;
+    let positivesTied = 0;
+    while (end < order.length && scores[order[end] ?? 0] === score) {
+      if (labels[order[end] ?? 0] === 1) positivesTied += 1;
+      end += 1;
+    }
+    // Not a number equals nothing, itself included: such a row is a tie of its own.
+    if (end === start) end += 1;
+    const negativesTied = end - start - positivesTied;
+    const ofPositive = (negativesBelow + negativesTied / 2) / negatives.length;
+    const ofNegative = 1 - (positivesBelow + positivesTied / 2) / positives.length;
+    for (let i = start; i < end; i += 1) {
+      const row = order[i] ?? 0;
+      shares[row] = labels[row] === 1 ? ofPositive : ofNegative;
+    }
+    auc += positivesTied * ofPositive;
+    positivesBelow += positivesTied;
+    negativesBelow += negativesTied;
+    start = end;
   }
-  for (let i = 0; i < negatives.length; i += 1) {
-    const rank = (all[negatives[i] ?? 0] ?? 0) - (within.negatives[i] ?? 0);
-    ofNegatives[i] = 1 - rank / positives.length;
-  }
-  return { auc: auc / positives.length, ofPositives, ofNegatives };
+  return {
+    auc: auc / positives.length,
+    ofPositives: pick(shares, positives),
+    ofNegatives: pick(shares, negatives),
+  };
 }
 
 /** Sample covariance with n - 1 in the denominator. */
@@ -66,20 +99,35 @@ function covariance(a: Float64Array, b: Float64Array): number {
   return sum / (a.length - 1);
 }
 
+/** Row numbers by class. */
+function rowsByClass(labels: ArrayLike<number>) {
+  let count = 0;
+  for (let row = 0; row < labels.length; row += 1) if (labels[row] === 1) count += 1;
+  const positives = new Uint32Array(count);
+  const negatives = new Uint32Array(labels.length - count);
+  let [p, n] = [0, 0];
+  for (let row = 0; row < labels.length; row += 1) {
+    if (labels[row] === 1) positives[p++] = row;
+    else negatives[n++] = row;
+  }
+  return { positives, negatives };
+}
+
 /**
  * Paired comparison of two scores on the same rows. Labels are 0 or 1. When a class is absent the
- * areas are NaN: the caller reports that the comparison cannot be measured.
+ * areas are NaN: the caller reports that the comparison cannot be measured. Ascending orders of the scores
+ * that are known already save their sorting.
  */
 export function pairedAuc(
   labels: ArrayLike<number>,
   champion: ArrayLike<number>,
   challenger: ArrayLike<number>,
+  orders: { readonly champion?: Uint32Array; readonly challenger?: Uint32Array } = {},
 ): PairedAuc {
-  const rows = Uint32Array.from({ length: labels.length }, (_, i) => i);
-  const positives = rows.filter((row) => labels[row] === 1);
-  const negatives = rows.filter((row) => labels[row] !== 1);
-  const a = components(champion, positives, negatives);
-  const b = components(challenger, positives, negatives);
+  const rows = rowsByClass(labels);
+  const { positives, negatives } = rows;
+  const a = components(labels, ranked(champion, orders.champion), rows);
+  const b = components(labels, ranked(challenger, orders.challenger), rows);
   const cell = (x: Components, y: Components): number =>
     covariance(x.ofPositives, y.ofPositives) / positives.length +
     covariance(x.ofNegatives, y.ofNegatives) / negatives.length;

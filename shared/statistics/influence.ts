@@ -55,9 +55,9 @@ export function rSquaredEstimate(
 export function averagePrecisionEstimate(
   labels: ArrayLike<number>,
   scores: ArrayLike<number>,
+  order = ascendingOrder(scores),
 ): Estimate {
   const size = labels.length;
-  const order = ascendingOrder(scores);
   const precision = new Float64Array(size);
   const [byPositive, byNegative] = [new Float64Array(size), new Float64Array(size)];
   let [truePositives, falsePositives] = [0, 0];

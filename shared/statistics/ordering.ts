@@ -13,8 +13,10 @@ const comparisonOrder = (values: ArrayLike<number>): Uint32Array =>
 
 /** The 64 bits of every number as four digits whose order as integers is the order of the numbers. */
 function sortableWords(values: ArrayLike<number>): Uint32Array {
+  const copy = new Float64Array(values.length);
   // Adding zero turns -0 into 0, so that both are one value here as they are to `===`.
-  const words = new Uint32Array(Float64Array.from(values, (value) => value + 0).buffer);
+  for (let i = 0; i < copy.length; i += 1) copy[i] = (values[i] ?? NaN) + 0;
+  const words = new Uint32Array(copy.buffer);
   for (let i = 0; i < words.length; i += 2) {
     const high = words[i + 1] ?? 0;
     if (high >>> 31 === 1) {
@@ -30,7 +32,8 @@ export function ascendingOrder(values: ArrayLike<number>): Uint32Array {
   const size = values.length;
   if (size < radixSizeMin) return comparisonOrder(values);
   const words = sortableWords(values);
-  let order = Uint32Array.from({ length: size }, (_, i) => i);
+  let order = new Uint32Array(size);
+  for (let i = 0; i < size; i += 1) order[i] = i;
   let next = new Uint32Array(size);
   for (let digit = 0; digit < 4; digit += 1) {
     const word = digit >> 1;
@@ -55,7 +58,7 @@ export function ascendingOrder(values: ArrayLike<number>): Uint32Array {
 }
 
 /** Midranks of values whose ascending order is known. */
-function midranksInOrder(values: ArrayLike<number>, order: Uint32Array): Float64Array {
+export function midranksInOrder(values: ArrayLike<number>, order: Uint32Array): Float64Array {
   const ranks = new Float64Array(values.length);
   let start = 0;
   while (start < order.length) {

@@ -8,7 +8,6 @@ import {
   predictedClasses,
   regressionCalibration,
 } from "../../../shared/statistics/multi-class.js";
-import { ascendingOrder } from "../../../shared/statistics/ordering.js";
 import { explain, ImageError } from "../arguments.js";
 import { evaluationSettings, type EvaluationSettings } from "../configuration.js";
 import { metricsOfTask, type MetricName } from "../../../shared/manifest/metrics.js";
@@ -59,13 +58,14 @@ function thresholdResults(
 /** What the plots of a report show. */
 function plotsOf(
   scored: ScoredRows,
+  order: () => Uint32Array,
 ): Pick<Evaluation, "calibration" | "curve" | "confusion" | "confusionMatrix"> {
   const { task, labels, classes, challenger } = scored;
   switch (task) {
     case "binary-classification":
       return {
         calibration: [...calibrationBins(labels, challenger)],
-        curve: [...curve(labels, challenger)],
+        curve: [...curve(labels, challenger, { order: order() })],
         confusion: confusion(labels, challenger),
       };
     case "multi-class-classification": {
@@ -85,10 +85,8 @@ function plotsOf(
             }),
       };
     }
-    case "regression": {
-      const order = ascendingOrder(challenger);
-      return { calibration: [...regressionCalibration(labels, challenger, order)], curve: [] };
-    }
+    case "regression":
+      return { calibration: [...regressionCalibration(labels, challenger, order())], curve: [] };
     case "ranking":
       return { calibration: [], curve: [] };
   }
@@ -148,7 +146,7 @@ export function assess(scored: ScoredRows, context: AssessmentContext): Evaluati
     slices: [...slices.judged],
     slicesSkipped: slices.skipped,
     resources,
-    ...plotsOf(scored),
+    ...plotsOf(scored, challengerSide.order),
     verdict,
     constantScore: typeof constantScore === "number" ? constantScore : [...constantScore],
     settings: { ...settings },

@@ -97,7 +97,10 @@ export function pairedEstimate(
 ): PairedEstimate {
   const direction = directionOf(metric);
   if (metric === "auc") {
-    const found = pairedAuc(challenger.labels, champion.scores, challenger.scores);
+    const found = pairedAuc(challenger.labels, champion.scores, challenger.scores, {
+      champion: champion.order(),
+      challenger: challenger.order(),
+    });
     return {
       test: "delong",
       champion: found.champion,

@@ -17,25 +17,32 @@ import {
   rowLogLosses,
 } from "../../../shared/statistics/multi-class.js";
 import { byQuery, normalizedGain, reciprocalRank } from "../../../shared/statistics/ranking.js";
+import { ascendingOrder } from "../../../shared/statistics/ordering.js";
 import { metricsOfTask, type MetricName } from "../../../shared/manifest/metrics.js";
 import type { ScoredRows } from "./scored-rows.js";
 
 /** One version's scores beside the labels. */
 export interface Side extends Pick<ScoredRows, "task" | "labels" | "classes" | "queries"> {
   readonly scores: Float64Array;
+  /** The rows by ascending score, sorted when first asked for: several metrics need it. */
+  readonly order: () => Uint32Array;
 }
 
 /** A version's side of scored rows. */
 export const sideOf = (
   { task, labels, classes, queries }: ScoredRows,
   scores: Float64Array,
-): Side => ({
-  task,
-  labels,
-  classes,
-  ...(queries === undefined ? {} : { queries }),
-  scores,
-});
+): Side => {
+  let order: Uint32Array | undefined;
+  return {
+    task,
+    labels,
+    classes,
+    ...(queries === undefined ? {} : { queries }),
+    scores,
+    order: () => (order ??= ascendingOrder(scores)),
+  };
+};
 
 /** Positions of a ranked list that count. */
 const gainPositions = 10;
@@ -53,7 +60,13 @@ export const isShare = (metric: MetricName): boolean =>
 const perRow = (
   { labels, scores }: Side,
   value: (label: number, score: number) => number,
-): Float64Array => Float64Array.from(labels, (label, row) => value(label, scores[row] ?? NaN));
+): Float64Array => {
+  const values = new Float64Array(labels.length);
+  for (let row = 0; row < values.length; row += 1) {
+    values[row] = value(labels[row] ?? NaN, scores[row] ?? NaN);
+  }
+  return values;
+};
 
 const isMultiClass = ({ task }: Side): boolean => task === "multi-class-classification";
 
@@ -101,19 +114,21 @@ export function estimateOf(metric: MetricName, side: Side): Estimate {
   if (values !== undefined) {
     return metric === "rmse" ? rootMeanEstimate(values) : meanEstimate(values);
   }
-  const { labels, scores, classes } = side;
+  const { labels, scores, classes, order } = side;
   if (metric === "macro-f1") {
     const width = classes.length;
     return macroF1Estimate(labels, predictedClasses(scores, width), width);
   }
   return metric === "r-squared"
     ? rSquaredEstimate(labels, scores)
-    : averagePrecisionEstimate(labels, scores);
+    : averagePrecisionEstimate(labels, scores, order());
 }
 
 /** The metric alone; NaN where the rows cannot tell it. */
 export const valueOf = (metric: MetricName, side: Side): number =>
-  metric === "auc" ? areaUnderRoc(side.labels, side.scores) : estimateOf(metric, side).value;
+  metric === "auc"
+    ? areaUnderRoc(side.labels, side.scores, side.order())
+    : estimateOf(metric, side).value;
 
 /** The name under which a report holds a metric. */
 export const keyOf = (metric: MetricName): string =>
