@@ -457,13 +457,14 @@ const chainIsIntact = ({ journal, models }: Observed): Check => {
       const ofModel = links
         .filter(({ model }) => model === state.model)
         .toSorted((a, b) => (a.chain?.sequence ?? 0) - (b.chain?.sequence ?? 0));
-      for (const { chain, event, decisions, key } of ofModel) {
+      for (const { chain, event, receivedAtMs, decisions, key } of ofModel) {
         sequence += 1;
         const text = JSON.stringify(
           sorted({
             sequence,
             previous,
-            eventKey: eventOf(event),
+            event,
+            receivedAtMs,
             decisions: decisions.map(({ decision }) => decision),
           }),
         );
