@@ -208,7 +208,10 @@ describe("a training run", () => {
     const asked = eventOf("training-run.requested", { model: churn, run, reason: "once more" });
     const decisions = decide(withRun(requested), { event: asked, facts: {} }, nowMs);
     expect(kinds(decisions)).not.toContain("submit-pipeline-job");
-    expect(ended(decisions)).toMatchObject({ outcome: "failed", reasons: [expect.stringMatching(/time was over/)] });
+    expect(ended(decisions)).toMatchObject({
+      outcome: "failed",
+      reasons: [expect.stringMatching(/time was over/)],
+    });
   });
 
   it("that is registering waits for its version, and fails when it never appears", () => {
