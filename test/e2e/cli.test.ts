@@ -38,10 +38,25 @@ const model = {
   weights: { champion: 100 },
 };
 
+const chain = {
+  model: "flight-delay",
+  isIntact: false,
+  records: 12,
+  since: 1,
+  head: { sequence: 12, hash: "ab" },
+  anchors: 2,
+  expired: 0,
+  problems: [
+    { kind: "tampered", sequence: 7, event: "bucket/object/17", what: "record 7 was changed" },
+  ],
+};
+
 const server = createServer((request, response) => {
   const replies: Readonly<Record<string, readonly [number, unknown]>> = {
     "/models": [200, { models: [model] }],
     "/models/nobody": [404, { error: { code: "not-found", message: "there is no model" } }],
+    "/models/flight-delay/chain": [200, chain],
+    "/models/whole/chain": [200, { ...chain, model: "whole", isIntact: true, problems: [] }],
     "/status": [401, { error: { code: "unauthorized", message: "no" } }],
   };
   const [status, body] = replies[request.url ?? ""] ?? [500, "broken"];
@@ -91,6 +106,23 @@ test.each([
   const ended = await continuo(...args.map((word) => (word === "ADDRESS" ? address : word)));
   expect(ended.err).toContain(message);
   expect(ended.code).toBe(code);
+});
+
+test("a chain that was tampered with ends verify with 1 and names the event", async () => {
+  const at = ["--address", address];
+  const [all, programs, whole] = await Promise.all([
+    continuo("verify", ...at),
+    continuo("verify", "--json", ...at),
+    continuo("verify", "--model", "whole", ...at),
+  ]);
+  expect(all.out).toMatch(
+    /BROKEN +flight-delay[^]*tampered +record 7 was changed[^]*bucket\/object\/17/,
+  );
+  expect(all.code).toBe(1);
+  expect(JSON.parse(programs.out)).toMatchObject({ isIntact: false, models: [chain] });
+  expect(programs.code).toBe(1);
+  expect(whole.out).toMatch(/^intact +whole/);
+  expect(whole.code).toBe(0);
 });
 
 test("a wrong manifest is told with file, line and column before anything is sent", async () => {

@@ -136,6 +136,40 @@ describe("manifests", () => {
   });
 });
 
+describe("the chain of a model's records", () => {
+  it("is walked on demand, also when the model was forgotten", async () => {
+    const { story, api } = await started();
+    const whole = await api.call("GET", `/models/${churn}/chain`);
+    expect(whole.body).toMatchObject({ model: churn, isIntact: true, records: 1, anchors: 0 });
+    await api.call("DELETE", `/models/${churn}`, { reason: "over" });
+    expect(story.world.models.size).toBe(0);
+    const forgotten = await api.call("GET", `/models/${churn}/chain`);
+    expect(forgotten.body).toMatchObject({ isIntact: true, records: 2, anchors: 1, head: null });
+  });
+
+  it("that was changed is shown with the record's event", async () => {
+    const { story, api } = await started(({ state, ...ports }) => ({
+      ...ports,
+      state: {
+        ...state,
+        chain: async (query) =>
+          (await state.chain(query)).map((entry) => ({ ...entry, receivedAtMs: 1 })),
+      },
+    }));
+    const { body } = await api.call("GET", `/models/${churn}/chain`);
+    const [record] = [...story.world.journal.values()];
+    expect(body).toMatchObject({
+      isIntact: false,
+      problems: [{ kind: "tampered", sequence: 1, event: record?.event.id }],
+    });
+  });
+
+  it("of a model that never was is not found", async () => {
+    const { api } = await started();
+    expect((await api.call("GET", "/models/nobody/chain")).status).toBe(404);
+  });
+});
+
 describe("what people ask for", () => {
   it("a pause is journaled, shown and undone", async () => {
     const { api, story } = await started();

@@ -305,6 +305,9 @@ describe("at scale", { timeout: 120_000 }, () => {
     await story.firstChampion();
     const { world } = story;
     await spread(story, size, (model) => ({ ...story.model(), model }));
+    // The hour in which they changed anchors their heads.
+    await reconcile("busy", world.ports);
+    expect(world.anchored.size).toBe(size + 1);
     const writes = world.writes();
     let [ticks, reads] = [0, 0];
     for (let minute = 0; minute < 1440; minute += 1) {
@@ -320,6 +323,7 @@ describe("at scale", { timeout: 120_000 }, () => {
       writes: 0,
       readsPerQuery: 1440,
     });
+    expect(world.anchored.size).toBe(size + 1);
     expect(ticks).toBe(1440);
   });
 });

@@ -192,7 +192,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   };
 
   const store = memoryState(watchTransition);
-  const { anchors } = memoryAnchors(scheduler.nowMs);
+  const { anchors, anchored } = memoryAnchors(scheduler.nowMs);
   const topics = pubSub({ seed, scheduler, trace, profile: activeProfile });
   const cloud: CloudContext = { seed, scheduler, trace, profile: activeProfile, pubSub: topics };
   const jobs = pipelineJobs(cloud);
@@ -211,6 +211,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     profile: activeProfile,
     skewMsMax: profile.skewMsMax,
     store,
+    anchored,
     pubSub: topics,
     jobs,
     registry,

@@ -2,6 +2,7 @@
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
+import type { MemoryAnchors } from "../fixtures/memory-anchors.js";
 import type { MemoryState, Transition } from "../fixtures/memory-state.js";
 import type { EndpointChange, EndpointWorld } from "./cloud/endpoints.js";
 import type { PipelineJobs } from "./cloud/pipeline-jobs.js";
@@ -29,6 +30,7 @@ export interface World {
   readonly profile: () => Profile;
   readonly skewMsMax: number;
   readonly store: MemoryState;
+  readonly anchored: MemoryAnchors["anchored"];
   readonly pubSub: PubSub;
   readonly jobs: PipelineJobs;
   readonly registry: ModelRegistry;

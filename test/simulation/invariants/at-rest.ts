@@ -213,6 +213,14 @@ export const replayGivesTheSameState = ({ store }: World): Finding => {
   );
 };
 
+/** Every head that was anchored is one that the journal still holds. */
+export const everyAnchoredHeadIsInTheJournal = ({ store, anchored }: World): Finding => {
+  const hashes = new Set([...store.journal.values()].map(({ chain }) => chain?.hash));
+  return first(anchored.values(), ({ model, sequence, hash }) =>
+    hashes.has(hash) ? null : `head ${sequence} of ${model} was anchored and is not in the journal`,
+  );
+};
+
 /** No timer is due that nobody fires. */
 export const noTimerIsOverdue = ({ store, scheduler }: World): Finding => {
   const graceMs = 15 * 60_000;
