@@ -44,6 +44,22 @@ const snapshots: Deviation = {
   source: "https://cloud.google.com/pubsub/docs/replay-overview#seek_to_a_snapshot",
 };
 
+const protocolBuffers: Deviation = {
+  service: "takes schemas that are protocol buffers",
+  emulator: "has Avro schemas only",
+  source: "https://cloud.google.com/pubsub/docs/schemas#schema_types",
+};
+const protocolBufferCases = [
+  "take a message in JSON by PROTOCOL_BUFFER",
+  "refuse an unknown field in JSON by PROTOCOL_BUFFER",
+  "refuse another type in JSON by PROTOCOL_BUFFER",
+  "take a message in BINARY by PROTOCOL_BUFFER",
+  "refuse a message that is cut off in BINARY by PROTOCOL_BUFFER",
+  "are made of a message",
+  "are not made of two messages",
+  "are not made of an import",
+];
+
 /** By the title of the case that shows it. */
 export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
   "carries a token that the published keys verify": {
@@ -104,6 +120,28 @@ export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
     emulator: "does not implement UpdateSnapshot",
     source: "https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.snapshots/patch",
   },
+  ...Object.fromEntries(protocolBufferCases.map((title) => [title, protocolBuffers])),
+  "refuse a record with something behind it in BINARY by AVRO": {
+    service: "refuses a binary message that goes on behind its schema",
+    emulator: "accepts it",
+    source: "a reply of the service in googleapis/google-cloud-php#6463",
+  },
+  "are created, listed, read and deleted by the official client": {
+    service: "leaves definitions out of a list unless the view is FULL",
+    emulator: "lists them always",
+    source: "https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.schemas/list",
+  },
+  "have revisions that add and remove what is optional": {
+    service: "refuses a revision that the last one cannot be read with",
+    emulator: "accepts any definition",
+    source: "https://cloud.google.com/pubsub/docs/commit-schema-revision",
+  },
+  "let a topic take a range of revisions only": {
+    service: "checks messages against the revisions that a topic allows",
+    emulator: "checks them against all",
+    source: "https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics#SchemaSettings",
+  },
+  "that are missing are refused by their whole name": words,
   "names a field that does not exist": words,
   "says what is missing in the service's words": words,
 };

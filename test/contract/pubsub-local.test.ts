@@ -79,6 +79,71 @@ describe("a snapshot", () => {
   });
 });
 
+describe("a schema", () => {
+  const revision = (count: number) => ({
+    type: "AVRO",
+    definition: JSON.stringify({
+      type: "record",
+      name: "Row",
+      fields: Array.from({ length: count }, (_, index) => ({
+        name: `f${index}`,
+        type: "int",
+        default: 0,
+      })),
+    }),
+  });
+
+  it("is there after a restart with its revisions, twenty at most", async () => {
+    const own = await withLocalCloud(["pubsub"]);
+    const calls = pubsubCalls(() => own.port);
+    const name = named("schemas", "lasting");
+    const schemas = `projects/${testProject}/schemas`;
+    await calls.call("POST", `${schemas}?schemaId=lasting`, revision(0));
+    for (let count = 1; count < 20; count += 1) {
+      const { code } = await calls.call("POST", `${name}:commit`, { schema: revision(count) });
+      expect(code).toBe(200);
+    }
+    const full = await calls.call("POST", `${name}:commit`, { schema: revision(20) });
+    expect(full.json.error?.status).toBe("FAILED_PRECONDITION");
+    await calls.call("PUT", named("topics", "checked"), {
+      schemaSettings: { schema: name, encoding: "JSON" },
+    });
+    await own.stop({ keep: true });
+
+    const again = await withLocalCloud(["pubsub"], { folder: own.folder });
+    const after = pubsubCalls(() => again.port);
+    try {
+      const { json } = await after.call("GET", `${name}:listRevisions`);
+      expect(json["schemas"]).toHaveLength(20);
+      const { code } = await after.publish(named("topics", "checked"), { data: base64("{}") });
+      expect(code).toBe(200);
+      const wrong = await after.publish(named("topics", "checked"), { data: base64("[]") });
+      expect(wrong.code).toBe(400);
+    } finally {
+      await again.stop();
+    }
+  });
+
+  it("too long, too deep or without end is refused, and a message as well", async () => {
+    const validate = async (type: string, definition: string) =>
+      call("POST", `projects/${testProject}/schemas:validate`, { schema: { type, definition } });
+    const nested = `${'{"type":"array","items":'.repeat(5000)}"int"${"}".repeat(5000)}`;
+    expect((await validate("AVRO", nested)).json.error?.message).toContain("nested too deeply");
+    const long = `"${" ".repeat(300_001)}int"`;
+    expect((await validate("AVRO", long)).json.error?.message).toContain("300000 bytes");
+    expect((await validate("PROTOCOL_BUFFER", "message A {".repeat(5000))).code).toBe(400);
+    const list = { type: "AVRO", definition: '{"type":"array","items":"null"}' };
+    // An array of 2^40 items of no bytes each is valid and must not be counted through.
+    const endless = Buffer.from("80808080804000", "hex");
+    const { code } = await call("POST", `projects/${testProject}/schemas:validateMessage`, {
+      schema: list,
+      message: endless.toString("base64"),
+      encoding: "BINARY",
+    });
+    expect(code).toBe(200);
+  });
+});
+
 describe("the local Pub/Sub", () => {
   it("gives ids of sixteen digits that rise with the time of publishing", async () => {
     const { topic } = await topicWith({});

@@ -96,3 +96,216 @@ export const snapshotCases = (tools: SuiteTools): void => {
     });
   });
 };
+
+const record = (...fields: readonly object[]): string =>
+  JSON.stringify({ type: "record", name: "Flight", fields });
+const flight = record(
+  { name: "origin", type: "string" },
+  { name: "delay", type: "int" },
+  { name: "note", type: ["null", "string"], default: null },
+);
+const flightProto = 'syntax = "proto3"; message Flight { string origin = 1; int32 delay = 2; }';
+
+interface Definition {
+  readonly type: "AVRO" | "PROTOCOL_BUFFER";
+  readonly definition: string;
+}
+
+/** Schemas. */
+export const schemaCases = (tools: SuiteTools): void => {
+  const { call, contract, publish, pulled } = tools;
+  const parent = `projects/${testProject}`;
+  const schemaWith = async (schema: Definition): Promise<string> => {
+    const id = fresh("schema");
+    const { code, json } = await call("POST", `${parent}/schemas?schemaId=${id}`, schema);
+    if (code !== 200) throw new Error(json.error?.message);
+    return named("schemas", id);
+  };
+  const topicOf = async (schema: string, encoding: "JSON" | "BINARY", more: object = {}) => {
+    const topic = named("topics", fresh("topic"));
+    const sub = named("subscriptions", fresh("sub"));
+    const made = await call("PUT", topic, { schemaSettings: { schema, encoding, ...more } });
+    if (made.json.error !== undefined) throw new Error(made.json.error.message);
+    await call("PUT", sub, { topic });
+    return { topic, sub };
+  };
+  const avro: Definition = { type: "AVRO", definition: flight };
+  const proto: Definition = { type: "PROTOCOL_BUFFER", definition: flightProto };
+
+  const messages: readonly (readonly [string, Definition, "JSON" | "BINARY", string, boolean])[] = [
+    ["a record", avro, "JSON", '{"origin":"JFK","delay":3,"note":{"string":"fog"}}', true],
+    ["a record with null", avro, "JSON", '{"origin":"JFK","delay":3,"note":null}', true],
+    ["another type", avro, "JSON", '{"origin":"JFK","delay":"3","note":null}', false],
+    ["a missing field", avro, "JSON", '{"delay":3,"note":null}', false],
+    ["what is no JSON", avro, "JSON", "delay=3", false],
+    ["a record", avro, "BINARY", "\u0006JFK\u0006\u0000", true],
+    ["a record that is cut off", avro, "BINARY", "\u0006JFK", false],
+    ["a record with something behind it", avro, "BINARY", "\u0006JFK\u0006\u0000\u0000", false],
+    ["a message", proto, "JSON", '{"origin":"JFK","delay":3}', true],
+    ["an unknown field", proto, "JSON", '{"airport":"JFK"}', false],
+    ["another type", proto, "JSON", '{"origin":3}', false],
+    ["a message", proto, "BINARY", "\n\u0003JFK\u0010\u0003", true],
+    ["a message that is cut off", proto, "BINARY", "\n\u0009JFK", false],
+  ];
+
+  describe("schemas", () => {
+    for (const [what, schema, encoding, text, isFitting] of messages) {
+      const verb = isFitting ? "take" : "refuse";
+      contract(`${verb} ${what} in ${encoding} by ${schema.type}`, async () => {
+        const name = await schemaWith(schema);
+        const { topic, sub } = await topicOf(name, encoding);
+        const { code, json } = await publish(topic, { data: base64(text) });
+        if (isFitting) {
+          expect(code).toBe(200);
+          const [got] = await pulled(sub);
+          expect(got?.message.attributes).toMatchObject({
+            googclient_schemaencoding: encoding,
+            googclient_schemaname: name,
+            googclient_schemarevisionid: expect.stringMatching(/^[0-9a-f]{8}$/),
+          });
+        } else {
+          expect(code).toBe(400);
+          expect(json.error?.status).toBe("INVALID_ARGUMENT");
+        }
+        const check = await call("POST", `${parent}/schemas:validateMessage`, {
+          name,
+          message: base64(text),
+          encoding,
+        });
+        expect(check.code).toBe(isFitting ? 200 : 400);
+      });
+    }
+
+    const definitions: readonly (readonly [string, Definition, boolean])[] = [
+      ["an Avro record", avro, true],
+      [
+        "an Avro record that holds itself",
+        { type: "AVRO", definition: record({ name: "next", type: ["null", "Flight"] }) },
+        true,
+      ],
+      [
+        "an unknown Avro type",
+        { type: "AVRO", definition: record({ name: "a", type: "text" }) },
+        false,
+      ],
+      ["what is no JSON as Avro", { type: "AVRO", definition: "flight" }, false],
+      ["a message", proto, true],
+      [
+        "two messages",
+        { type: "PROTOCOL_BUFFER", definition: `${flightProto} message B {}` },
+        false,
+      ],
+      [
+        "an import",
+        {
+          type: "PROTOCOL_BUFFER",
+          definition: `syntax = "proto3"; import "other.proto"; message A {}`,
+        },
+        false,
+      ],
+    ];
+    for (const [what, schema, isValid] of definitions) {
+      contract(`${isValid ? "are made of" : "are not made of"} ${what}`, async () => {
+        const check = await call("POST", `${parent}/schemas:validate`, { schema });
+        expect(check.code).toBe(isValid ? 200 : 400);
+        const made = await call("POST", `${parent}/schemas?schemaId=${fresh("schema")}`, schema);
+        expect(made.code).toBe(isValid ? 200 : 400);
+      });
+    }
+
+    contract("are created, listed, read and deleted by the official client", async () => {
+      const client = new v1.SchemaServiceClient(grpcOptionsOf(tools.port()));
+      const schemaId = fresh("schema");
+      const name = named("schemas", schemaId);
+      const [made] = await client.createSchema({ parent, schemaId, schema: avro });
+      expect(made).toMatchObject({ name, type: "AVRO", definition: flight });
+      const [read] = await client.getSchema({ name });
+      expect(read).toEqual(made);
+      const [all] = await client.listSchemas({ parent });
+      const listed = all.find((one) => one.name === name);
+      expect(listed).toMatchObject({ type: "AVRO", definition: "" });
+      const [full] = await client.listSchemas({ parent, view: "FULL" });
+      expect(full.find((one) => one.name === name)?.definition).toBe(flight);
+      await expect(client.createSchema({ parent, schemaId, schema: avro })).rejects.toThrow(
+        "ALREADY_EXISTS",
+      );
+      const { topic } = await topicOf(name, "JSON");
+      await client.deleteSchema({ name });
+      await expect(client.getSchema({ name })).rejects.toThrow("NOT_FOUND");
+      const { json } = await call("GET", topic);
+      expect(json["schemaSettings"]).toMatchObject({ schema: "_deleted-schema_" });
+      await client.close();
+    });
+
+    contract("have revisions that add and remove what is optional", async () => {
+      const client = new v1.SchemaServiceClient(grpcOptionsOf(tools.port()));
+      const name = await schemaWith({
+        type: "AVRO",
+        definition: record({ name: "a", type: "int" }),
+      });
+      const [first] = await client.getSchema({ name });
+      const optional = { name: "b", type: "int", default: 0 };
+      const [second] = await client.commitSchema({
+        name,
+        schema: { name, type: "AVRO", definition: record({ name: "a", type: "int" }, optional) },
+      });
+      expect(second.revisionId).not.toBe(first.revisionId);
+      for (const definition of [
+        record({ name: "a", type: "string" }, optional),
+        record({ name: "a", type: "int" }, { name: "c", type: "int" }),
+      ]) {
+        const commit = client.commitSchema({ name, schema: { name, type: "AVRO", definition } });
+        await expect(commit).rejects.toThrow("INVALID_ARGUMENT");
+      }
+      const [old] = await client.getSchema({ name: `${name}@${first.revisionId}` });
+      expect(old.definition).toBe(first.definition);
+      const [back] = await client.rollbackSchema({ name, revisionId: first.revisionId ?? "" });
+      expect(back.definition).toBe(first.definition);
+      const [revisions] = await client.listSchemaRevisions({ name, view: "FULL" });
+      expect(revisions.map((one) => one.revisionId)).toEqual([
+        back.revisionId,
+        second.revisionId,
+        first.revisionId,
+      ]);
+      await client.deleteSchemaRevision({ name: `${name}@${back.revisionId}` });
+      const [last] = await client.getSchema({ name });
+      expect(last.revisionId).toBe(second.revisionId);
+      await client.close();
+    });
+
+    contract("let a topic take a range of revisions only", async () => {
+      const name = await schemaWith({
+        type: "AVRO",
+        definition: record({ name: "a", type: "int" }),
+      });
+      const first = await call("GET", name);
+      const optional = record({ name: "a", type: "int" }, { name: "b", type: "int", default: 0 });
+      await call("POST", `${name}:commit`, {
+        schema: { name, type: "AVRO", definition: optional },
+      });
+      const only = { lastRevisionId: first.json["revisionId"] };
+      const { topic, sub } = await topicOf(name, "JSON", only);
+      expect((await publish(topic, { data: base64('{"a":1,"b":2}') })).code).toBe(400);
+      await publish(topic, { data: base64('{"a":1}') });
+      const [got] = await pulled(sub);
+      expect(got?.message.attributes?.["googclient_schemarevisionid"]).toBe(
+        first.json["revisionId"],
+      );
+      const schemaSettings = { schema: name, encoding: "JSON" };
+      await call("PATCH", topic, {
+        topic: { name: topic, schemaSettings },
+        updateMask: "schemaSettings",
+      });
+      expect((await publish(topic, { data: base64('{"a":1,"b":2}') })).code).toBe(200);
+    });
+
+    contract("that are missing are refused by their whole name", async () => {
+      const schema = named("schemas", "nowhere");
+      const { code, json } = await call("GET", schema);
+      expect(code).toBe(404);
+      expect(json.error?.message).toBe(`Resource not found (resource=${schema}).`);
+      const settings = { schemaSettings: { schema, encoding: "JSON" } };
+      expect((await call("PUT", named("topics", fresh("topic")), settings)).code).toBe(404);
+    });
+  });
+};

@@ -19,7 +19,7 @@ import {
   type PubsubTarget,
   type PulledMessage,
 } from "./pubsub-targets.js";
-import { snapshotCases } from "./pubsub-second-tier.js";
+import { schemaCases, snapshotCases } from "./pubsub-second-tier.js";
 import { endpoint } from "./push-endpoint.js";
 
 /** A Pub/Sub to run the suite against; without `start` it is reported as skipped. */
@@ -412,7 +412,9 @@ export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTes
       });
     });
 
-    snapshotCases({ ...calls, contract, port: () => target.port, pulled });
+    const tools = { ...calls, contract, port: () => target.port, pulled };
+    snapshotCases(tools);
+    schemaCases(tools);
 
     describe("limits and errors", () => {
       const wrong: Readonly<Record<string, readonly [readonly object[], RegExp]>> = {

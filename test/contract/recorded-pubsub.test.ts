@@ -210,3 +210,91 @@ describe("recorded snapshots", () => {
     expect((await call("GET", `v1/${name}${numbered}`)).code).toBe(404);
   });
 });
+
+describe("recorded schemas", () => {
+  const definition =
+    'syntax = "proto3";\nmessage Results {\nstring message_request = 1;\nstring message_response = 2;\n}';
+
+  it(`a schema is made with a revision, and is missing by its whole name ${from(recordings.schema)}`, async () => {
+    const schemas = `v1/projects/${testProject}/schemas`;
+    const id = fresh("recorded");
+    const name = named("schemas", id);
+    const missing = errorBody(404, "NOT_FOUND", `Resource not found (resource=${name}).`);
+    expect((await call("GET", `v1/${name}${numbered}`)).body).toMatchObject(missing);
+    const made = await call("POST", `${schemas}${numbered}&schemaId=${id}`, {
+      definition,
+      type: 1,
+    });
+    expect(made).toEqual({
+      code: 200,
+      body: {
+        definition,
+        name,
+        type: 1,
+        revisionId: expect.stringMatching(/^[0-9a-f]{8}$/),
+        revisionCreateTime: expect.any(String),
+      },
+    });
+    expect((await call("GET", `v1/${name}${numbered}`)).body).toEqual(made.body);
+    expect(await call("DELETE", `v1/${name}${numbered}`)).toEqual({ code: 200, body: {} });
+    expect((await call("GET", `v1/${name}${numbered}`)).body).toMatchObject(missing);
+  });
+
+  it(`the name in a new schema may be its short one, for the id decides ${from(recordings.topic)}`, async () => {
+    const id = fresh("recorded");
+    const { body } = await call(
+      "POST",
+      `v1/projects/${testProject}/schemas?alt=json&schemaId=${id}`,
+      { definition, name: id, type: "PROTOCOL_BUFFER" },
+    );
+    expect(body).toMatchObject({ name: named("schemas", id), type: "PROTOCOL_BUFFER" });
+  });
+
+  it(`a topic keeps its schema settings through a change of its labels ${from(recordings.topic)}`, async () => {
+    const id = fresh("recorded");
+    const schema = named("schemas", id);
+    await call("POST", `v1/projects/${testProject}/schemas?schemaId=${id}`, {
+      definition,
+      type: 1,
+    });
+    const schemaSettings = { encoding: 1, schema };
+    const name = named("topics", fresh("recorded"));
+    const made = await call("PUT", `v1/${name}${numbered}`, { name, labels, schemaSettings });
+    expect(made.body).toEqual({ name, labels, schemaSettings });
+    const { body } = await call("PATCH", `v1/${name}${numbered}`, {
+      topic: { name, labels: { newkey: "newval" }, schemaSettings },
+      updateMask: "labels",
+    });
+    expect(body).toEqual({ name, labels: { newkey: "newval" }, schemaSettings });
+  });
+
+  it("a message that does not fit is refused with the revision and the reason [googleapis/google-cloud-go#8179]", async () => {
+    const id = fresh("recorded");
+    const schema = named("schemas", id);
+    const made = await call("POST", `v1/projects/${testProject}/schemas?schemaId=${id}`, {
+      type: "AVRO",
+      definition: '{"type":"record","name":"A","fields":[{"name":"n","type":"int"}]}',
+    });
+    const topic = await newTopic({ schemaSettings: { schema, encoding: "JSON" } });
+    const data = Buffer.from('{"n":"one"}').toString("base64");
+    const { code, body } = await call("POST", `v1/${topic}:publish`, { messages: [{ data }] });
+    expect(code).toBe(400);
+    expect(body["error"]).toMatchObject({
+      status: "INVALID_ARGUMENT",
+      message: "Invalid data in message: Message failed schema validation.",
+      details: [
+        {
+          "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+          reason: "INVALID_JSON_AVRO_MESSAGE",
+          domain: "pubsub.googleapis.com",
+          metadata: {
+            message: "Message failed schema validation",
+            revisionInfo: expect.stringContaining(
+              `schema: ${schema}, last checked revision: revision_id=${String(made.body["revisionId"])} failed with status: `,
+            ),
+          },
+        },
+      ],
+    });
+  });
+});

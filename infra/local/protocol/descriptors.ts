@@ -287,6 +287,10 @@ function messageOf(
   return made;
 }
 
+/** A message type of a descriptor that was made here, with everything that it reaches. */
+export const messageTypeOf = (root: RawNode, name: string): MessageType =>
+  messageOf({ types: new Map(), enums: new Map() }, [root], "", `.${name}`);
+
 type RawRule = Readonly<Record<string, unknown>>;
 
 function bindingsOf(service: string, name: string, method: RawMethod): readonly HttpBinding[] {

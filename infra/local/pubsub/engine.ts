@@ -9,6 +9,7 @@ import { alreadyExists, deletedTopic, notFound, projectOf, shortName } from "./n
 import { makePusher } from "./push.js";
 import { makeQueue, type Queue } from "./queue.js";
 import { durationMs, timestampOf, type Snapshot, type Subscription, type Topic } from "./shapes.js";
+import { deletedSchema, makeSchemas } from "./schemas.js";
 import { makeSnapshots } from "./snapshots.js";
 import {
   makeStore,
@@ -34,6 +35,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
   const { now, log } = context;
   const store = makeStore(context.db, now);
   const snapshots = makeSnapshots(context.db, store, now);
+  const schemas = makeSchemas(context.db, now);
   const alarms = makeAlarms(now, log);
   const pusher = makePusher({ tokens, alarms, now, log });
   const topics = new Map<string, Topic>(store.topics().map((topic) => [topic.name, topic]));
@@ -209,6 +211,30 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       [...topics.values()]
         .filter((topic) => topic.name.startsWith(`${project}/`))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+    schemas,
+    /** Messages as a topic takes them: checked against its schema where it has one. */
+    checked: async (
+      topic: string,
+      messages: readonly OutgoingMessage[],
+    ): Promise<readonly OutgoingMessage[]> => {
+      const settings = topics.get(topic)?.schemaSettings;
+      return settings === undefined ? messages : schemas.checkPublished(settings, messages);
+    },
+    hasSchema: (topic: string): boolean => topics.get(topic)?.schemaSettings !== undefined,
+    deleteSchema: (name: string): void => {
+      store.commit(() => {
+        schemas.remove(name);
+        for (const topic of topics.values()) {
+          if (topic.schemaSettings?.schema !== name) continue;
+          const orphan = {
+            ...topic,
+            schemaSettings: { ...topic.schemaSettings, schema: deletedSchema },
+          };
+          store.putTopic(orphan);
+          topics.set(topic.name, orphan);
+        }
+      });
+    },
     createTopic: (topic: Topic): Topic => {
       if (topics.has(topic.name)) throw alreadyExists(topic.name);
       store.putTopic(topic);

@@ -34,6 +34,7 @@ export function iamService(engine: Engine, names: Names): ServiceImplementation 
       return engine.subscription(names.resource("subscriptions", resource)).name;
     }
     if (kind === "snapshots") return engine.snapshot(names.resource("snapshots", resource)).name;
+    if (kind === "schemas") return engine.schemas.find(names.resource("schemas", resource)).name;
     throw notFound(resource ?? "");
   };
   const stored = (resource: string): Policy => {

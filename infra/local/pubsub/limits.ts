@@ -128,7 +128,7 @@ function refuseUnbuilt(resource: object, fields: readonly string[]): void {
 /** Checks a topic. */
 export function checkTopic(topic: Topic): void {
   checkLabels(topic.labels);
-  refuseUnbuilt(topic, ["schemaSettings", "ingestionDataSourceSettings", "messageTransforms"]);
+  refuseUnbuilt(topic, ["ingestionDataSourceSettings", "messageTransforms"]);
   if (topic.messageRetentionDuration !== undefined) {
     checkRange("message_retention_duration", topic.messageRetentionDuration, 600_000, 31 * dayMs);
   }

@@ -5,6 +5,7 @@ import { makeEngine } from "./engine.js";
 import { iamService } from "./iam.js";
 import { checkPublish } from "./limits.js";
 import { namesOf } from "./names.js";
+import { schemaService } from "./schema-service.js";
 import { publisherService } from "./publisher.js";
 import { subscriberService } from "./subscriber.js";
 
@@ -21,14 +22,13 @@ export function pubsubProduct(
       publisherService(engine, names),
       subscriberService(engine, names),
       iamService(engine, names),
-      {
-        service: "google.pubsub.v1.SchemaService",
-        unary: { ListSchemas: () => ({}) },
-      },
+      schemaService(engine, names),
     ],
     face: {
-      publish: async (topic, messages) =>
-        Promise.resolve(engine.publish(names.resource("topics", topic), checkPublish(messages))),
+      publish: async (given, messages) => {
+        const topic = names.resource("topics", given);
+        return engine.publish(topic, await engine.checked(topic, checkPublish(messages)));
+      },
     },
     start: engine.start,
     stop: engine.stop,

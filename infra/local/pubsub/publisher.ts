@@ -4,6 +4,7 @@ import type { Engine } from "./engine.js";
 import { checkPublish, checkTopic } from "./limits.js";
 import { maskedFields, page, patched } from "../protocol/masks.js";
 import type { Names } from "./names.js";
+import { deletedSchema } from "./schemas.js";
 import type { PubsubMessage, Topic } from "./shapes.js";
 
 interface Named {
@@ -14,18 +15,31 @@ interface Paged {
   readonly pageToken?: string;
 }
 
-const changeable = ["labels", "messageRetentionDuration", "messageStoragePolicy", "kmsKeyName"];
+const changeable = [
+  "labels",
+  "messageRetentionDuration",
+  "messageStoragePolicy",
+  "kmsKeyName",
+  "schemaSettings",
+];
 
 /** Topics and publishing. */
 export function publisherService(engine: Engine, names: Names): ServiceImplementation {
+  /** A topic with its schema under the one spelling of its name, checked. */
+  const checked = (topic: Topic): Topic => {
+    checkTopic(topic);
+    const settings = topic.schemaSettings;
+    if (settings === undefined || settings.schema === deletedSchema) return topic;
+    const schemaSettings = { ...settings, schema: names.resource("schemas", settings.schema) };
+    engine.schemas.checkSettings(schemaSettings);
+    return { ...topic, schemaSettings };
+  };
   const topicName = (name: string | undefined): string => names.resource("topics", name);
   return {
     service: "google.pubsub.v1.Publisher",
     unary: {
       CreateTopic: (given: Topic) => {
-        const topic: Topic = { ...given, name: topicName(given.name) };
-        checkTopic(topic);
-        return engine.createTopic(topic);
+        return engine.createTopic(checked({ ...given, name: topicName(given.name) }));
       },
       GetTopic: ({ topic }: Named) => engine.topic(topicName(topic)),
       UpdateTopic: (request: {
@@ -34,9 +48,9 @@ export function publisherService(engine: Engine, names: Names): ServiceImplement
       }) => {
         const name = topicName(request.topic?.name);
         const fields = maskedFields(request.updateMask, changeable, "Topic");
-        const topic = patched(engine.topic(name), request.topic ?? {}, fields);
-        checkTopic(topic);
-        return engine.updateTopic(topic);
+        return engine.updateTopic(
+          checked(patched(engine.topic(name), request.topic ?? {}, fields)),
+        );
       },
       DeleteTopic: ({ topic }: Named) => {
         engine.deleteTopic(topicName(topic));
@@ -68,7 +82,13 @@ export function publisherService(engine: Engine, names: Names): ServiceImplement
       },
       Publish: (request: Named & { readonly messages?: readonly PubsubMessage[] }) => {
         const topic = topicName(request.topic);
-        return { messageIds: engine.publish(topic, checkPublish(request.messages)) };
+        const messages = checkPublish(request.messages);
+        // Only a schema costs its topic a turn of the loop.
+        return engine.hasSchema(topic)
+          ? engine
+              .checked(topic, messages)
+              .then((fitting) => ({ messageIds: engine.publish(topic, fitting) }))
+          : { messageIds: engine.publish(topic, messages) };
       },
     },
   };

@@ -6,15 +6,31 @@ export interface Duration {
   readonly nanos?: number;
 }
 
+/** google.pubsub.v1.SchemaSettings. */
+export interface SchemaSettings {
+  readonly schema?: string;
+  readonly encoding?: "JSON" | "BINARY";
+  readonly firstRevisionId?: string;
+  readonly lastRevisionId?: string;
+}
+
+/** google.pubsub.v1.Schema: one revision. */
+export interface Schema {
+  readonly name: string;
+  readonly type?: string;
+  readonly definition?: string;
+  readonly revisionId?: string;
+  readonly revisionCreateTime?: Duration;
+}
+
 /** google.pubsub.v1.Topic. */
 export interface Topic {
   readonly name: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly messageRetentionDuration?: Duration;
-  readonly schemaSettings?: object;
+  readonly schemaSettings?: SchemaSettings;
   readonly ingestionDataSourceSettings?: object;
   readonly messageTransforms?: readonly object[];
-  readonly state?: string;
 }
 
 /** google.pubsub.v1.PushConfig. */
