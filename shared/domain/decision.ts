@@ -21,6 +21,8 @@ export interface PipelineJobRequest {
   readonly run: RunId;
   readonly template: string | null;
   readonly parameters: Readonly<Record<string, unknown>>;
+  /** What Continuo knows of the run: a template of the user's is given what it declares of it. */
+  readonly offered?: Readonly<Record<string, unknown>>;
   readonly labels: Readonly<Record<string, string>>;
 }
 

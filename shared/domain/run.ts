@@ -1,7 +1,7 @@
 /** A training run, from its request to its end. */
 import { settle } from "./budget.js";
 import { countAnswer } from "./approval.js";
-import type { Decision } from "./decision.js";
+import type { Decision, PipelineJobRequest } from "./decision.js";
 import type { PipelineJobFacts } from "./facts.js";
 import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "./state.js";
 import { jobIdOf } from "./ids.js";
@@ -53,28 +53,32 @@ const trainingConfig = (state: ModelState, run: RunState): Readonly<Record<strin
   };
 };
 
-const pipelineParameters = (
-  state: ModelState,
-  run: RunState,
-): Readonly<Record<string, unknown>> => {
-  const own = {
-    dataset_uris: run.datasetUris,
-    dataset_fingerprint: run.fingerprint,
-    champion_model_uri: state.champion?.artifactUri ?? "",
-  };
-  if (state.manifest.training.template !== undefined) {
-    return { ...state.manifest.training.parameters };
-  }
+/** What a pipeline may be told of a run, by the names of Continuo's own template. */
+const knownParameters = (state: ModelState, run: RunState): Readonly<Record<string, unknown>> => {
   const baseline = usableDatasets(state)
     .filter(
       ({ fingerprint, profileUri }) => fingerprint !== run.fingerprint && profileUri !== undefined,
     )
     .at(-1);
   return {
-    ...own,
+    dataset_uris: run.datasetUris,
+    dataset_fingerprint: run.fingerprint,
+    champion_model_uri: state.champion?.artifactUri ?? "",
     baseline_profile_uri: baseline?.profileUri ?? "",
     config: trainingConfig(state, run),
   };
+};
+
+/** Continuo's own template is given all of it, a user's only what it declares, beside the manifest's parameters. */
+const pipelineParameters = (
+  state: ModelState,
+  run: RunState,
+): Pick<PipelineJobRequest, "parameters" | "offered"> => {
+  const known = knownParameters(state, run);
+  const { template, parameters } = state.manifest.training;
+  return template === undefined
+    ? { parameters: known }
+    : { parameters: { ...parameters }, offered: known };
 };
 
 /** The requested run's job is submitted. */
@@ -103,7 +107,7 @@ export const decideSubmission = (
       job: {
         run: jobIdOf(run),
         template: state.manifest.training.template ?? null,
-        parameters: pipelineParameters(state, run),
+        ...pipelineParameters(state, run),
         labels: {
           ...state.manifest.labels,
           "continuo-model": state.model,

@@ -90,7 +90,7 @@ const ensureFile = async (
 /** Makes the buckets, the files of the first, and its notification where one is wanted. */
 export const provisionBucket = (
   config: GcpConfig,
-  { notification, files = [] }: Pick<ProvisionOptions, "notification" | "files"> = {},
+  { notification, files = [] }: Partial<ProvisionOptions> = {},
 ): Promise<Changes> =>
   attempting(`provision bucket ${config.bucket}`, async () => {
     const rest = restClient(config);

@@ -187,6 +187,23 @@ const specSource = async (
   return { pipelineSpec: "pipelineSpec" in content ? content.pipelineSpec : content };
 };
 
+const declaredParameters = z
+  .looseObject({
+    root: z.looseObject({
+      inputDefinitions: z.looseObject({ parameters: z.record(z.string(), z.unknown()) }),
+    }),
+  })
+  .transform(({ root }) => Object.keys(root.inputDefinitions.parameters));
+
+/** Of what is offered, what a pipeline declares: Vertex AI refuses a job with any other parameter. */
+const declaredOf = (
+  offered: Readonly<Record<string, unknown>>,
+  spec: unknown,
+): Readonly<Record<string, unknown>> => {
+  const declared = declaredParameters.catch([]).parse(spec);
+  return Object.fromEntries(Object.entries(offered).filter(([name]) => declared.includes(name)));
+};
+
 /** The Pipelines port. */
 export const vertexPipelines = (
   config: GcpConfig,
@@ -198,14 +215,15 @@ export const vertexPipelines = (
     return found === null ? null : jobShape.parse(found);
   };
   return {
-    submit: ({ run, template, parameters, labels }, spec) =>
+    submit: ({ run, template, parameters, offered = {}, labels }, spec) =>
       attempting(`submit PipelineJob ${run}`, async () => {
+        const source = await specSource(objects, template, spec);
         const body: PipelineJob = {
-          ...(await specSource(objects, template, spec)),
+          ...source,
           displayName: run,
           runtimeConfig: {
             gcsOutputDirectory: `gs://${config.bucket}/pipeline-root`,
-            parameterValues: parameters,
+            parameterValues: { ...declaredOf(offered, source.pipelineSpec), ...parameters },
           },
           labels: { ...labels },
           serviceAccount: config.pipelineIdentity ?? config.identity,

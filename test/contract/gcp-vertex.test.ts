@@ -281,6 +281,30 @@ describe("pipelines", () => {
     await expect(ports.pipelines.submit(missing, undefined)).rejects.toThrow(/none.json does not/);
   });
 
+  it("gives a template what it declares of what is offered, and the manifest's own parameters first", async () => {
+    const run = runId.parse("late-flights-r0000000008");
+    const template = "gs://demo-bucket/templates/own.json";
+    const plain = pipeline({ train: { command: "true", outputs: [] } });
+    const parameterType = "STRING";
+    const spec = {
+      ...plain,
+      root: {
+        ...plain.root,
+        inputDefinitions: { parameters: { data: { parameterType }, owner: { parameterType } } },
+      },
+    };
+    await ports.objects.write(template, Buffer.from(JSON.stringify(spec)), "application/json");
+    const asked = { ...request(run), template, parameters: { owner: "us" } };
+    const offered = { data: "gs://data/a.csv", owner: "nobody", undeclared: "x" };
+    await ports.pipelines.submit({ ...asked, offered }, undefined);
+    const name = `projects/${config.projectId}/locations/${config.region}/pipelineJobs/${run}`;
+    const job: unknown = await (await fetch(`${cloud.address}/v1/${name}`)).json();
+    expect(job).toMatchObject({
+      runtimeConfig: { parameterValues: { data: "gs://data/a.csv", owner: "us" } },
+    });
+    expect(await ended(run)).toMatchObject({ state: "succeeded" });
+  });
+
   it("refuses a broken spec for good", async () => {
     const run = runId.parse("late-flights-r0000000006");
     const attempt = ports.pipelines.submit(request(run), { root: {} });

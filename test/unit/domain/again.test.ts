@@ -94,6 +94,23 @@ describe("a PipelineJob that failed by the cloud's fault", () => {
     ).toMatchObject([{ to: { phase: "retrying", earlier: { count: 2 } } }]);
   });
 
+  it("a template of the user's is offered what Continuo's own is given", () => {
+    const event = eventOf("training-run.requested", { model: churn, run, reason: "x" });
+    const submission = (changes: Partial<ModelState>) =>
+      those(
+        decide(stateWith(runs.requested, changes), { event, facts: {} }, nowMs),
+        "submit-pipeline-job",
+      ).map(({ job: asked }) => asked);
+    const [own] = submission({});
+    const template = "gs://shop/train.json";
+    const manifest = manifestOf({ training: { template, parameters: { trees: 20 } } });
+    const [theirs] = submission({ manifest });
+    expect(own?.offered).toBeUndefined();
+    expect(theirs).toMatchObject({ template, parameters: { trees: 20 } });
+    expect(Object.keys(theirs?.offered ?? {})).toEqual(Object.keys(own?.parameters ?? {}));
+    expect(theirs?.offered).toMatchObject({ dataset_uris: own?.parameters["dataset_uris"] });
+  });
+
   it("a late submission of the ended job is left out", () => {
     const state = stateWith(runs.requested);
     const event = eventOf("training-run.requested", { model: churn, run, reason: "x" });
