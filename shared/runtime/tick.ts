@@ -7,7 +7,7 @@ import type { JournalEntry, Partition, Timer } from "../ports/state.js";
 import { admitWaiting } from "./admission.js";
 import { anchorHeads } from "./chain.js";
 import { forEach } from "./for-each.js";
-import { finish, handleEvent } from "./handle.js";
+import { finish, handleEvent, type HandleOptions } from "./handle.js";
 import { defaultLimits, takeOne, type AdmissionLimits } from "./quota.js";
 
 const timersMax = 500;
@@ -51,6 +51,16 @@ const visitEvent = (
   time: new Date(nowMs).toISOString(),
   data: { model, by },
 });
+
+/** Fires a timer. One that was set again to the very time at which it had fired, by a clock that was behind, fires once more. */
+const fire = async (timer: Timer, visit: string, options: HandleOptions): Promise<void> => {
+  const event = timerEvent(timer);
+  const ofModel = { ...options, models: [timer.model] };
+  const handled = await handleEvent(event, ofModel);
+  if (handled.some(({ outcome }) => outcome === "duplicate")) {
+    await handleEvent({ ...event, id: `${event.id}/${visit}` }, ofModel);
+  }
+};
 
 /** Whether what is left of an entry may be performed now: a submission takes its share of this minute's. */
 const mayFinish = async (
@@ -126,10 +136,7 @@ export const tick = async (
   await inPages(
     () => state.dueTimers({ partition, nowMs, limit: timersMax }),
     timersMax,
-    (timers) =>
-      forEach(timers, "timer", (timer) =>
-        handleEvent(timerEvent(timer), { ...options, models: [timer.model] }),
-      ),
+    (timers) => forEach(timers, "timer", (timer) => fire(timer, visit, options)),
   );
   await forEachModel(ports, partition, "visit", (model) =>
     handleEvent(visitEvent(model, "tick", visit, nowMs), { ...options, models: [model] }),

@@ -33,6 +33,24 @@ describe("timers", () => {
     expect(story.world.jobs.size).toBe(1);
   });
 
+  it("a timer that a clock behind sets again to when it had fired fires once more", async () => {
+    const story = await storyOf(debounced);
+    await story.arrive("january");
+    const [timer] = story.world.timers.values();
+    const [entry] = story.world.journal.values();
+    if (timer === undefined || entry === undefined) throw new Error("nothing waits");
+    await story.pass(61);
+    expect([...story.world.timers.keys()]).toEqual(["churn/run-deadline"]);
+    await story.world.ports.state.transact("again", churn, () => ({
+      entry: { ...entry, key: "again", isPending: false, chain: null },
+      timers: [timer],
+      runs: [],
+      rollouts: [],
+    }));
+    await story.pass(60);
+    expect([...story.world.timers.keys()]).toEqual(["churn/run-deadline"]);
+  });
+
   it("a missed tick is made up for by the next one", async () => {
     const story = await storyOf(debounced);
     await story.arrive("january");
