@@ -47,6 +47,11 @@ describe("a manifest that is wrong names the line and says what was meant", () =
       'm.yaml:23:1 trigers: unknown field "trigers"; did you mean "triggers"?',
     ],
     [
+      "more than one live run",
+      (text) => text.replace("triggers:\n", "triggers:\n  concurrentRunsMax: 2\n"),
+      "m.yaml:14:22 triggers.concurrentRunsMax: must be 1: each run is scored against the champion that it would replace, so the next one waits for it; to train side by side, apply a second manifest under another name",
+    ],
+    [
       "a missing field",
       (text) => text.replace("  label: is_late\n", ""),
       "m.yaml:5:1 dataset.label: is missing; expected string",
