@@ -4,7 +4,7 @@ import type { Decision } from "./decision.js";
 import type { Facts } from "./facts.js";
 import { freezeAt, freezeText } from "./freeze.js";
 import { jobIdOf } from "./ids.js";
-import { abort, resume, skipSmokeTest, wishFor } from "./rollout.js";
+import { abort, gcloudPlace, resume, returnToFormer, skipSmokeTest, wishFor } from "./rollout.js";
 import { endRun } from "./run.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 
@@ -94,6 +94,50 @@ const forward = (
   }
 };
 
+/** How to return by hand to a version of which nothing is known here. */
+const byHand = ({ model, location, manifest }: ModelState): string => {
+  const endpoint = manifest.promotion.environments.at(-1)?.endpoint ?? "ENDPOINT";
+  const place = gcloudPlace(location);
+  return `Set alias challenger on the version that should serve, or by hand: gcloud ai models list-version ${model}${place}; gcloud ai endpoints deploy-model ${endpoint} --model=${model}@VERSION --display-name=${model} --traffic-split=0=100${place}`;
+};
+
+/** Returns to the version before: of the rollout that still moves, or else of the champion. */
+const rollBackTo = (
+  state: ModelState,
+  event: EventOf<"command.issued">,
+  why: string,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { rollout, waiting, champion, former: formers = [] } = state;
+  if (rollout !== null && rollout.phase !== "cleaning") {
+    return rollout.isReturn === true
+      ? ignore(`version ${rollout.versionId} is already being returned to; abort ends that`)
+      : abort(state, rollout, { outcome: "rolled-back", reason: why }, facts, nowMs);
+  }
+  if (rollout?.phase === "cleaning" && rollout.outcome !== "promoted") {
+    return ignore("the rollout has already ended and is being cleaned up");
+  }
+  if (waiting?.isReturn === true) {
+    return ignore(`version ${waiting.versionId} is already waited for: it comes back next`);
+  }
+  const former = formers.at(-1);
+  if (champion === null || former === undefined) {
+    return ignore(`no earlier champion is known to return to. ${byHand(state)}`);
+  }
+  if (state.manifest.mode === "observe-only") {
+    return ignore(
+      `observe-only: would have returned to version ${former.versionId}. ${byHand(state)}`,
+    );
+  }
+  const asked = {
+    cause: `${why}: back from version ${champion.versionId} to ${former.versionId} (${event.time})`,
+    correlationId: event.correlationid ?? event.id,
+    by: event.data.by,
+  };
+  return returnToFormer(state, former, asked, facts, nowMs);
+};
+
 const cancelRun = (
   state: ModelState,
   run: RunState | null,
@@ -149,18 +193,11 @@ export const decideCommand = (
     case "promote-now":
       return forward(state, rollout, { name: command, by, why }, facts, nowMs);
     case "abort":
-    case "roll-back":
       return rollout === null
-        ? ignore(
-            "no rollout is in progress; to return to an earlier version, set alias challenger on it",
-          )
-        : abort(
-            state,
-            rollout,
-            { outcome: command === "abort" ? "aborted" : "rolled-back", reason: why },
-            facts,
-            nowMs,
-          );
+        ? ignore("no rollout is in progress")
+        : abort(state, rollout, { outcome: "aborted", reason: why }, facts, nowMs);
+    case "roll-back":
+      return rollBackTo(state, event, why, facts, nowMs);
     case "cancel-run":
       return cancelRun(state, run, why, nowMs);
     case "forget":

@@ -437,6 +437,11 @@ const offer = (
       `observe-only: would have rolled out version ${challenger.versionId} because ${challenger.cause}`,
     );
   }
+  if (state.waiting?.isReturn === true) {
+    return ignore(
+      `version ${challenger.versionId} is not rolled out: ${state.waiting.cause} comes first; set alias challenger on it afterwards`,
+    );
+  }
   const freeze = freezeAt(state.manifest, "rollouts", nowMs);
   if (state.rollout === null && freeze !== null) {
     return [
@@ -546,7 +551,7 @@ const decideWaiting = (state: ModelState, nowMs: number): readonly Decision[] =>
   const { waiting, manifest } = state;
   if (waiting === null) return ignore("no rollout is in progress");
   const freeze = freezeAt(manifest, "rollouts", nowMs);
-  if (freeze !== null) {
+  if (freeze !== null && waiting.isReturn !== true) {
     return ignore(`version ${waiting.versionId} waits for the ${freezeText(freeze)}`);
   }
   return manifest.mode === "observe-only"

@@ -3,12 +3,13 @@ import type { ContinuoEvent } from "../../events/index.js";
 import { currentBudget } from "./budget.js";
 import type { Decision } from "./decision.js";
 import { shortHash } from "./ids.js";
-import type { DatasetVersion, ModelState } from "./state.js";
+import type { Champion, DatasetVersion, ModelState } from "./state.js";
 
 /** Bounds of what a state document remembers. */
 const datasetsMax = 48;
 const seenMax = 200;
 const retiredMax = 20;
+const formerMax = 5;
 
 const newState = (decision: Decision & { readonly do: "adopt-manifest" }): ModelState => ({
   model: decision.model,
@@ -41,6 +42,15 @@ export const addDataset = (
   return known === undefined || (known.isStopped === true && dataset.isStopped !== true)
     ? [...datasets.filter((other) => other !== known), dataset].slice(-datasetsMax)
     : datasets.map((other) => (other === known ? dataset : other));
+};
+
+/** The champions before: one more, or one less where the newest of them comes back. */
+const formerAfter = (
+  { former = [], champion }: ModelState,
+  next: Champion,
+): NonNullable<ModelState["former"]> => {
+  if (former.at(-1)?.versionId === next.versionId) return former.slice(0, -1);
+  return champion === null ? former : [...former, champion].slice(-formerMax);
 };
 
 const withRetired = (state: ModelState, atMs: number): NonNullable<ModelState["retired"]> => {
@@ -141,7 +151,12 @@ export const evolve = (
     case "end-rollout":
       return { ...state, rollout: null, retired: withRetired(state, nowMs) };
     case "promote":
-      return { ...state, champion: decision.champion, fruitlessRuns: 0 };
+      return {
+        ...state,
+        champion: decision.champion,
+        former: formerAfter(state, decision.champion),
+        fruitlessRuns: 0,
+      };
     case "pause-model":
       return { ...state, isPaused: true };
     case "park-model":

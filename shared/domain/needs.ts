@@ -55,6 +55,7 @@ const rolloutNeeds = (
         },
       ];
     case "progressing":
+      if (rollout.isReturn === true) return [{ fact: "endpoint", endpoint }];
       return [
         { fact: "endpoint", endpoint },
         {
@@ -114,7 +115,8 @@ const steering: ReadonlySet<string> = new Set(["abort", "roll-back", "skip", "pr
 const servingEndpoint = ({ manifest, rollout }: ModelState): readonly Need[] => {
   const environment = rollout && manifest.promotion.environments[rollout.environment];
   if (!rollout || !environment) return [];
-  return "weight" in rollout ? [{ fact: "endpoint", endpoint: environment.endpoint }] : [];
+  const isAsked = "weight" in rollout || rollout.phase === "cleaning";
+  return isAsked ? [{ fact: "endpoint", endpoint: environment.endpoint }] : [];
 };
 
 /** The facts that deciding this event takes. */

@@ -69,15 +69,17 @@ const splitAt = (
 const deployedIn = (rollout: RolloutState, environment: string): DeployedModelId =>
   rollout.deployed[environment] ?? deployedModelIdFor(rollout.rollout, environment);
 
+/** The flags that tell gcloud where a model's endpoints are; empty where that is not known. */
+export const gcloudPlace = (location = ""): string => {
+  const where = /^projects\/(?<project>[^/]+)\/locations\/(?<region>[^/]+)$/.exec(location)?.groups;
+  return where === undefined ? "" : ` --project=${where["project"]} --region=${where["region"]}`;
+};
+
 /** The command that ends this rollout by hand, should the control plane be down. */
 export const handCommand = (state: ModelState, rollout: RolloutState): string => {
   const production = environmentAt(state, environmentsOf(state).length - 1);
   const champion = state.champion?.deployed[production.name];
-  const where = /^projects\/(?<project>[^/]+)\/locations\/(?<region>[^/]+)$/.exec(
-    state.location ?? "",
-  )?.groups;
-  const place =
-    where === undefined ? "" : ` --project=${where["project"]} --region=${where["region"]}`;
+  const place = gcloudPlace(state.location);
   return champion === undefined
     ? `gcloud ai endpoints undeploy-model ${production.endpoint} --deployed-model-id=${deployedIn(rollout, production.name)}${place}`
     : `gcloud ai endpoints update ${production.endpoint} --traffic-split=${champion}=100${place}`;
@@ -100,6 +102,7 @@ const baseOf = (rollout: RolloutBase): RolloutBase => ({
   correlationId: rollout.correlationId,
   ...(rollout.trigger === undefined ? {} : { trigger: rollout.trigger }),
   ...(rollout.by === undefined ? {} : { by: rollout.by }),
+  ...(rollout.isReturn === undefined ? {} : { isReturn: rollout.isReturn }),
 });
 
 /** Deploys the challenger to an environment. */
@@ -132,38 +135,107 @@ const enter = (
   ];
 };
 
-/** Starts the rollout of a registered version. */
+/** Starts the rollout of a registered version: where the first environment is, or in production when it served before. */
 export const startRollout = (
   state: ModelState,
   challenger: WaitingChallenger,
   nowMs: number,
 ): readonly Decision[] => {
+  const index = challenger.isReturn === true ? environmentsOf(state).length - 1 : 0;
   const base = {
     ...challenger,
     rollout: rolloutIdFor(state.model, `${challenger.versionId}|${challenger.cause}`),
     startedAtMs: nowMs,
-    environment: 0,
+    environment: index,
     deployed: {},
     history: [],
   };
-  const { name } = environmentAt(state, 0);
-  const [to, deploy] = enter(
-    state,
-    base,
-    0,
-    nowMs,
-    `version ${challenger.versionId} goes to ${name} first`,
-  );
+  const { name } = environmentAt(state, index);
+  const reason =
+    challenger.isReturn === true
+      ? `version ${challenger.versionId} was champion before: it goes to ${name} at once`
+      : `version ${challenger.versionId} goes to ${name} first`;
+  const [to, deploy] = enter(state, base, index, nowMs, reason);
   return [
     { do: "start-rollout", to, reason: challenger.cause },
-    {
-      do: "set-aliases",
-      versionId: challenger.versionId,
-      aliases: ["challenger"],
-      reason: "the version asks to replace the champion",
-    },
+    askForAlias(challenger.versionId),
     deploy,
   ];
+};
+
+const askForAlias = (versionId: WaitingChallenger["versionId"]): Decision => ({
+  do: "set-aliases",
+  versionId,
+  aliases: ["challenger"],
+  reason: "the version asks to replace the champion",
+});
+
+/** A promotion is taken back before the champion before it was undeployed: it needs no deployment. */
+const takeBack = (
+  state: ModelState,
+  rollout: InPhase<"cleaning">,
+  challenger: WaitingChallenger,
+  deployed: RolloutBase["deployed"],
+  nowMs: number,
+): readonly Decision[] => {
+  const { outcome, reasons } = rollout;
+  const environment = environmentsOf(state).length - 1;
+  const to: InPhase<"deploying"> = {
+    ...challenger,
+    rollout: rolloutIdFor(state.model, `${challenger.versionId}|${challenger.cause}`),
+    startedAtMs: nowMs,
+    environment,
+    deployed,
+    history: [],
+    phase: "deploying",
+    sinceMs: nowMs,
+  };
+  return [
+    {
+      do: "end-rollout",
+      record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
+      reason: reasons.join("; "),
+    },
+    { do: "start-rollout", to, reason: challenger.cause },
+    askForAlias(challenger.versionId),
+  ];
+};
+
+/** Returns to the champion before: in the next look where it is still deployed, else as soon as it is deployed again. */
+export const returnToFormer = (
+  state: ModelState,
+  former: Champion,
+  asked: Pick<WaitingChallenger, "cause" | "correlationId" | "by">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { versionId, run, artifactUri, artifactDigest, servingImage, report, trigger } = former;
+  const challenger: WaitingChallenger = {
+    ...asked,
+    ...{ versionId, run, artifactUri, artifactDigest, servingImage, report },
+    ...(trigger === undefined ? {} : { trigger }),
+    isReturn: true,
+  };
+  const { rollout } = state;
+  if (rollout === null) return startRollout(state, challenger, nowMs);
+  const { name, endpoint } = environmentAt(state, environmentsOf(state).length - 1);
+  const id = former.deployed[name];
+  const found = facts.endpoints?.[endpoint];
+  const isStillDeployed =
+    rollout.phase === "cleaning" &&
+    id !== undefined &&
+    found?.operation === null &&
+    found.deployed.includes(id) &&
+    !rollout.requested.includes(id);
+  return isStillDeployed
+    ? takeBack(state, rollout, challenger, { [name]: id }, nowMs)
+    : [
+        {
+          do: "queue-challenger",
+          waiting: challenger,
+          reason: `${asked.cause}; it begins when rollout ${rollout.rollout} is cleaned up`,
+        },
+      ];
 };
 
 /** What is undeployed when the rollout ends this way. */
@@ -412,6 +484,11 @@ const decideDeploying = (
     return rollBack(state, rollout, { outcome: "rolled-back", reason, severity: "warning" }, nowMs);
   }
   if (!endpointFacts?.deployed.includes(id)) {
+    if (endpointFacts && id !== deployedModelIdFor(rollout.rollout, name)) {
+      const gone = `${id} is not deployed to ${name} any more: the version is deployed again`;
+      const [to, deploy] = enter(state, rollout, rollout.environment, nowMs, gone);
+      return [{ do: "advance-rollout", to, reason: gone }, deploy];
+    }
     return nowMs - rollout.sinceMs < deployMsMax
       ? ignore(`deployment ${id} to ${name} is under way`)
       : rollBack(
@@ -442,6 +519,7 @@ const decideDeploying = (
       },
     ];
   }
+  if (rollout.isReturn === true) return returnTraffic(state, rollout, endpointFacts, nowMs);
   const champion = state.champion?.deployed[name];
   if (champion === undefined || !endpointFacts.deployed.includes(champion)) {
     return [
@@ -493,6 +571,43 @@ const decideDeploying = (
       split: splitAt(champion, id, weight),
       expected: current,
       reason: `canary step 1: ${weight} %`,
+    },
+  ];
+};
+
+/** Gives a version that served before all of the traffic, in one change, as soon as its replicas can take it. */
+const returnTraffic = (
+  state: ModelState,
+  rollout: InPhase<"deploying">,
+  found: EndpointFacts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const id = deployedIn(rollout, name);
+  const waiting = awaitReplicas(state, rollout, 100, found, nowMs);
+  if (waiting !== null) return waiting;
+  const { awaitedReplicas: _served, ...deployedRollout } = rollout;
+  return [
+    {
+      do: "advance-rollout",
+      to: {
+        ...deployedRollout,
+        phase: "progressing",
+        step: state.manifest.rollout.steps.length - 1,
+        weight: 100,
+        stepStartedAtMs: nowMs,
+        segments: [],
+        lastVerdict: null,
+      },
+      reason: `deployed to ${name}, where it served before`,
+    },
+    {
+      do: "set-traffic-split",
+      endpoint,
+      split: only(id),
+      // Whatever it is: a person asked for this change, perhaps after others made by hand.
+      expected: found.trafficSplit,
+      reason: rollout.cause,
     },
   ];
 };
@@ -570,6 +685,7 @@ const decideProgress = (
           `traffic of ${endpoint} is ${JSON.stringify(endpointFacts.trafficSplit)}, not ${JSON.stringify(believed)}: it was changed by hand, or could not be set`,
         );
   }
+  if (rollout.isReturn === true) return promote(state, rollout, rollout.cause, nowMs);
   const { bakeSeconds, analysis } = state.manifest.rollout;
   const current = facts.series ?? null;
   const verdict = assess({
@@ -816,6 +932,11 @@ const mustStay = (
   );
 };
 
+/** Whether a waiting challenger may not start now; going back to who served before is possible in a freeze window. */
+const isHeldBack = (state: ModelState, waiting: WaitingChallenger, nowMs: number): boolean =>
+  state.manifest.mode === "observe-only" ||
+  (waiting.isReturn !== true && freezeAt(state.manifest, "rollouts", nowMs) !== null);
+
 const endRollout = (
   state: ModelState,
   rollout: InPhase<"cleaning">,
@@ -844,9 +965,7 @@ const endRollout = (
       reason: "traffic is never taken away without somebody to serve it",
     })),
   ];
-  const isHeld =
-    state.manifest.mode === "observe-only" || freezeAt(state.manifest, "rollouts", nowMs) !== null;
-  return state.waiting === null || isHeld
+  return state.waiting === null || isHeldBack(state, state.waiting, nowMs)
     ? decisions
     : [
         ...decisions,
@@ -970,8 +1089,8 @@ export const decideRollout = (
   nowMs: number,
 ): readonly Decision[] => {
   const freeze = freezeAt(state.manifest, "rollouts", nowMs);
-  // What has ended is cleaned up whenever it ended; what waits for people is decided by them.
-  if (freeze === null || rollout.phase === "cleaning") {
+  // What has ended is cleaned up whenever it ended, and who served before may come back at any time.
+  if (freeze === null || rollout.phase === "cleaning" || rollout.isReturn === true) {
     const { freeze: _over, ...thawed } = rollout;
     return decidePhase(state, thawed, facts, nowMs);
   }
@@ -1006,7 +1125,8 @@ const decidePhase = (
   const { endpoint } = environmentAt(state, rollout.environment);
   switch (rollout.phase) {
     case "deploying":
-      if (state.isPaused) return ignore("the model is paused, and its rollout with it");
+      if (state.isPaused && rollout.isReturn !== true)
+        return ignore("the model is paused, and its rollout with it");
       return decideDeploying(state, rollout, facts.endpoints?.[endpoint], nowMs);
     case "smoke-testing":
       if (state.isPaused) return ignore("the model is paused, and its rollout with it");

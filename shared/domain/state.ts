@@ -256,6 +256,8 @@ export interface RolloutBase extends Origin {
     readonly verdict: Verdict;
   }[];
   readonly correlationId: string;
+  /** Returns to a version that was champion before: all traffic in one change, no steps and no analysis. */
+  readonly isReturn?: true;
   /** The freeze window that it waited for last. */
   readonly freeze?: { readonly window: string; readonly untilMs: number };
 }
@@ -329,6 +331,7 @@ export type WaitingChallenger = Pick<
   | "correlationId"
   | "trigger"
   | "by"
+  | "isReturn"
 >;
 
 /** Everything that is decided about one model together. */
@@ -351,6 +354,8 @@ export interface ModelState {
   readonly fruitlessRuns: number;
   readonly run: RunState | null;
   readonly champion: Champion | null;
+  /** Champions before this one, to which a person can return; newest last, bounded. */
+  readonly former?: readonly Champion[];
   readonly rollout: RolloutState | null;
   readonly waiting: WaitingChallenger | null;
   /** What ended rollouts took away, newest last, bounded: reconciling looks for leftovers. */

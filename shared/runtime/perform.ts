@@ -4,7 +4,7 @@ import type { ModelName } from "../../events/ids.js";
 import { problemText } from "../../events/sources/message.js";
 import type { Decision } from "../domain/decision.js";
 import { InvariantError, RejectedError } from "../domain/errors.js";
-import type { EvaluationSummary, ModelState } from "../domain/state.js";
+import type { Champion, EvaluationSummary, ModelState } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import type { JournalEntry } from "../ports/state.js";
 import { plainText } from "./plain-text.js";
@@ -94,6 +94,9 @@ const publish = async <Type extends EventType>(
     attributes: { type, model, "content-type": "application/cloudevents+json" },
   });
 };
+
+const promotionId = (model: ModelName, { versionId, sinceMs }: Champion): string =>
+  `${model}@${versionId}/${sinceMs}`;
 
 const reasonsMax = 100;
 
@@ -211,7 +214,8 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
     case "promote":
       return decision.champion.run === null
         ? undefined
-        : publish(cause, "model.promoted", `${model}@${decision.champion.versionId}`, {
+        : // A version may become champion again: each time is an event of its own.
+          publish(cause, "model.promoted", promotionId(model, decision.champion), {
             model,
             versionId: decision.champion.versionId,
             run: decision.champion.run,

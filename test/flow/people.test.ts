@@ -359,6 +359,38 @@ describe("cancel-run", () => {
   );
 });
 
+describe("roll-back after a promotion", () => {
+  const versionOf = (story: Story) => story.model().champion?.versionId;
+
+  it("brings the champion before back in one traffic change", async () => {
+    const story = await secondIn("progressing");
+    const first = versionOf(story);
+    await command(story, "promote-now");
+    await until(story, () => isIdle(story));
+    const second = versionOf(story);
+    expect(second).not.toBe(first);
+    const before = story.world.effects.length;
+    await command(story, "roll-back");
+    await until(story, () => isIdle(story));
+    expect(versionOf(story)).toBe(first);
+    const [serving] = championIds(story);
+    expect(splitOf(story)).toEqual([[serving, 100]]);
+    expect(deployedIn(story, production)).toEqual([serving]);
+    const given = story.world.effects
+      .slice(before)
+      .filter((effect) => effect.startsWith(`split ${production}`));
+    expect(given).toEqual([`split ${production} ${JSON.stringify({ [serving ?? ""]: 100 })}`]);
+    const aliases = story.world.versions.find(({ id }) => id === first)?.aliases;
+    expect(aliases).toEqual(expect.arrayContaining(["champion", "default"]));
+    expect(await lastRollout(story)).toMatchObject({ outcome: "promoted", by: "on-call" });
+    const told = await story.world.ports.state.timeline({ model: churn, limit: 500 });
+    const promotions = told.flatMap(({ decisions }) =>
+      decisions.filter(({ decision }) => decision.do === "promote"),
+    );
+    expect(promotions).toHaveLength(3);
+  });
+});
+
 describe("forget", () => {
   it("waits for what is in progress, and leaves nothing behind", async () => {
     const story = await storyOf(manifestOf());
