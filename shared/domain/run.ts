@@ -279,8 +279,8 @@ const phaseShown = (job: PipelineJobFacts): (typeof phaseOrder)[number] => {
   return job.tasks["profile"] === undefined || hasStarted("train") ? "training" : "validating";
 };
 
-/** A submission has reached Vertex AI after this long, or never will. */
-const submissionMsMax = 5 * 60_000;
+/** A submission has reached Vertex AI within five minutes, or never will; the clocks of two processes differ by ten at most. */
+const submissionMsMax = 15 * 60_000;
 
 /** A job that still runs after this long is cancelled again. */
 const cancellationMsMax = 10 * 60_000;

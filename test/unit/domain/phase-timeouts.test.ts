@@ -195,7 +195,7 @@ describe("a job whose run is out of time", () => {
       timedOut,
       { ...timedOut, run: { ...timedOut.run, phase: "parked", parkedReason: "it runs on" } },
     ] as readonly ModelState[]) {
-      const decisions = visitAfter(state, 600, facts);
+      const decisions = visitAfter(state, 900, facts);
       expect(ended(decisions)?.outcome).toBe("failed");
       expect(ended(decisions)?.reasons.join("; ")).toMatch(reason);
       expect(those(decisions, "register-model-version")).toEqual([]);

@@ -171,7 +171,7 @@ describe("a training run", () => {
       name: "is cancelled for good when its job was never created",
       phase: "cancelling",
       job: null,
-      atMs: nowMs + 600_000,
+      atMs: nowMs + 900_000,
       does: ["end-run", "clear-timer", "notify"],
       outcome: "cancelled",
     },
@@ -198,7 +198,7 @@ describe("a training run", () => {
     expect(kinds(look(state, { pipelineJob: null }))).toEqual(["ignore"]);
     const running = look(state, { pipelineJob: job });
     expect(kinds(running)).toEqual(["cancel-pipeline-job"]);
-    const gone = look(state, { pipelineJob: null }, nowMs + 600_000);
+    const gone = look(state, { pipelineJob: null }, nowMs + 900_000);
     expect(ended(gone)).toMatchObject({ outcome: "failed" });
   });
 
