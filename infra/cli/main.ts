@@ -9,6 +9,7 @@ import { apply } from "./verbs/apply.js";
 import { approve } from "./verbs/approve.js";
 import { deadLetters } from "./verbs/dead-letters.js";
 import { demo } from "./verbs/demo.js";
+import { doctor } from "./verbs/doctor.js";
 import { get } from "./verbs/get.js";
 import { logs } from "./verbs/logs.js";
 import { models } from "./verbs/models.js";
@@ -51,6 +52,7 @@ for (const verb of [
   rollouts,
   why,
   verify,
+  doctor,
   predict,
   approve,
   operate,
