@@ -4,6 +4,7 @@ import { logSigns, logWindowSigns } from "../statistics/latency-windows.js";
 import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
 import type { Manifest } from "../manifest/schema.js";
+import { judgeSignals, type Evidence } from "./signal-evidence.js";
 import type { ArmCounts, Segment, Verdict } from "./state.js";
 
 type AnalysisPolicy = Manifest["rollout"]["analysis"];
@@ -54,19 +55,12 @@ const shareOf = (segment: Segment): number => {
 const isComparable = (segment: Segment): boolean =>
   segment.champion.requests > 0 && segment.challenger.requests > 0;
 
-/** What a challenger may be worse in, its log evidence, and its share of the type I error. */
-interface Evidence {
-  readonly about: "error rate" | "latency" | "memory" | "processor use";
-  readonly log: number;
-  readonly share: number;
-}
-
-/** Log of the weighted mean of e-values, which is one itself. */
+/** Log of the weighted mean of e-values, which is one itself; shares are relative to their sum. */
 const together = (evidence: readonly Evidence[]): number => {
   const top = Math.max(...evidence.map(({ log }) => log));
-  return (
-    top + Math.log(evidence.reduce((sum, { log, share }) => sum + share * Math.exp(log - top), 0))
-  );
+  const weights = evidence.reduce((sum, { share }) => sum + share, 0);
+  const sum = evidence.reduce((all, { log, share }) => all + share * Math.exp(log - top), 0);
+  return top + Math.log(sum / weights);
 };
 
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
@@ -91,11 +85,7 @@ const processorEvidence = (segments: readonly Segment[]): number => {
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
-/**
- * Judges one look. Sources and guarantees of the tests: shared/statistics/e-process.ts, over-dispersion.ts,
- * latency-windows.ts and records.ts.
- */
-export const assess = (look: Look): Verdict => {
+const judge = (look: Look): Verdict => {
   const { current, policy } = look;
   if (current === null || current.challenger.requests + current.champion.requests === 0) {
     return { result: "error", reasons: ["Monitoring has no point of this step yet"], numbers: {} };
@@ -114,11 +104,13 @@ export const assess = (look: Look): Verdict => {
     ) / excess;
   // Only windows in which both served at once are compared: latency of another hour says nothing about this one.
   const concurrent = all.filter(({ weight }) => weight < 100);
+  const signals = judgeSignals(look.earlier, current, policy);
   const evidence: readonly Evidence[] = [
     { about: "error rate", log: logErrors, share: 0.4 },
     { about: "latency", log: logWindowSigns(concurrent.map(({ slower }) => slower)), share: 0.4 },
     { about: "memory", log: memoryEvidence(all, policy.memoryRatioMax), share: 0.1 },
     { about: "processor use", log: processorEvidence(concurrent), share: 0.1 },
+    ...signals.map((signal) => signal.evidence),
   ];
   const logE = together(evidence);
   const of = (about: Evidence["about"]): number =>
@@ -137,21 +129,32 @@ export const assess = (look: Look): Verdict => {
     memoryBytes: current.memory.challengerBytes,
     championMemoryBytes: Math.max(...all.map(({ memory }) => memory.championBytes)),
     logEvidenceLimit: -Math.log(policy.alpha),
+    alpha: policy.alpha,
+    errorRatioMax: policy.errorRatioMax,
+    latencyRatioMax: policy.latencyRatioMax,
+    memoryRatioMax: policy.memoryRatioMax,
+    cpuRatioMax: policy.cpuRatioMax,
+    requestsMin: policy.requestsMin,
     windowSeconds: (current.endMs - current.startMs) / 1000,
+    ...Object.fromEntries(signals.flatMap((signal) => Object.entries(signal.numbers))),
   };
   const seen = `challenger errors ${percent(current.challenger.errors, current.challenger.requests)}, champion errors ${percent(current.champion.errors, current.champion.requests)}`;
   if (logE >= -Math.log(policy.alpha)) {
     const culprit = evidence.reduce((worst, one) =>
       one.share * Math.exp(one.log - logE) > worst.share * Math.exp(worst.log - logE) ? one : worst,
     ).about;
+    const signal = signals.find((one) => one.evidence.about === culprit);
     const held =
       culprit === "memory"
         ? `; it grows and holds ${mebibytes(numbers.memoryBytes)}, the champion at most ${mebibytes(numbers.championMemoryBytes)}`
-        : "";
+        : signal === undefined
+          ? ""
+          : `; ${signal.seen}`;
+    const claim = culprit === "prediction distribution" ? "differs" : "is worse";
     return {
       result: "failed",
       reasons: [
-        `${culprit} of the challenger is worse: evidence e^${logE.toFixed(1)} against a limit of e^${(-Math.log(policy.alpha)).toFixed(1)} (alpha ${policy.alpha}, anytime-valid); ${seen}${held}`,
+        `${culprit} of the challenger ${claim}: evidence e^${logE.toFixed(1)} against a limit of e^${(-Math.log(policy.alpha)).toFixed(1)} (alpha ${policy.alpha}, anytime-valid); ${seen}${held}`,
       ],
       numbers,
     };
@@ -172,15 +175,15 @@ export const assess = (look: Look): Verdict => {
       numbers,
     };
   }
+  if (current.problems !== undefined && current.problems.length > 0) {
+    return { result: "error", reasons: current.problems, numbers };
+  }
   const bakedMs = current.endMs - look.stepStartedAtMs;
-  if (current.challenger.requests < policy.requestsMin || bakedMs < look.bakeMs) {
-    return {
-      result: "inconclusive",
-      reasons: [
-        `${current.challenger.requests} of ${policy.requestsMin} challenger requests, ${(bakedMs / 1000).toFixed(0)} of ${look.bakeMs / 1000} s at ${current.weight} %`,
-      ],
-      numbers,
-    };
+  const lacks = signals.flatMap((signal) => signal.lacks ?? []);
+  const isShort = current.challenger.requests < policy.requestsMin || bakedMs < look.bakeMs;
+  if (isShort || lacks.length > 0) {
+    const short = `${current.challenger.requests} of ${policy.requestsMin} challenger requests, ${(bakedMs / 1000).toFixed(0)} of ${look.bakeMs / 1000} s at ${current.weight} %`;
+    return { result: "inconclusive", reasons: [...(isShort ? [short] : []), ...lacks], numbers };
   }
   return {
     result: "successful",
@@ -189,4 +192,13 @@ export const assess = (look: Look): Verdict => {
     ],
     numbers,
   };
+};
+
+/**
+ * Judges one look, and keeps what it measured, so that the same verdict can be made again. Sources and guarantees of the
+ * tests: shared/statistics/e-process.ts, over-dispersion.ts, latency-windows.ts, records.ts and mean-excess.ts.
+ */
+export const assess = (look: Look): Verdict => {
+  const verdict = judge(look);
+  return look.current === null ? verdict : { ...verdict, measured: look.current };
 };

@@ -1,7 +1,24 @@
 /** What must be looked up before deciding, and what was found. */
 import type { DeployedModelId, ModelVersionId, RunId } from "../../events/ids.js";
 import type { Stretch } from "./segment.js";
+import type { BusinessRule } from "./signals.js";
 import type { EvaluationSummary, Segment } from "./state.js";
+
+/** What else a step is looked at for, as the manifest says. */
+export interface SignalsWanted {
+  /** When the rollout began: what the champion answered before is what its answers are compared by. */
+  readonly startedAtMs: number;
+  /** The stretches of the steps that are over. */
+  readonly earlier: readonly { readonly sinceMs: number; readonly untilMs: number }[];
+  readonly positiveClass: string | undefined;
+  readonly answers?: { readonly location: string };
+  readonly business?: BusinessRule & { readonly metric: string; readonly label: string };
+  readonly quality?: {
+    readonly location: string;
+    readonly labels: string;
+    readonly idField: string;
+  };
+}
 
 /** One thing to look up; the runtime reads it through a port. */
 export type Need =
@@ -13,6 +30,7 @@ export type Need =
       readonly endpoint: string;
       /** Only windows that ended before this time count. */
       readonly untilMs: number;
+      readonly signals?: SignalsWanted;
     })
   | {
       readonly fact: "smoke-test";

@@ -1,6 +1,6 @@
 /** What must be looked up before an event can be decided. Pure: the runtime does the looking. */
 import type { ContinuoEvent } from "../../events/index.js";
-import type { Need } from "./facts.js";
+import type { Need, SignalsWanted } from "./facts.js";
 import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor, jobIdOf } from "./ids.js";
 import { servingNeeds } from "./serving.js";
@@ -23,6 +23,32 @@ const runNeeds = (run: RunState | null): readonly Need[] => {
     case "registering":
       return [{ fact: "model-version", alias: run.run }];
   }
+};
+
+type Progressing = RolloutState & { readonly phase: "progressing" };
+
+const signalsWanted = (
+  { manifest }: ModelState,
+  rollout: Progressing,
+): { readonly signals?: SignalsWanted } => {
+  const { predictions, business, quality } = manifest.rollout.analysis;
+  if (predictions === undefined && business === undefined && quality === undefined) return {};
+  const { predictionLog: location, quality: labelled } = manifest.monitoring;
+  return {
+    signals: {
+      startedAtMs: rollout.startedAtMs,
+      earlier: rollout.segments.map(({ startMs, endMs }) => ({
+        sinceMs: startMs,
+        untilMs: endMs,
+      })),
+      positiveClass: manifest.dataset.positiveClass,
+      ...(predictions === undefined || location === undefined ? {} : { answers: { location } }),
+      ...(business === undefined ? {} : { business }),
+      ...(quality === undefined || location === undefined || labelled?.labels === undefined
+        ? {}
+        : { quality: { location, labels: labelled.labels, idField: labelled.idField } }),
+    },
+  };
 };
 
 const rolloutNeeds = (
@@ -68,6 +94,7 @@ const rolloutNeeds = (
           cpuRatioMax: state.manifest.rollout.analysis.cpuRatioMax,
           sinceMs: rollout.stepStartedAtMs,
           untilMs: nowMs - state.manifest.rollout.analysis.ingestDelaySeconds * 1000,
+          ...signalsWanted(state, rollout),
         },
       ];
     case "cleaning":
@@ -111,7 +138,7 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
 /** Commands that change traffic, and so must know what it is. */
 const steering: ReadonlySet<string> = new Set(["abort", "roll-back", "skip", "promote-now"]);
 
-/** What serves while a person ends the rollout, or moves it on. */
+/** What serves while a person ends the rollout, moves it on, or takes back what it has led to. */
 const servingEndpoint = ({ manifest, rollout }: ModelState): readonly Need[] => {
   const environment = rollout && manifest.promotion.environments[rollout.environment];
   if (!rollout || !environment) return [];

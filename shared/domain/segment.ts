@@ -3,6 +3,7 @@ import type { DeployedModelId } from "../../events/ids.js";
 import { compareLatencyWindows } from "../statistics/latency-windows.js";
 import { errorDispersion } from "../statistics/over-dispersion.js";
 import { logRecords } from "../statistics/records.js";
+import type { Point } from "./signals.js";
 import type { ArmCounts, Segment } from "./state.js";
 
 /** One deployed model's busiest replica at one time. */
@@ -25,6 +26,12 @@ export interface MetricCounts {
   readonly windows: readonly Readonly<Record<DeployedModelId, ArmCounts>>[];
   /** Memory and processor in the same span, oldest first. */
   readonly usage: Readonly<Record<DeployedModelId, readonly Usage[]>>;
+  /** The user's own metric, where it was asked for. */
+  readonly business?: {
+    readonly points: Readonly<Record<DeployedModelId, readonly Point[]>>;
+    /** Why it cannot be judged; null when it can. */
+    readonly problem: string | null;
+  };
 }
 
 /** Which stretch of time of which pair is wanted, and what the challenger is allowed beside the champion. */

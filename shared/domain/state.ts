@@ -8,6 +8,7 @@ import type {
 } from "../../events/ids.js";
 import type { Manifest } from "../manifest/schema.js";
 import type { WindowSigns } from "../statistics/latency-windows.js";
+import type { Sums } from "../statistics/mean-excess.js";
 import type { Dispersion } from "../statistics/over-dispersion.js";
 
 /** Which family of event asked for a run. */
@@ -193,8 +194,45 @@ export interface ArmCounts {
   readonly latencies: readonly number[];
 }
 
+/** What the arms answered, counted in cells that the champion's earlier answers gave; one answer of each request. */
+export interface AnswerCounts {
+  /** Cuts between the cells of scores. */
+  readonly scores: readonly number[];
+  /** Classes with a cell of their own. */
+  readonly classes: readonly string[];
+  readonly champion: readonly number[];
+  readonly challenger: readonly number[];
+}
+
+/** A metric of the user's own, in the windows in which both arms have it. */
+export interface BusinessWindows {
+  /** How much worse than allowed the challenger was, in the metric's unit. */
+  readonly excess: Sums;
+  /** Means over these windows. */
+  readonly champion: number;
+  readonly challenger: number;
+  /** Points that were no number. */
+  readonly unreadable: number;
+}
+
+/** Losses of the predictions of one stretch of constant weight whose label has come. */
+export interface LabelledLosses {
+  readonly champion: Sums;
+  readonly challenger: Sums;
+}
+
+/** What was measured beside the endpoint's own series, where the manifest asks for it. */
+export interface SignalMeasurements {
+  readonly answers?: AnswerCounts;
+  readonly business?: BusinessWindows;
+  /** Of this stretch and of all before it: labels come late. */
+  readonly losses?: readonly LabelledLosses[];
+  /** What was asked for and could not be read, and why. */
+  readonly problems?: readonly string[];
+}
+
 /** One stretch of constant weight, with what was counted in it. */
-export interface Segment {
+export interface Segment extends SignalMeasurements {
   /** Percent of traffic that the challenger should get. */
   readonly weight: number;
   readonly startMs: number;
@@ -223,6 +261,8 @@ export interface Verdict {
   readonly result: "successful" | "failed" | "inconclusive" | "error";
   readonly reasons: readonly string[];
   readonly numbers: Readonly<Record<string, number>>;
+  /** What the look measured, from which its verdict can be made again; absent when there was nothing. */
+  readonly measured?: Segment;
 }
 
 /** Replicas that were asked for before a weight, and that the weight waits for. */

@@ -8,6 +8,8 @@ const pagesMax = 50;
 const pageSize = 1000;
 
 const number = z.coerce.number();
+/** JSON has no NaN and no infinity: they arrive as words. */
+const anyNumber = z.union([z.number(), z.string()]).transform(Number);
 
 const bucketOptions = z.object({
   explicitBuckets: z.object({ bounds: z.array(number).default([]) }).optional(),
@@ -21,19 +23,21 @@ const bucketOptions = z.object({
 
 const distribution = z.object({
   count: number.default(0),
+  mean: number.optional(),
   bucketOptions: bucketOptions.default({}),
   bucketCounts: z.array(number).default([]),
 });
 
 const timeSeries = z.object({
   metric: z.object({ labels: z.record(z.string(), z.string()).default({}) }),
+  metricKind: z.string().default("GAUGE"),
   points: z
     .array(
       z.object({
         interval: z.object({ startTime: z.string().optional(), endTime: z.string() }),
         value: z.object({
           int64Value: number.optional(),
-          doubleValue: number.optional(),
+          doubleValue: anyNumber.optional(),
           distributionValue: distribution.optional(),
         }),
       }),
@@ -57,7 +61,10 @@ export interface Sample {
   readonly labels: Readonly<Record<string, string>>;
   readonly startMs: number;
   readonly endMs: number;
+  /** NaN where its writer had no number. */
   readonly count: number;
+  /** Whether it counts what happened in its window, or since the series began. */
+  readonly isTotal: boolean;
   readonly distribution: DistributionValue | undefined;
 }
 
@@ -65,7 +72,8 @@ export interface Sample {
 export interface SampleQuery {
   /** For example `aiplatform.googleapis.com/prediction/online/response_count`. */
   readonly metricType: string;
-  readonly endpoint: string;
+  /** Absent for a metric of somebody's own, which may belong to any resource. */
+  readonly endpoint?: string;
   readonly labels?: Readonly<Record<string, string>>;
   readonly sinceMs: number;
   readonly untilMs: number;
@@ -76,17 +84,22 @@ const quoted = (text: string): string => JSON.stringify(text);
 const filterOf = ({ metricType, endpoint, labels = {} }: SampleQuery): string =>
   [
     `metric.type = ${quoted(metricType)}`,
-    `resource.type = "aiplatform.googleapis.com/Endpoint"`,
-    `resource.labels.endpoint_id = ${quoted(endpoint)}`,
+    ...(endpoint === undefined
+      ? []
+      : [
+          `resource.type = "aiplatform.googleapis.com/Endpoint"`,
+          `resource.labels.endpoint_id = ${quoted(endpoint)}`,
+        ]),
     ...Object.entries(labels).map(([name, value]) => `metric.labels.${name} = ${quoted(value)}`),
   ].join(" AND ");
 
-const samplesOf = ({ metric, points }: z.infer<typeof timeSeries>): Sample[] =>
+const samplesOf = ({ metric, metricKind, points }: z.infer<typeof timeSeries>): Sample[] =>
   points.map(({ interval, value }) => ({
     labels: metric.labels,
     startMs: Date.parse(interval.startTime ?? interval.endTime),
     endMs: Date.parse(interval.endTime),
     count: value.int64Value ?? value.doubleValue ?? value.distributionValue?.count ?? 0,
+    isTotal: metricKind !== "GAUGE",
     distribution: value.distributionValue,
   }));
 
@@ -122,6 +135,6 @@ export const samples = async (
     }
   }
   throw new RejectedError(
-    `Monitoring returned more than ${String(pagesMax)} pages of ${query.metricType} for endpoint ${query.endpoint}. Ask for a shorter span of time.`,
+    `Monitoring returned more than ${String(pagesMax)} pages of ${query.metricType}${query.endpoint === undefined ? "" : ` for endpoint ${query.endpoint}`}. Ask for a shorter span of time.`,
   );
 };

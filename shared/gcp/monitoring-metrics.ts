@@ -1,11 +1,12 @@
 /** The Metrics port on Cloud Monitoring: what Vertex AI's endpoints report per deployed model. */
 import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
 import type { MetricCounts, Usage } from "../domain/segment.js";
+import type { Point } from "../domain/signals.js";
 import type { ArmCounts } from "../domain/state.js";
 import type { Metrics } from "../ports/metrics.js";
 import type { GcpConfig } from "./config.js";
 import { commonBounds, countsWithin, finiteBounds } from "./distributions.js";
-import { attempting } from "./errors.js";
+import { asCloudError, attempting } from "./errors.js";
 import { samples, type DistributionValue, type Sample } from "./metric-series.js";
 import type { Rest } from "./rest.js";
 
@@ -124,10 +125,54 @@ const summarize = (series: Series): MetricCounts | null => {
   };
 };
 
+type Business = NonNullable<MetricCounts["business"]>;
+
+/** A metric of the user's own; a count grows with the traffic, so it would call the larger arm the better one. */
+const businessOf = (metric: string, label: string, found: readonly Sample[]): Business => {
+  const points: Record<string, Point[]> = {};
+  for (const { labels, endMs, count, isTotal, distribution } of found) {
+    if (isTotal && distribution === undefined) {
+      return {
+        points: {},
+        problem: `${metric} counts what happened, and a count grows with the traffic: write a mean or a rate (a gauge, or a distribution)`,
+      };
+    }
+    const id = labels[label];
+    if (id === undefined) continue;
+    const value = distribution === undefined ? count : (distribution.mean ?? Number.NaN);
+    (points[id] ??= []).push({ atMs: endMs, value });
+  }
+  const isNamed = found.length === 0 || Object.keys(points).length > 0;
+  return { points, problem: isNamed ? null : `no series of ${metric} has the label ${label}` };
+};
+
+/** What is refused for good is told with the verdict, so that errors and latency are judged all the same. */
+const readBusiness = async (
+  config: GcpConfig,
+  rest: Rest,
+  query: Parameters<Metrics["counts"]>[0],
+): Promise<{ readonly business?: Business }> => {
+  const { business, sinceMs, untilMs } = query;
+  if (business === undefined) return {};
+  const { metric, label } = business;
+  try {
+    const found = await samples(config, rest, { metricType: metric, sinceMs, untilMs });
+    return { business: businessOf(metric, label, found) };
+  } catch (error) {
+    const { status, message } = asCloudError(error);
+    // A metric that nobody has written yet is not known to Monitoring.
+    if (status === "NOT_FOUND") return { business: { points: {}, problem: null } };
+    const isRefused = status === "INVALID_ARGUMENT" || status === "PERMISSION_DENIED";
+    if (!isRefused) throw error;
+    return { business: { points: {}, problem: `${metric} cannot be read: ${message}` } };
+  }
+};
+
 /** The Metrics port. */
 export const monitoringMetrics = (config: GcpConfig, rest: Rest): Metrics => ({
-  counts: ({ endpoint, sinceMs, untilMs }) =>
-    attempting(`read the metrics of endpoint ${endpoint}`, async () => {
+  counts: (query) =>
+    attempting(`read the metrics of endpoint ${query.endpoint}`, async () => {
+      const { endpoint, sinceMs, untilMs } = query;
       // Monitoring refuses a span that ends before it begins; nothing can lie in one.
       if (untilMs <= sinceMs) return null;
       const read = (metric: string, labels: Readonly<Record<string, string>> = {}) =>
@@ -138,13 +183,15 @@ export const monitoringMetrics = (config: GcpConfig, rest: Rest): Metrics => ({
           sinceMs,
           untilMs,
         });
-      const [responses, errors, latencies, memory, cpu] = await Promise.all([
+      const [responses, errors, latencies, memory, cpu, business] = await Promise.all([
         read("response_count"),
         read("error_count"),
         read("prediction_latencies", { latency_type: "total" }),
         read("memory/bytes_used"),
         read("cpu/utilization"),
+        readBusiness(config, rest, query),
       ]);
-      return summarize({ responses, errors, latencies, memory, cpu });
+      const summary = summarize({ responses, errors, latencies, memory, cpu });
+      return summary === null ? null : { ...summary, ...business };
     }),
 });

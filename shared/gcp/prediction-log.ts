@@ -16,6 +16,7 @@ const line = z.object({
   deployedModelId,
   time: z.string(),
   statusCode: z.number().default(200),
+  requestId: z.string().optional(),
   request: z.object({ instances: z.array(instance).default([]) }),
   response: z.object({ predictions: z.array(z.unknown()).default([]) }).catch({ predictions: [] }),
 });
@@ -30,13 +31,14 @@ const parseLine = (text: string): readonly LoggedPrediction[] => {
   const parsed = line.safeParse(json);
   // Requests that failed, and rows that are no objects, tell nothing about the features.
   if (!parsed.success || parsed.data.statusCode >= 400) return [];
-  const { time, request, response, ...rest } = parsed.data;
+  const { time, request, response, requestId, ...rest } = parsed.data;
   const timeMs = Date.parse(time);
   return request.instances.map((row, index) => ({
     timeMs,
     deployedModelId: rest.deployedModelId,
     instance: row,
     prediction: response.predictions[index],
+    ...(requestId === undefined ? {} : { requestId }),
   }));
 };
 

@@ -12,5 +12,7 @@ export interface Metrics {
     readonly endpoint: string;
     readonly sinceMs: number;
     readonly untilMs: number;
+    /** A metric of the user's own to read for the same span, and its label for the deployed model. */
+    readonly business?: { readonly metric: string; readonly label: string };
   }) => Promise<MetricCounts | null>;
 }

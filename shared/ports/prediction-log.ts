@@ -7,6 +7,8 @@ export interface LoggedPrediction {
   readonly deployedModelId: DeployedModelId;
   readonly instance: Readonly<Record<string, unknown>>;
   readonly prediction: unknown;
+  /** The request that it came in, where the log says. */
+  readonly requestId?: string;
 }
 
 /** Reads what an endpoint logged; BigQuery on Google Cloud, JSON lines in the bucket locally. */

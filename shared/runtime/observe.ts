@@ -10,6 +10,7 @@ import type {
 import { segmentFrom } from "../domain/segment.js";
 import type { Segment } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
+import { readSignals } from "./analysis-signals.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
 const smokeTestConcurrency = 4;
@@ -21,8 +22,18 @@ const series = async (
   need: Need & { readonly fact: "series" },
   ports: Ports,
 ): Promise<Segment | null> => {
-  const counts = await ports.metrics.counts(need);
-  return counts === null ? null : segmentFrom(counts, need);
+  const { signals } = need;
+  const counts = await ports.metrics.counts({
+    endpoint: need.endpoint,
+    sinceMs: need.sinceMs,
+    untilMs: need.untilMs,
+    ...(signals?.business === undefined ? {} : { business: signals.business }),
+  });
+  if (counts === null) return null;
+  const segment = segmentFrom(counts, need);
+  return signals === undefined
+    ? segment
+    : { ...segment, ...(await readSignals(need, signals, counts, ports)) };
 };
 
 /** A report's content; a user's own evaluator may have written anything. */

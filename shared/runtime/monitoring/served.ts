@@ -3,6 +3,7 @@ import { z } from "zod";
 import { evaluation, modelMetadata } from "../../../events/artifacts.js";
 import type { ServedRows, TrainingBaseline } from "../../domain/drift.js";
 import type { ArrivedLabel, IdentifiedScore } from "../../domain/quality.js";
+import type { Answer } from "../../domain/signals.js";
 import type { Champion } from "../../domain/state.js";
 import type { LoggedPrediction } from "../../ports/prediction-log.js";
 import type { Ports } from "../../ports/ports.js";
@@ -20,6 +21,17 @@ const scoreOf = (prediction: unknown, positiveClass: string | undefined): number
   return parsed.data.scores[parsed.data.classes.indexOf(positiveClass)] ?? Number.NaN;
 };
 
+/** A score where the answer holds one, else the class that it gives; null for any other answer. */
+export const answerOf = (prediction: unknown, positiveClass: string | undefined): Answer => {
+  if (typeof prediction === "string") return prediction;
+  const score = scoreOf(prediction, positiveClass);
+  if (!Number.isNaN(score)) return score;
+  const { classes = [], scores = [] } = classScores.safeParse(prediction).data ?? {};
+  return positiveClass === undefined
+    ? (classes[scores.indexOf(Math.max(...scores))] ?? null)
+    : null;
+};
+
 /** Predictions as columns are compared. */
 export const servedRows = (
   predictions: readonly LoggedPrediction[],
@@ -33,12 +45,12 @@ export const servedRows = (
 export const identified = (
   predictions: readonly LoggedPrediction[],
   idField: string,
-  positiveClass: string,
-): readonly IdentifiedScore[] =>
-  predictions.flatMap(({ instance, timeMs, prediction }) => {
+  positiveClass: string | undefined,
+): readonly (IdentifiedScore & Pick<LoggedPrediction, "deployedModelId">)[] =>
+  predictions.flatMap(({ instance, timeMs, deployedModelId, prediction }) => {
     const id = instance[idField];
     return typeof id === "string" || typeof id === "number"
-      ? [{ id: String(id), timeMs, score: scoreOf(prediction, positiveClass) }]
+      ? [{ id: String(id), timeMs, deployedModelId, score: scoreOf(prediction, positiveClass) }]
       : [];
   });
 
