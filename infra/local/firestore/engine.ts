@@ -92,17 +92,22 @@ export interface CommitReply {
   readonly commitMicros: number;
 }
 
-/** Applies the writes now, in one piece: nothing else runs between the reads and the writes. */
-const apply = (
+/**
+ * Applies the writes in one piece: nothing else runs between the reads, the doom of those who have read what changes,
+ * and the place among the commits that are being stored. It is over when they are stored.
+ */
+const apply = async (
   engine: Engine,
   writes: readonly Write[],
   winner: LockOwner | undefined,
-): CommitReply => {
+): Promise<CommitReply> => {
   const commitMicros = engine.clock.next();
   const { changes, results } = applyWrites(writes, { commitMicros, read: engine.store.get });
-  engine.store.commit(changes);
+  if (changes.length === 0) return { results, commitMicros };
+  const stored = engine.store.commit(changes, commitMicros);
   engine.history.record(changes, commitMicros);
   for (const { target } of changes) engine.locks.doomOthers(target.name, winner, commitMicros);
+  await stored;
   for (const listener of engine.listeners) listener(changes, commitMicros);
   return { results, commitMicros };
 };
@@ -117,7 +122,7 @@ const commitPlainly = async (engine: Engine, writes: readonly Write[]): Promise<
   const owner = plainOwner();
   try {
     await holdAlone(engine, owner, names);
-    return apply(engine, writes, owner);
+    return await apply(engine, writes, owner);
   } finally {
     engine.locks.releaseAll(owner);
   }
@@ -135,7 +140,7 @@ const commitTransaction = async (
     if (!transaction.isReadOnly) await hold(engine, transaction, targetsOf(writes));
     if (transaction.doomedAtMicros !== undefined) throw contention();
     if (!transaction.queries.every(({ stillHolds }) => stillHolds())) throw contention();
-    return apply(engine, writes, transaction);
+    return await apply(engine, writes, transaction);
   } finally {
     engine.transactions.end(transaction);
   }

@@ -52,14 +52,39 @@ export const entriesOf = (fields: Fields | undefined): readonly IndexEntry[] => 
   return entries.length > entriesPerDocumentMax ? [overflowEntry] : entries;
 };
 
-/** The entries to remove and to add when a document changes. */
+const keyOf = ({ field, value }: IndexEntry): string => `${field}\n${value}`;
+
+/** An entry whose value becomes another. */
+export interface IndexMove extends IndexEntry {
+  readonly to: string;
+}
+
+/** What to remove, to change and to add when a document changes. */
 export const indexDelta = (
   before: Fields | undefined,
   after: Fields | undefined,
-): { readonly removed: readonly IndexEntry[]; readonly added: readonly IndexEntry[] } => {
-  const old = new Map(entriesOf(before).map((entry) => [`${entry.field}\n${entry.value}`, entry]));
+): {
+  readonly removed: readonly IndexEntry[];
+  readonly moved: readonly IndexMove[];
+  readonly added: readonly IndexEntry[];
+} => {
+  const removed = new Map(entriesOf(before).map((entry) => [keyOf(entry), entry]));
+  const fresh = entriesOf(after).filter((entry) => !removed.delete(keyOf(entry)));
+  // A field has one value, which can move; an array has many elements, which come and go.
+  const movable = new Map(
+    [...removed.values()]
+      .filter(({ field }) => field.startsWith("="))
+      .map((one) => [one.field, one]),
+  );
+  const moved: IndexMove[] = [];
   const added: IndexEntry[] = [];
-  for (const entry of entriesOf(after))
-    if (!old.delete(`${entry.field}\n${entry.value}`)) added.push(entry);
-  return { removed: [...old.values()], added };
+  for (const entry of fresh) {
+    const from = movable.get(entry.field);
+    if (from === undefined) added.push(entry);
+    else {
+      removed.delete(keyOf(from));
+      moved.push({ ...from, to: entry.value });
+    }
+  }
+  return { removed: [...removed.values()], moved, added };
 };

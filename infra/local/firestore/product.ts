@@ -36,6 +36,9 @@ export const firestoreProduct = (context: CloudContext): CloudProduct => {
     start: () => {
       sweeper = setInterval(engine.transactions.sweep, sweepMs).unref();
     },
-    stop: () => clearInterval(sweeper),
+    stop: () => {
+      clearInterval(sweeper);
+      engine.store.flush();
+    },
   };
 };

@@ -1,6 +1,8 @@
-/** Documents and their index in SQLite. Every function is synchronous, so that none sees half a commit. */
+/** Documents and their index in SQLite. Every read is synchronous, so that none sees half a commit. */
 import type Database from "libsql";
 import { openCollections, type Collection, type Collections } from "./collections.js";
+import { createCommitGroup } from "./commit-group.js";
+import { createDocumentCache } from "./document-cache.js";
 import type { StoredDocument } from "./documents.js";
 import { indexDelta } from "./index-entries.js";
 import { nameOf, type DocumentName } from "./names.js";
@@ -39,8 +41,10 @@ export interface DocumentStore {
   readonly get: (target: DocumentName) => StoredDocument | undefined;
   /** A document by the key of its whole name, if it lies in the collection. */
   readonly getByKey: (collection: Collection, key: string) => Row | undefined;
-  /** Persists the changes of one commit, all or none. */
-  readonly commit: (changes: readonly Change[]) => void;
+  /** Stores the changes of one commit, all or none, and resolves when they are; every later read sees them. */
+  readonly commit: (changes: readonly Change[], commitMicros: number) => Promise<void>;
+  /** Stores now what is being committed. */
+  readonly flush: () => void;
   /** A page of a collection's documents by name; `from` and `to` are keys of ids, both included. */
   readonly scan: (collection: Collection, page: Page) => readonly Row[];
   /** A page of an index, in the order of value and name; `from` and `to` are keys of values, both included. */
@@ -54,7 +58,7 @@ export interface DocumentStore {
   /** How many documents hold one value in an index, counted up to a limit. */
   readonly count: (collection: Collection, field: string, value: string, limit: number) => number;
   readonly isEmpty: (collection: Collection) => boolean;
-  /** The newest time at which a stored document changed. */
+  /** The newest time at which a document changed. */
   readonly newestMicros: () => number;
 }
 
@@ -71,10 +75,16 @@ const schema = `
   CREATE TABLE IF NOT EXISTS firestore_documents (
     collection INTEGER NOT NULL, key BLOB NOT NULL, id TEXT NOT NULL, fields TEXT NOT NULL,
     created INTEGER NOT NULL, updated INTEGER NOT NULL, UNIQUE (collection, key));
-  CREATE INDEX IF NOT EXISTS firestore_documents_updated ON firestore_documents (updated);
   CREATE TABLE IF NOT EXISTS firestore_fields (
     collection INTEGER NOT NULL, field TEXT NOT NULL, value BLOB NOT NULL, key BLOB NOT NULL,
-    PRIMARY KEY (collection, field, value, key)) WITHOUT ROWID`;
+    PRIMARY KEY (collection, field, value, key)) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS firestore_clock (name TEXT PRIMARY KEY, newest INTEGER NOT NULL) WITHOUT ROWID`;
+
+/** Files of an earlier layout found the newest change by an index, which every write had to keep. */
+const upgrade = `
+  INSERT OR IGNORE INTO firestore_clock SELECT 'newest', COALESCE(MAX(updated), 0) FROM firestore_documents
+    WHERE NOT EXISTS (SELECT 1 FROM firestore_clock);
+  DROP INDEX IF EXISTS firestore_documents_updated`;
 
 const lowest = Buffer.alloc(0);
 /** No key begins with this byte twice: types, names and terminators are all smaller. */
@@ -106,6 +116,8 @@ const rowsOf = (collection: Collection, rows: unknown): readonly IndexedRow[] =>
 /** Opens the tables of documents. */
 export const openStore = (db: Database.Database): DocumentStore => {
   db.exec(schema);
+  db.exec(upgrade);
+  const cache = createDocumentCache();
   const collections = openCollections(db);
   const columns = "d.key, d.id, d.fields, d.created, d.updated";
   const joined = `SELECT ${columns}, f.value FROM firestore_fields f
@@ -123,6 +135,9 @@ export const openStore = (db: Database.Database): DocumentStore => {
        ON CONFLICT (collection, key) DO UPDATE SET fields = excluded.fields, created = excluded.created, updated = excluded.updated`,
     ),
     remove: db.prepare("DELETE FROM firestore_documents WHERE collection = ? AND key = ?"),
+    moveEntry: db.prepare(
+      "UPDATE OR REPLACE firestore_fields SET value = ? WHERE collection = ? AND field = ? AND value = ? AND key = ?",
+    ),
     addEntry: db.prepare(
       "INSERT OR IGNORE INTO firestore_fields (collection, field, value, key) VALUES (?, ?, ?, ?)",
     ),
@@ -146,58 +161,78 @@ export const openStore = (db: Database.Database): DocumentStore => {
       `SELECT COUNT(*) AS count FROM (SELECT 1 FROM firestore_fields WHERE collection = ? AND field = ? AND value = ? LIMIT ?)`,
     ),
     any: db.prepare("SELECT 1 FROM firestore_documents WHERE collection = ? LIMIT 1"),
-    newest: db.prepare("SELECT MAX(updated) AS newest FROM firestore_documents"),
+    newest: db.prepare("SELECT newest FROM firestore_clock"),
+    setNewest: db.prepare("UPDATE firestore_clock SET newest = MAX(newest, ?)"),
     begin: db.prepare("BEGIN IMMEDIATE"),
     end: db.prepare("COMMIT"),
     undo: db.prepare("ROLLBACK"),
   };
 
-  const persist = ({ target, before, after }: Change): void => {
+  /** Writes one change; answers the document as it is then stored. */
+  const persist = ({ target, before, after }: Change): StoredDocument | undefined => {
     const collection = collections.ensure(target.database, target.segments.slice(0, -1));
     const id = target.segments.at(-1) ?? "";
     const key = bytes(segmentKey(id));
-    if (after === undefined) sql.remove.run(collection.id, key);
+    const fields = after === undefined ? "" : writeFields(after.fields);
+    if (after === undefined) sql.remove.run([collection.id, key]);
     else {
-      const { fields, createdMicros, updatedMicros } = after;
-      sql.upsert.run(collection.id, key, id, writeFields(fields), createdMicros, updatedMicros);
+      const { createdMicros, updatedMicros } = after;
+      sql.upsert.run([collection.id, key, id, fields, createdMicros, updatedMicros]);
     }
-    const { removed, added } = indexDelta(before?.fields, after?.fields);
-    for (const entry of removed)
-      sql.removeEntry.run(collection.id, entry.field, bytes(entry.value), key);
-    for (const entry of added)
-      sql.addEntry.run(collection.id, entry.field, bytes(entry.value), key);
+    const { removed, added, moved } = indexDelta(before?.fields, after?.fields);
+    for (const { field, value } of removed)
+      sql.removeEntry.run([collection.id, field, bytes(value), key]);
+    for (const { field, value, to } of moved)
+      sql.moveEntry.run([bytes(to), collection.id, field, bytes(value), key]);
+    for (const { field, value } of added)
+      sql.addEntry.run([collection.id, field, bytes(value), key]);
+    return after === undefined ? undefined : { ...after, storedBytes: fields.length };
   };
+  const storeAll = (changes: readonly Change[], newestMicros: number): void => {
+    // A new collection is remembered in memory too, so it must not be undone together with its first document.
+    for (const { target } of changes) {
+      collections.ensure(target.database, target.segments.slice(0, -1));
+    }
+    sql.begin.run([]);
+    try {
+      const stored = changes.map((change) => [change.target.name, persist(change)] as const);
+      sql.setNewest.run([newestMicros]);
+      sql.end.run([]);
+      for (const [name, document] of stored) cache.set(name, document);
+    } catch (error) {
+      // On a full disk SQLite has undone everything by itself.
+      if (db.inTransaction) sql.undo.run([]);
+      throw error;
+    }
+  };
+  const group = createCommitGroup(storeAll);
+  const { flush } = group;
 
   return {
-    collections,
+    get collections() {
+      flush();
+      return collections;
+    },
+    commit: group.add,
+    flush,
     get: (target) => {
+      if (group.touches(target.name)) flush();
+      if (cache.has(target.name)) return cache.get(target.name);
       const collection = collections.find(target.database, target.segments.slice(0, -1));
       if (collection === undefined) return undefined;
-      const row = sql.get.get(collection.id, bytes(segmentKey(target.segments.at(-1) ?? "")));
-      return row === undefined ? undefined : documentOf(target.name, row as DocumentRow);
+      const row = sql.get.get([collection.id, bytes(segmentKey(target.segments.at(-1) ?? ""))]);
+      const document = row === undefined ? undefined : documentOf(target.name, row as DocumentRow);
+      cache.set(target.name, document);
+      return document;
     },
     getByKey: (collection, key) => {
       if (!key.startsWith(collection.key)) return undefined;
+      flush();
       const row = sql.getByKey.get(collection.id, bytes(key.slice(collection.key.length)));
       return row === undefined ? undefined : rowOf(collection, row as DocumentRow);
     },
-    commit: (changes) => {
-      if (changes.length === 0) return;
-      // A new collection is remembered in memory too, so it must not be undone together with its first document.
-      for (const { target } of changes) {
-        collections.ensure(target.database, target.segments.slice(0, -1));
-      }
-      sql.begin.run();
-      try {
-        for (const change of changes) persist(change);
-        sql.end.run();
-      } catch (error) {
-        // On a full disk SQLite has undone everything by itself.
-        if (db.inTransaction) sql.undo.run();
-        throw error;
-      }
-    },
     scan: (collection, { from, to, isDescending, limit }) => {
+      flush();
       const statement = isDescending ? sql.scanDown : sql.scanUp;
       return rowsOf(
         collection,
@@ -205,6 +240,7 @@ export const openStore = (db: Database.Database): DocumentStore => {
       );
     },
     scanIndex: (collection, field, { from, to, isDescending, limit, after }) => {
+      flush();
       const statement = isDescending ? sql.indexDown : sql.indexUp;
       const start = isDescending ? highest : lowest;
       const value = after === undefined ? start : bytes(after.value);
@@ -215,13 +251,19 @@ export const openStore = (db: Database.Database): DocumentStore => {
         statement.all(collection.id, field, low, upperBound(to), value, key, limit),
       );
     },
-    lookUp: (collection, field, value) =>
-      rowsOf(collection, sql.lookUp.all(collection.id, field, bytes(value))),
+    lookUp: (collection, field, value) => {
+      flush();
+      return rowsOf(collection, sql.lookUp.all(collection.id, field, bytes(value)));
+    },
     count: (collection, field, value, limit) => {
+      flush();
       const row = sql.count.get(collection.id, field, bytes(value), limit);
       return (row as { readonly count: number }).count;
     },
-    isEmpty: (collection) => sql.any.get(collection.id) === undefined,
-    newestMicros: () => (sql.newest.get() as { readonly newest: number | null }).newest ?? 0,
+    isEmpty: (collection) => {
+      flush();
+      return sql.any.get(collection.id) === undefined;
+    },
+    newestMicros: () => (sql.newest.get() as { readonly newest: number }).newest,
   };
 };

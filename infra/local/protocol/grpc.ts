@@ -17,30 +17,36 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 /** Why a call's signal is aborted; made once, as most calls end that way and an error's stack is costly. */
 const hangUp = new Error("The caller hung up.");
 
-function contextOf(call: AnyCall): CallContext {
-  let isCancelled = false;
-  let abort: AbortController | undefined;
-  const emitter: NodeJS.EventEmitter = call;
-  emitter.once("cancelled", () => {
-    isCancelled = true;
-    abort?.abort(hangUp);
-  });
+const headersOf = (metadata: grpc.Metadata): Readonly<Record<string, string>> => {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(call.metadata.getMap())) {
+  for (const [name, value] of Object.entries(metadata.getMap())) {
     if (typeof value === "string") headers[name] = value;
   }
+  return headers;
+};
+
+/** What a handler may ask about its call; made for those who ask, as most do not. */
+function contextOf(call: AnyCall): CallContext {
+  let headers: Readonly<Record<string, string>> | undefined;
+  let abort: AbortController | undefined;
+  const emitter: NodeJS.EventEmitter = call;
   return {
-    principal: principalOf(headers["authorization"]),
     transport: "grpc",
-    /** Made for those who ask. */
+    get principal() {
+      return principalOf(this.headers["authorization"]);
+    },
     get signal() {
       if (abort === undefined) {
-        abort = new AbortController();
-        if (isCancelled) abort.abort(hangUp);
+        const made = new AbortController();
+        abort = made;
+        if (call.cancelled) made.abort(hangUp);
+        else emitter.once("cancelled", () => made.abort(hangUp));
       }
       return abort.signal;
     },
-    headers,
+    get headers() {
+      return (headers ??= headersOf(call.metadata));
+    },
   };
 }
 
@@ -79,27 +85,28 @@ async function* requestsOf(
   }
 }
 
+/** Resolves when the reader has taken what was written, or is gone. */
+const drained = async (call: NodeJS.EventEmitter): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      call.off("drain", go);
+      call.off("cancelled", go);
+      resolve();
+    };
+    call.on("drain", go);
+    call.on("cancelled", go);
+  });
+
 async function writeAll(
   call: grpc.ServerWritableStream<Buffer, Buffer> | grpc.ServerDuplexStream<Buffer, Buffer>,
   replies: AsyncIterable<unknown>,
   write: (reply: unknown) => Buffer,
-  signal: AbortSignal,
 ): Promise<void> {
   for await (const reply of replies) {
-    if (signal.aborted) return;
-    if (!call.write(write(reply))) {
-      await new Promise<void>((resolve) => {
-        const go = (): void => {
-          call.off("drain", go);
-          signal.removeEventListener("abort", go);
-          resolve();
-        };
-        call.once("drain", go);
-        signal.addEventListener("abort", go);
-      });
-    }
+    if (call.cancelled) return;
+    if (!call.write(write(reply)) && !call.cancelled) await drained(call);
   }
-  if (!signal.aborted) call.end();
+  if (!call.cancelled) call.end();
 }
 
 /** Makes a gRPC server that answers with the dispatch's handlers. */
@@ -147,18 +154,16 @@ export function grpcServer(dispatch: Dispatch, log: (line: string) => void): grp
       }
     };
     const serverStream = async (call: grpc.ServerWritableStream<Buffer, Buffer>): Promise<void> => {
-      const context = contextOf(call);
       try {
-        const replies = one.serverStream(read(call.request), context);
-        await writeAll(call, replies, write, context.signal);
+        const replies = one.serverStream(read(call.request), contextOf(call));
+        await writeAll(call, replies, write);
       } catch (error) {
         call.emit("error", errorOf(error, name));
       }
     };
     const bidi = async (call: grpc.ServerDuplexStream<Buffer, Buffer>): Promise<void> => {
-      const context = contextOf(call);
       try {
-        await writeAll(call, one.bidi(requestsOf(call, read), context), write, context.signal);
+        await writeAll(call, one.bidi(requestsOf(call, read), contextOf(call)), write);
       } catch (error) {
         call.emit("error", errorOf(error, name));
       }
