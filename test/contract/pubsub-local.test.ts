@@ -145,6 +145,19 @@ describe("a schema", () => {
 });
 
 describe("the local Pub/Sub", () => {
+  it("has a policy of version 0 without bindings where nobody set one", async () => {
+    const { topic, sub } = await topicWith({});
+    const snapshot = named("snapshots", fresh("snap"));
+    await call("PUT", snapshot, { subscription: sub });
+    for (const name of [topic, sub, snapshot]) {
+      expect((await call("GET", `${name}:getIamPolicy`)).json).toEqual({ etag: "ACAB" });
+    }
+    const bindings = [{ role: "roles/pubsub.viewer", members: ["user:a@example.com"] }];
+    await call("POST", `${topic}:setIamPolicy`, { policy: { bindings } });
+    const { json } = await call("GET", `${topic}:getIamPolicy`);
+    expect(json).toMatchObject({ version: 1, bindings });
+  });
+
   it("gives ids of sixteen digits that rise with the time of publishing", async () => {
     const { topic } = await topicWith({});
     const { json } = await publish(topic, { data: base64("a") }, { data: base64("b") });

@@ -22,6 +22,8 @@ interface Request {
 
 const pattern = /^projects\/[^/]+\/(topics|subscriptions|snapshots|schemas)\/[^/]+$/;
 
+const noPolicyEtag = Buffer.from([0, 0x20, 1]);
+
 const etagOf = (bindings: readonly Binding[]): Buffer =>
   createHash("sha1").update(JSON.stringify(bindings)).digest().subarray(0, 8);
 
@@ -39,8 +41,9 @@ export function iamService(engine: Engine, names: Names): ServiceImplementation 
   };
   const stored = (resource: string): Policy => {
     const found = engine.policy(resource) as { readonly bindings: readonly Binding[] } | undefined;
-    const bindings = found?.bindings ?? [];
-    return { version: 1, bindings, etag: etagOf(bindings) };
+    // A policy that nobody set has version 0 and no bindings, and the etag that stands for it.
+    if (found === undefined) return { etag: noPolicyEtag };
+    return { version: 1, bindings: found.bindings, etag: etagOf(found.bindings) };
   };
   return {
     service: "google.iam.v1.IAMPolicy",
