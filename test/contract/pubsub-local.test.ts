@@ -156,6 +156,7 @@ describe("the local Pub/Sub", () => {
     await call("POST", `${topic}:setIamPolicy`, { policy: { bindings } });
     const { json } = await call("GET", `${topic}:getIamPolicy`);
     expect(json).toMatchObject({ version: 1, bindings });
+    await call("DELETE", snapshot);
   });
 
   it("gives ids of sixteen digits that rise with the time of publishing", async () => {
