@@ -75,6 +75,9 @@ const rollingOut: readonly Use[] = [
   "endpoints.undeploy",
   "endpoints.predict",
   "metrics.counts",
+  // Where the manifest asks for it: what both versions answered, and the labels that came.
+  "predictionLog.read",
+  "objects.list",
   "objects.read",
   "registry.setAliases",
 ];

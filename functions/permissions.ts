@@ -95,7 +95,13 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
     "cloudscheduler.jobs.update",
   ],
   "logs.write": ["logging.logEntries.create"],
-  "predictionLog.read": readObject,
+  // A folder of the bucket, or a table that a query reads.
+  "predictionLog.read": [
+    ...readObject,
+    "storage.objects.list",
+    "bigquery.jobs.create",
+    "bigquery.tables.getData",
+  ],
 };
 
 const auditPermissionsOf: Readonly<Record<AuditUse, readonly string[]>> = {

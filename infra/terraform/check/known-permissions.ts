@@ -20,6 +20,7 @@ const role = z.object({ includedPermissions: z.array(z.string()) });
 const services = new Set([
   "aiplatform",
   "artifactregistry",
+  "bigquery",
   "cloudscheduler",
   "datastore",
   "iam",

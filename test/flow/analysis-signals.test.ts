@@ -1,0 +1,287 @@
+/** Rollouts that are looked at for answers, a metric of the user's own and late labels, through the real runtime. */
+import { describe, expect, it } from "vitest";
+import type { DeployedModelId } from "../../events/ids.js";
+import { assess } from "../../shared/domain/analysis.js";
+import { RejectedError } from "../../shared/domain/errors.js";
+import type { ArmCounts, RolloutRecord, Segment, Verdict } from "../../shared/domain/state.js";
+import type { Manifest } from "../../shared/manifest/schema.js";
+import type { LoggedPrediction } from "../../shared/ports/prediction-log.js";
+import type { Ports } from "../../shared/ports/ports.js";
+import { seededRandom } from "../../shared/statistics/random.js";
+import { manifestOf } from "../fixtures/manifest.js";
+import { churn, storyOf, type Story } from "./story.js";
+
+const random = seededRandom(31);
+const logUri = "gs://demo-continuo/predictions";
+const labelsUri = "gs://demo-continuo/labels/";
+
+const manifestWith = (signals: object): Manifest => {
+  const { rollout } = manifestOf();
+  return manifestOf({
+    rollout: { ...rollout, analysis: { ...rollout.analysis, ...signals } },
+    monitoring: { predictionLog: logUri, quality: { labels: labelsUri, idField: "customer" } },
+  });
+};
+
+/** What the world's endpoint logs and measures, by time. */
+interface Behaviour {
+  /** A request's score, by who answers. */
+  readonly score: (isChallenger: boolean) => number;
+  readonly conversion: (isChallenger: boolean) => number;
+  /** Whether predictions are logged at all. */
+  readonly isLogged: boolean;
+}
+
+const usual: Behaviour = {
+  score: () => random() ** 2,
+  conversion: () => 0.05 + 0.01 * random(),
+  isLogged: true,
+};
+
+const arm = (requests: number): ArmCounts => ({
+  requests,
+  errors: 0,
+  latencies: [requests, 0, 0, 0, 0, 0],
+});
+
+/** A champion and a challenger at 10 %, 1,000 requests a minute. */
+const canary = async (
+  manifest: Manifest,
+  changes: Partial<Behaviour> = {},
+  refusal?: string,
+): Promise<{ story: Story; logged: LoggedPrediction[] }> => {
+  const behaviour = { ...usual, ...changes };
+  const logged: LoggedPrediction[] = [];
+  const points: Record<DeployedModelId, { atMs: number; value: number }[]> = {};
+  const through = (ports: Ports): Ports => ({
+    ...ports,
+    predictionLog: {
+      read: async ({ sinceMs, untilMs }) => {
+        if (refusal !== undefined) throw new RejectedError(refusal);
+        return logged.filter(({ timeMs }) => timeMs >= sinceMs && timeMs < untilMs);
+      },
+    },
+    metrics: {
+      counts: async (query) => {
+        const counts = await ports.metrics.counts(query);
+        return counts === null || query.business === undefined
+          ? counts
+          : { ...counts, business: { points, problem: null } };
+      },
+    },
+  });
+  const story = await storyOf(manifest, { through });
+  await story.firstChampion();
+  const champion = story.model().champion?.deployed["production"];
+  if (champion === undefined) throw new Error("no champion");
+  const serve = (id: DeployedModelId, isChallenger: boolean, atMs: number): void => {
+    if (!behaviour.isLogged) return;
+    const score = behaviour.score(isChallenger);
+    const customer = `c${logged.length}`;
+    logged.push({
+      timeMs: atMs,
+      deployedModelId: id,
+      instance: { customer },
+      prediction: { classes: ["no", "yes"], scores: [1 - score, score] },
+      requestId: customer,
+    });
+  };
+  for (let index = 0; index < 300; index += 1) {
+    serve(champion, false, story.world.nowMs + index);
+  }
+  story.world.nowMs += 1000;
+  await story.train("february");
+  for (let visit = 0; visit < 8 && story.model().rollout?.phase !== "progressing"; visit += 1) {
+    await story.pass(1);
+  }
+  const challenger = story.model().rollout?.deployed["production"];
+  if (challenger === undefined) throw new Error("no challenger");
+  // Six seconds of traffic before each look.
+  const pass = async (seconds: number): Promise<void> => {
+    const { rollout } = story.model();
+    if (rollout?.phase === "progressing") {
+      const startMs = story.world.nowMs;
+      for (let index = 0; index < (1000 * seconds) / 60; index += 1) {
+        const isChallenger = index % 100 < rollout.weight;
+        serve(isChallenger ? challenger : champion, isChallenger, startMs + index * 60);
+      }
+      const share = rollout.weight / 100;
+      const requests = Math.round(
+        (1000 * (startMs + seconds * 1000 - rollout.stepStartedAtMs)) / 60_000,
+      );
+      story.world.series = {
+        [champion]: arm(Math.round(requests * (1 - share))),
+        [challenger]: arm(Math.round(requests * share)),
+      };
+      for (const [id, isChallenger] of [
+        [champion, false],
+        [challenger, true],
+      ] as const) {
+        const own = (points[id] ??= []);
+        const value = behaviour.conversion(isChallenger);
+        own.push({ atMs: startMs + seconds * 1000, value });
+      }
+    }
+    await story.pass(seconds);
+  };
+  return { story: { ...story, pass }, logged };
+};
+
+const recordOf = async ({ world }: Story): Promise<RolloutRecord | undefined> => {
+  const [record] = await world.ports.state.rollouts({ model: churn, limit: 1 });
+  return record;
+};
+
+/** Looks until the rollout has ended or stands still. */
+const untilOver = async (story: Story, seconds = 6): Promise<void> => {
+  for (let look = 0; look < 200; look += 1) {
+    const { rollout } = story.model();
+    if (rollout === null || rollout.phase === "parked") return;
+    await story.pass(seconds);
+  }
+};
+
+/** The verdicts of a rollout, made again from what they kept. */
+const madeAgain = (record: RolloutRecord, { rollout }: Manifest): readonly Verdict[] => {
+  const measured = record.history.flatMap(({ verdict }) => verdict.measured ?? []);
+  return measured.map((current: Segment, index) =>
+    assess({
+      earlier: measured.slice(0, index),
+      current,
+      stepStartedAtMs: current.startMs,
+      bakeMs: rollout.bakeSeconds * 1000,
+      policy: rollout.analysis,
+    }),
+  );
+};
+
+describe("a challenger whose answers, metric and labels are looked at", () => {
+  const all = manifestWith({
+    predictions: {},
+    quality: {},
+    business: {
+      metric: "custom.googleapis.com/shop/conversion",
+      better: "higher",
+      windowSeconds: 6,
+    },
+  });
+
+  it("is promoted when it is like the champion, and every verdict can be made again", async () => {
+    const { story } = await canary(all);
+    await untilOver(story);
+    const record = await recordOf(story);
+    expect(record?.outcome).toBe("promoted");
+    const last = record?.history[1]?.verdict.numbers;
+    expect(last?.["predictions"]).toBeGreaterThanOrEqual(100);
+    expect(last?.["businessWindows"]).toBeGreaterThanOrEqual(10);
+    if (record === undefined) throw new Error("no record");
+    expect(madeAgain(record, all)).toEqual(record.history.map(({ verdict }) => verdict));
+  });
+
+  it("is rolled back when it answers otherwise", async () => {
+    const { story } = await canary(all, {
+      score: (isChallenger) => (isChallenger ? 0.6 + 0.4 * random() : random() ** 2),
+    });
+    await untilOver(story);
+    const record = await recordOf(story);
+    expect(record?.outcome).toBe("rolled-back");
+    expect(record?.reasons.join()).toMatch(
+      /analysis at 10 % failed: prediction distribution of the challenger differs: .*; scores above 0\.\d+.* of \d+ logged requests, the champion's/,
+    );
+    if (record === undefined) throw new Error("no record");
+    expect(madeAgain(record, all)).toEqual(record.history.map(({ verdict }) => verdict));
+  });
+
+  it("is rolled back when the business metric falls", async () => {
+    const { story } = await canary(all, {
+      conversion: (isChallenger) => (isChallenger ? 0.04 : 0.05) + 0.01 * random(),
+    });
+    await untilOver(story);
+    const record = await recordOf(story);
+    expect(record?.outcome).toBe("rolled-back");
+    expect(record?.reasons.join()).toContain("business metric of the challenger is worse");
+  });
+
+  it("is rolled back by labels that come for an earlier step while a later one bakes", async () => {
+    const { story, logged } = await canary(manifestWith({ quality: {} }));
+    const weight = (): number | null => {
+      const { rollout } = story.model();
+      return rollout?.phase === "progressing" ? rollout.weight : null;
+    };
+    for (let look = 0; look < 40 && weight() === 10; look += 1) await story.pass(6);
+    expect(weight()).toBe(50);
+    const challenger = story.model().rollout?.deployed["production"];
+    const labels = logged.map(({ instance, deployedModelId, prediction }) => {
+      const [, score = 0] = (prediction as { scores: number[] }).scores;
+      // The champion is right as often as it says; the challenger's answers mean nothing.
+      const isYes = random() < (deployedModelId === challenger ? 0.5 : score);
+      return JSON.stringify({ id: instance["customer"], label: isYes ? "yes" : "no" });
+    });
+    await story.world.ports.objects.write(
+      `${labelsUri}first.jsonl`,
+      Buffer.from(labels.join("\n")),
+      "application/jsonl",
+    );
+    await untilOver(story);
+    const record = await recordOf(story);
+    expect(record?.outcome).toBe("rolled-back");
+    expect(record?.reasons.join()).toMatch(
+      /analysis at 50 % failed: quality of the challenger is worse: .* labelled predictions/,
+    );
+  });
+
+  it("never advances while nothing is logged, and is parked at its limit", async () => {
+    const { story } = await canary(all, { isLogged: false });
+    await untilOver(story, 60);
+    const { rollout } = story.model();
+    expect(rollout).toMatchObject({ phase: "parked", weight: 10 });
+    expect(rollout?.phase === "parked" && rollout.parkedReason).toContain(
+      "0 logged requests of the challenger and 0 of the champion, 100 of each are needed",
+    );
+  });
+
+  it("is not judged by a log that refuses to be read, and rolled back for errors all the same", async () => {
+    const { story } = await canary(all, {}, "no such table: predictions");
+    await story.pass(61);
+    const { rollout } = story.model();
+    expect(rollout?.phase === "progressing" && rollout.lastVerdict).toMatchObject({
+      result: "error",
+      reasons: [
+        "the prediction distribution could not be measured: no such table: predictions",
+        "quality could not be measured: no such table: predictions",
+      ],
+    });
+    const [champion, challenger] = [
+      story.model().champion?.deployed["production"],
+      rollout?.deployed["production"],
+    ];
+    if (champion === undefined || challenger === undefined) throw new Error("nothing serves");
+    story.world.series = {
+      [champion]: arm(900),
+      [challenger]: { ...arm(100), errors: 60 },
+    };
+    story.world.nowMs += 1000;
+    await untilErrors(story, champion, challenger);
+    expect((await recordOf(story))?.reasons.join()).toContain("error rate of the challenger");
+  });
+});
+
+/** Looks while the challenger fails, until the rollout has ended. */
+const untilErrors = async (
+  { world, model, handle }: Story,
+  champion: DeployedModelId,
+  challenger: DeployedModelId,
+): Promise<void> => {
+  for (let look = 0; look < 20 && model().rollout !== null; look += 1) {
+    world.series = { [champion]: arm(900), [challenger]: { ...arm(100), errors: 60 } };
+    world.nowMs += 1000;
+    await handle({
+      specversion: "1.0",
+      id: `look/${look}`,
+      source: "test",
+      time: new Date(world.nowMs).toISOString(),
+      type: "model.visited",
+      data: { model: churn, by: "tick" },
+    });
+  }
+};
