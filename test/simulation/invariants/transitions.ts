@@ -283,6 +283,8 @@ export const heldModelStartsNothing = (seen: SeenTransition): Finding => {
     return `observe-only, but ${starts.do} was decided`;
   }
   const [was, is] = [before.rollout, seen.after?.rollout];
+  // A person who rolls back to the champion before need not resume the model first.
+  if (is?.isReturn === true) return null;
   const weight = is?.phase === "progressing" ? is.weight : 0;
   const weightBefore = was && "weight" in was ? was.weight : 0;
   return before.isPaused && seen.after?.isPaused === true && weight > weightBefore
