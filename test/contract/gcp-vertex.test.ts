@@ -512,6 +512,59 @@ describe("endpoints", () => {
     expect(await ports.metrics.counts({ endpoint, sinceMs: 10, untilMs: 10 })).toBeNull();
   });
 
+  it("reads a metric of the user's own beside them, by the label that names the deployed model", async () => {
+    const conversion = { metric: "custom.googleapis.com/shop/conversion", label: "served_by" };
+    const nobody = await eventually("the requests", async () =>
+      ports.metrics.counts({ endpoint, sinceMs: 0, untilMs: Date.now(), business: conversion }),
+    );
+    expect(nobody?.business).toEqual({ points: {}, problem: null });
+    const writePoint = async (type: string, labels: object, kind: object): Promise<void> => {
+      const response = await fetch(`${cloud.address}/v3/projects/${cloud.projectId}/timeSeries`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          timeSeries: [{ metric: { type, labels }, resource: { type: "global" }, ...kind }],
+        }),
+      });
+      expect(response.status).toBe(200);
+    };
+    const atMs = Date.now();
+    const gauge = (doubleValue: number) => ({
+      points: [{ interval: { endTime: new Date(atMs).toISOString() }, value: { doubleValue } }],
+    });
+    await writePoint(conversion.metric, { served_by: championId }, gauge(0.25));
+    await writePoint(conversion.metric, { served_by: challengerId }, gauge(0.5));
+    const found = await eventually("the points", async () => {
+      const query = { endpoint, sinceMs: 0, untilMs: Date.now(), business: conversion };
+      const points = (await ports.metrics.counts(query))?.business?.points ?? {};
+      return Object.keys(points).length === 2 && points;
+    });
+    expect(found).toEqual({
+      [championId]: [{ atMs, value: 0.25 }],
+      [challengerId]: [{ atMs, value: 0.5 }],
+    });
+    const problemOf = async (metric: string, label: string) =>
+      eventually("what is wrong with it", async () => {
+        const query = { endpoint, sinceMs: 0, untilMs: Date.now(), business: { metric, label } };
+        return (await ports.metrics.counts(query))?.business?.problem;
+      });
+    expect(await problemOf(conversion.metric, "arm")).toBe(
+      "no series of custom.googleapis.com/shop/conversion has the label arm",
+    );
+    const sales = "custom.googleapis.com/shop/sales";
+    const startTime = new Date(atMs - 60_000).toISOString();
+    const endTime = new Date(atMs).toISOString();
+    await writePoint(
+      sales,
+      { served_by: championId },
+      {
+        metricKind: "CUMULATIVE",
+        points: [{ interval: { startTime, endTime }, value: { int64Value: "7" } }],
+      },
+    );
+    expect(await problemOf(sales, "served_by")).toContain("a count grows with the traffic");
+  });
+
   it("reads the logged predictions that succeeded", async () => {
     const rows = await eventually("the prediction log", async () => {
       const found = await ports.predictionLog.read({
