@@ -499,6 +499,9 @@ const offerByHand = (
   if (state.rollout?.versionId === versionId || state.waiting?.versionId === versionId) {
     return ignore("this version is already being rolled out");
   }
+  if (state.ended?.versionId === versionId && Date.parse(event.time) <= state.ended.atMs) {
+    return ignore("the alias is from before the end of this version's rollout; set it once more");
+  }
   const version = versionIn(facts, versionId);
   if (!version?.aliases.includes("challenger")) {
     return ignore(`version ${versionId} does not hold the alias challenger any more`);

@@ -149,7 +149,12 @@ export const evolve = (
     case "record-measurement":
       return { ...state, rollout: decision.to };
     case "end-rollout":
-      return { ...state, rollout: null, retired: withRetired(state, nowMs) };
+      return {
+        ...state,
+        rollout: null,
+        retired: withRetired(state, nowMs),
+        ended: { versionId: decision.record.versionId, atMs: nowMs },
+      };
     case "promote":
       return {
         ...state,

@@ -396,6 +396,8 @@ export interface ModelState {
   readonly champion: Champion | null;
   /** Champions before this one, to which a person can return; newest last, bounded. */
   readonly former?: readonly Champion[];
+  /** The last rollout that ended: an alias from before its end asks for nothing any more. */
+  readonly ended?: { readonly versionId: ModelVersionId; readonly atMs: number };
   readonly rollout: RolloutState | null;
   readonly waiting: WaitingChallenger | null;
   /** What ended rollouts took away, newest last, bounded: reconciling looks for leftovers. */

@@ -368,6 +368,38 @@ describe("a rollout", () => {
     expect(told(["champion"])).toEqual(["notify"]);
   });
 
+  it("a late entry about an alias from before its version's rollout ended asks for no other", () => {
+    const aliased = (time: string) =>
+      decide(
+        stateOf({ champion, ended: { versionId: waiting.versionId, atMs: nowMs } }),
+        {
+          event: {
+            ...eventOf("model-version.aliased", {
+              model: churn,
+              versionId: waiting.versionId,
+              principal: "continuo",
+              aliases: ["challenger"],
+            }),
+            time,
+          },
+          facts: {
+            versions: {
+              [waiting.versionId]: {
+                versionId: waiting.versionId,
+                artifactUri: "gs://b/3",
+                artifactDigest: null,
+                servingImage: "x",
+                aliases: ["challenger"],
+              },
+            },
+          },
+        },
+        nowMs + 60_000,
+      ).map((decision) => decision.do);
+    expect(aliased(new Date(nowMs - 1).toISOString())).toEqual(["ignore"]);
+    expect(aliased(new Date(nowMs + 1).toISOString())).toContain("start-rollout");
+  });
+
   it("between rollouts, traffic changed by hand is told once and left as it is", () => {
     const reconcile = eventOf("model.visited", { model: churn, by: "reconcile" });
     const state = stateOf({ champion });
