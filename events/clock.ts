@@ -15,7 +15,7 @@ export const timerFired = eventSchema(
   z.strictObject({
     model: modelName,
     timer: text(128),
-    kind: z.enum(["trigger", "run-deadline", "approval-deadline"]),
+    kind: z.enum(["trigger", "run-deadline", "approval-deadline", "schedule"]),
     dueAt: instant,
   }),
 );

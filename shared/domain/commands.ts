@@ -10,7 +10,7 @@ import type { ModelState, RolloutState, RunState } from "./state.js";
 
 const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
-const timerKinds = ["trigger", "run-deadline", "approval-deadline"] as const;
+const timerKinds = ["trigger", "run-deadline", "approval-deadline", "schedule"] as const;
 
 const pause = (state: ModelState, by: string, why: string): readonly Decision[] => {
   const { rollout, isPaused } = state;

@@ -22,6 +22,7 @@ import {
   endRun,
   refuseGate,
 } from "./run.js";
+import { adoptSchedules, decideScheduleTimer } from "./schedules.js";
 import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
 import { decideDueTrigger, decideTrigger, reconsiderTrigger, type Trigger } from "./trigger.js";
@@ -48,7 +49,7 @@ export const decide = (
   nowMs: number,
 ): readonly Decision[] => {
   const { event, facts } = observation;
-  if (state === undefined) return decideUnknown(event);
+  if (state === undefined) return decideUnknown(event, nowMs);
   switch (event.type) {
     case "manifest.applied":
       return state.manifestDigest === event.data.digest
@@ -118,8 +119,8 @@ const decideAnswer = (
 };
 
 /** Before a manifest is applied, and after its model was forgotten, only a manifest means anything. */
-const decideUnknown = (event: ContinuoEvent): readonly Decision[] => {
-  if (event.type === "manifest.applied") return adoptManifest(event);
+const decideUnknown = (event: ContinuoEvent, nowMs: number): readonly Decision[] => {
+  if (event.type === "manifest.applied") return adoptManifest(event, undefined, nowMs);
   return event.type === "timer.fired"
     ? [{ do: "clear-timer", kind: event.data.kind, reason: "its model is not known any more" }]
     : ignore("no manifest is applied for this model");
@@ -127,8 +128,8 @@ const decideUnknown = (event: ContinuoEvent): readonly Decision[] => {
 
 const adoptManifest = (
   event: EventOf<"manifest.applied">,
-  state?: ModelState,
-  nowMs = 0,
+  state: ModelState | undefined,
+  nowMs: number,
 ): readonly Decision[] => {
   const parsed = manifestSchema.safeParse(event.data.manifest);
   if (!parsed.success) return ignore(`the manifest is not valid: ${parsed.error.message}`);
@@ -142,6 +143,7 @@ const adoptManifest = (
       ...(event.data.location === undefined ? {} : { location: event.data.location }),
       reason: `version ${event.data.version} applied by ${event.data.by}`,
     },
+    ...adoptSchedules(state?.manifest ?? null, parsed.data, nowMs),
     ...(state === undefined ? [] : reconsiderTrigger({ ...state, manifest: parsed.data }, nowMs)),
   ];
 };
@@ -207,18 +209,25 @@ const decideSchedule = (
   state: ModelState,
   event: EventOf<"schedule.fired">,
   nowMs: number,
-): readonly Decision[] =>
-  state.manifest.triggers.schedules.some(({ name }) => name === event.data.schedule)
-    ? decideTrigger(
-        state,
-        triggerOf(event, {
-          kind: "schedule",
-          reason: `schedule ${event.data.schedule} fired`,
-          content: `schedule:${event.id}`,
-        }),
-        nowMs,
-      )
-    : ignore(`the manifest has no schedule ${event.data.schedule}`);
+): readonly Decision[] => {
+  const { schedule } = event.data;
+  const known = state.manifest.triggers.schedules.find(({ name }) => name === schedule);
+  if (known === undefined) return ignore(`the manifest has no schedule ${schedule}`);
+  if (known.backend === "timer") {
+    return ignore(
+      `schedule ${schedule} is a timer of Continuo's own: delete the Cloud Scheduler job that still fires for it`,
+    );
+  }
+  return decideTrigger(
+    state,
+    triggerOf(event, {
+      kind: "schedule",
+      reason: `schedule ${schedule} fired`,
+      content: `schedule:${event.id}`,
+    }),
+    nowMs,
+  );
+};
 
 /** Applies the manifest's answer to an alert: ignore it, tell people, or train. */
 const answerAlert = (
@@ -602,6 +611,8 @@ const decideTimer = (
         { do: "clear-timer", kind: "run-deadline", reason: "it fired; visits look at the run" },
         ...(state.run === null ? [] : decideLiveRun(state, state.run, facts, nowMs)),
       ];
+    case "schedule":
+      return decideScheduleTimer(state, event, nowMs);
     case "approval-deadline":
       return [
         { do: "clear-timer", kind: "approval-deadline", reason: "it fired" },

@@ -14,7 +14,7 @@ import type {
 } from "./state.js";
 
 /** A timer's purpose; one timer per model and kind. */
-export type TimerKind = "trigger" | "run-deadline" | "approval-deadline";
+export type TimerKind = "trigger" | "run-deadline" | "approval-deadline" | "schedule";
 
 /** What a training run's PipelineJob is made of. */
 export interface PipelineJobRequest {

@@ -1,5 +1,6 @@
 /** Freeze windows: stretches of a wall clock in which no run starts and no rollout starts or moves forward. */
 import type { Manifest } from "../manifest/schema.js";
+import { instantsOf, wallClockAt } from "./wall-clock.js";
 
 type Window = Manifest["freezeWindows"][number];
 /** What a window stops. */
@@ -17,62 +18,11 @@ const weekdays = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"] as const;
 /** Windows that touch or overlap are followed this often: two a day for a fortnight. */
 const followedMax = 28;
 
-const formats = new Map<string, Intl.DateTimeFormat>();
-
-const formatOf = (timeZone: string): Intl.DateTimeFormat => {
-  const known = formats.get(timeZone);
-  if (known !== undefined) return known;
-  const made = new Intl.DateTimeFormat("en-US", {
-    timeZone,
-    hourCycle: "h23",
-    year: "numeric",
-    month: "numeric",
-    day: "numeric",
-    hour: "numeric",
-    minute: "numeric",
-    second: "numeric",
-  });
-  formats.set(timeZone, made);
-  return made;
-};
-
-/** What a zone's wall clock shows at an instant, written as if it were UTC. */
-const wallClockAt = (atMs: number, timeZone: string): number => {
-  const parts = new Map(
-    formatOf(timeZone)
-      .formatToParts(atMs)
-      .map(({ type, value }) => [type, Number(value)]),
-  );
-  const part = (type: Intl.DateTimeFormatPartTypes): number => parts.get(type) ?? 0;
-  return Date.UTC(
-    part("year"),
-    part("month") - 1,
-    part("day"),
-    part("hour"),
-    part("minute"),
-    part("second"),
-  );
-};
-
-/**
- * The instants at which a zone's wall clock shows a time: one, two in the hour that is repeated in autumn; in the
- * hour that spring leaves out, the instants that the clocks before and after the change would have meant.
- */
-const instantsOf = (wallMs: number, timeZone: string): readonly number[] => {
-  const offsets = [wallMs - dayMs, wallMs + dayMs].map((nearMs) => {
-    const wholeMs = Math.floor(nearMs / 1000) * 1000;
-    return wallClockAt(wholeMs, timeZone) - wholeMs;
-  });
-  const instants = [...new Set(offsets)].map((offset) => wallMs - offset);
-  const shown = instants.filter((atMs) => wallClockAt(atMs, timeZone) === wallMs);
-  return shown.length > 0 ? shown : instants;
-};
-
 /** A window is as wide as its wall clock allows: it opens at the first of the instants and closes at the last. */
 const opening = (wallMs: number, timeZone: string): number =>
-  Math.min(...instantsOf(wallMs, timeZone));
+  Math.min(...instantsOf(wallMs, timeZone).instants);
 const closing = (wallMs: number, timeZone: string): number =>
-  Math.max(...instantsOf(wallMs, timeZone));
+  Math.max(...instantsOf(wallMs, timeZone).instants);
 
 /** One end of a window: a date with its time, or a time of one weekday, or of every day. */
 type Moment =

@@ -212,7 +212,12 @@ export const returnToFormer = (
   const { versionId, run, artifactUri, artifactDigest, servingImage, report, trigger } = former;
   const challenger: WaitingChallenger = {
     ...asked,
-    ...{ versionId, run, artifactUri, artifactDigest, servingImage, report },
+    versionId,
+    run,
+    artifactUri,
+    artifactDigest,
+    servingImage,
+    report,
     ...(trigger === undefined ? {} : { trigger }),
     isReturn: true,
   };

@@ -108,7 +108,7 @@ const stateFields = z.object({ state: storedState });
 const entryFields = z.object({ entry: storedEntry, pendingSlot: z.int().optional() });
 const timerFields = z.object({
   model: modelName,
-  kind: z.enum(["trigger", "run-deadline", "approval-deadline"]),
+  kind: z.enum(["trigger", "run-deadline", "approval-deadline", "schedule"]),
   dueAtMs: z.number(),
 });
 

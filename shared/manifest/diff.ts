@@ -43,19 +43,25 @@ const changesAt = (path: string, left: unknown, right: unknown): readonly Change
 const diffManifests = (before: Manifest, after: Manifest): readonly Change[] =>
   changesAt("", before, after);
 
+const scheduleText = ({ name, backend }: Manifest["triggers"]["schedules"][number]): string =>
+  backend === "timer" ? `timer "${name}"` : `Cloud Scheduler job "${name}"`;
+
 const scheduleEffects = (before: Manifest | null, after: Manifest): readonly string[] => {
   const old = before?.triggers.schedules ?? [];
   const next = after.triggers.schedules;
   return [
     ...next.flatMap((schedule) => {
       const known = old.find(({ name }) => name === schedule.name);
-      const what = `Cloud Scheduler job "${schedule.name}" (${schedule.cron}, ${schedule.timeZone})`;
+      const what = `${scheduleText(schedule)} (${schedule.cron}, ${schedule.timeZone})`;
       if (known === undefined) return [`creates ${what}`];
+      if (known.backend !== schedule.backend) {
+        return [`deletes ${scheduleText(known)}`, `creates ${what}`];
+      }
       return JSON.stringify(known) === JSON.stringify(schedule) ? [] : [`updates ${what}`];
     }),
     ...old
       .filter(({ name }) => !next.some((schedule) => schedule.name === name))
-      .map(({ name }) => `deletes Cloud Scheduler job "${name}"`),
+      .map((schedule) => `deletes ${scheduleText(schedule)}`),
   ];
 };
 

@@ -1,6 +1,8 @@
 /** A model's manifest: everything Continuo is told about one model. Defaults are filled in here and nowhere else. */
 import { z } from "zod";
 import { modelName } from "../../events/ids.js";
+import { timerProblem } from "../domain/cron.js";
+import { isTimeZone } from "../domain/wall-clock.js";
 import { metricNames, taskNames } from "./metrics.js";
 
 const name = z
@@ -81,11 +83,29 @@ const dataset = z.strictObject({
   approval: people.prefault({ expiresSeconds: 3 * 86_400 }),
 });
 
-const schedule = z.strictObject({
-  name,
-  cron: z.string().min(9).max(100),
-  timeZone: z.string().min(1).max(64).default("Etc/UTC"),
-});
+const timeZone = z
+  .string()
+  .min(1)
+  .max(64)
+  .refine(isTimeZone, { error: ({ input }) => `"${String(input)}" is no IANA time zone` })
+  .default("Etc/UTC");
+
+const schedule = z
+  .strictObject({
+    name,
+    cron: z.string().min(9).max(100),
+    timeZone,
+    /**
+     * scheduler: a Cloud Scheduler job, visible and pausable where its users look. timer: a document of Continuo's
+     * own, for fleets with more schedules than Cloud Scheduler has jobs; it fires at the tick after its minute.
+     */
+    backend: z.enum(["scheduler", "timer"]).default("scheduler"),
+  })
+  .superRefine(({ cron, timeZone: zone, backend }, context) => {
+    if (backend === "scheduler") return;
+    const problem = timerProblem(cron, zone);
+    if (problem !== null) context.addIssue({ code: "custom", path: ["cron"], message: problem });
+  });
 
 /** What an alert leads to: nothing, a word to people, one that wakes them, or a training run. */
 const answer = z.enum(["ignore", "notify", "page", "retrain"]);
@@ -130,7 +150,7 @@ const freezeWindow = z.strictObject({
   /** By the wall clock of `timeZone`; both ends of the same form. */
   from: moment,
   to: moment,
-  timeZone: z.string().min(1).max(64).default("Etc/UTC"),
+  timeZone,
   /** Runs that a person asks for wait too; roll-backs and aborts never do. */
   stops: z
     .array(z.enum(["runs", "rollouts"]))

@@ -128,10 +128,15 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
             : { predictionLog: monitoring.predictionLog }),
         });
       }
-      return ports.schedules.sync(model, triggers.schedules);
+      const ofScheduler = triggers.schedules.filter(({ backend }) => backend === "scheduler");
+      return underLease(`schedules--${model}`, leaseMs, effect, (write) =>
+        write((fence) => ports.schedules.sync(model, ofScheduler, fence)),
+      );
     }
     case "forget-model":
-      await ports.schedules.sync(model, []);
+      await underLease(`schedules--${model}`, leaseMs, effect, (write) =>
+        write((fence) => ports.schedules.sync(model, [], fence)),
+      );
       // Its state is gone, and with it the mark that its head has changed.
       return entry.chain === null ? undefined : ports.anchors.write({ model, ...entry.chain });
     case "request-training-run":

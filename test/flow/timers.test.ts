@@ -88,6 +88,47 @@ describe("timers", () => {
   });
 });
 
+describe("a schedule that is a timer", () => {
+  const scheduled = (backend: "timer" | "scheduler") =>
+    manifestOf({
+      triggers: {
+        newData: false,
+        cooldownSeconds: 0,
+        debounceSeconds: 0,
+        schedules: [{ name: "nightly", cron: "30 2 * * *", timeZone: "Europe/Berlin", backend }],
+      },
+    });
+
+  const runsOf = (story: Story) => story.world.ports.state.runs({ model: churn, limit: 10 });
+
+  const endRun = (story: Story) => story.endJob({ state: "failed", error: "no luck" });
+
+  it("starts a run each night, and one for all the nights without a tick", async () => {
+    const story = await storyOf(scheduled("timer"));
+    await story.arrive("january");
+    expect(story.world.jobs.size).toBe(0);
+    expect(story.world.effects.filter((effect) => effect.startsWith("schedules"))).toEqual([
+      "schedules churn 0",
+    ]);
+    await until(story, () => story.model().run !== null, 3600);
+    await endRun(story);
+    expect(await runsOf(story)).toMatchObject([{ kind: "schedule", triggerCount: 1 }]);
+    await story.pass(5 * 86_400);
+    await endRun(story);
+    expect(await runsOf(story)).toHaveLength(2);
+    expect((await runsOf(story))[0]?.reason).toMatch(/once for the 5 times/);
+    await story.pass(60);
+    expect(story.model().run).toBeNull();
+    expect([...story.world.timers.keys()]).toEqual(["churn/schedule"]);
+  });
+
+  it("is no job of Cloud Scheduler, and one of its jobs is no timer", async () => {
+    const story = await storyOf(scheduled("scheduler"));
+    expect(story.world.effects).toContain("schedules churn 1");
+    expect([...story.world.timers.keys()]).toEqual([]);
+  });
+});
+
 describe("alerts about deployed models", () => {
   const alert = (story: Story, id: DeployedModelId, name: string) =>
     story.handle({

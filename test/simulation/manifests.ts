@@ -9,6 +9,11 @@ const stepLists = [[100], [10, 100], [10, 50, 100], [5, 20, 50, 100]] as const;
 const datasetName = (random: Random, index: number): string =>
   random.chance(0.3) ? "shared-rows" : `rows-${index}`;
 
+const hourly = { name: "hourly", cron: "20 * * * *" };
+
+/** A timer of our own that comes due while things happen, and never once all should come to rest. */
+const byTimer = { name: "often", cron: "*/20 12-13 5 1 *", backend: "timer" as const };
+
 /** Draws what an operator may change in a manifest that is already applied. */
 export const drawPolicy = (random: Random) => ({
   triggers: {
@@ -18,9 +23,7 @@ export const drawPolicy = (random: Random) => ({
     fruitlessRunsMax: random.pick([2, 20]),
     drift: random.pick(["retrain", "retrain", "notify", "ignore"] as const),
     skew: random.pick(["retrain", "notify"] as const),
-    schedules: random.chance(0.5)
-      ? [{ name: "hourly", cron: `${random.whole(0, 59)} * * * *` }]
-      : [],
+    schedules: [...random.pick([[], [hourly], [byTimer], [hourly, byTimer]] as const)],
   },
   training: {
     timeoutSeconds: random.pick([900, 1800, 3600]),

@@ -4,7 +4,7 @@ import type { ModelName } from "../../events/ids.js";
 import type { Decision } from "../../shared/domain/decision.js";
 import { settle } from "../../shared/domain/budget.js";
 import { InvalidEventError } from "../../shared/domain/errors.js";
-import type { Manifest } from "../../shared/manifest/schema.js";
+import type { Schedule } from "../../shared/ports/schedules.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { submissionGate } from "../../shared/runtime/admission.js";
 import { alertGate } from "../../shared/runtime/coalesce.js";
@@ -198,7 +198,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   const jobs = pipelineJobs(cloud);
   const registry = modelRegistry(cloud);
   const endpoints = endpointWorld(cloud, registry, watchChange);
-  const schedules = new Map<ModelName, Manifest["triggers"]["schedules"]>();
+  const schedules = new Map<ModelName, readonly Schedule[]>();
   const consumed = new Map<string, Set<string>>();
   const sent: ContinuoEvent[] = [];
   const poison: string[] = [];

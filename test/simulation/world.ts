@@ -1,7 +1,7 @@
 /** Everything of one simulated project, as the workload acts on it and the invariants look at it. */
 import type { ContinuoEvent } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
-import type { Manifest } from "../../shared/manifest/schema.js";
+import type { Schedule } from "../../shared/ports/schedules.js";
 import type { MemoryAnchors } from "../fixtures/memory-anchors.js";
 import type { MemoryState, Transition } from "../fixtures/memory-state.js";
 import type { EndpointChange, EndpointWorld } from "./cloud/endpoints.js";
@@ -36,7 +36,7 @@ export interface World {
   readonly registry: ModelRegistry;
   readonly endpoints: EndpointWorld;
   /** The schedules that each model's Scheduler jobs were last made equal to. */
-  readonly schedules: ReadonlyMap<ModelName, Manifest["triggers"]["schedules"]>;
+  readonly schedules: ReadonlyMap<ModelName, readonly Schedule[]>;
   readonly transitions: readonly SeenTransition[];
   readonly changes: readonly SeenChange[];
   /** Events that publishers sent and that must be decided. */

@@ -161,7 +161,13 @@ const dataOf: { readonly [Type in EventType]: (about: Circumstances) => Data[Typ
     by: random.chance(0.8) ? "tick" : "reconcile",
   }),
   "timer.fired": ({ random, state, nowMs }) => {
-    const kind = random.pick(["trigger", "trigger", "run-deadline", "approval-deadline"]);
+    const kind = random.pick([
+      "trigger",
+      "trigger",
+      "run-deadline",
+      "approval-deadline",
+      "schedule",
+    ]);
     const dueAt = new Date(nowMs).toISOString();
     return { model: state.model, timer: `${state.model}/${kind}`, kind, dueAt };
   },

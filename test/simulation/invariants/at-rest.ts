@@ -168,7 +168,8 @@ export const oneVersionPerRun = ({ registry, store }: World): Finding =>
 /** Scheduler's jobs are those of the applied manifest. */
 export const schedulesFollowTheManifest = ({ schedules, store }: World): Finding =>
   first(store.models.values(), ({ model, manifest }) =>
-    JSON.stringify(schedules.get(model)) === JSON.stringify(manifest.triggers.schedules)
+    JSON.stringify(schedules.get(model)) ===
+    JSON.stringify(manifest.triggers.schedules.filter(({ backend }) => backend === "scheduler"))
       ? null
       : `the schedules of ${model} are not its manifest's`,
   );

@@ -259,7 +259,7 @@ const anomaly = {
 };
 
 const commands = commandIssued.shape.data.shape.command.options;
-const timers = ["trigger", "run-deadline", "approval-deadline"] as const;
+const timers = ["trigger", "run-deadline", "approval-deadline", "schedule"] as const;
 
 /** Several events of every type, about what is in progress and about what is not. */
 export const events: Readonly<Record<EventType, readonly ContinuoEvent[]>> = {

@@ -338,6 +338,7 @@ describe("the trigger policy", () => {
       "trigger",
       "run-deadline",
       "approval-deadline",
+      "schedule",
     ]);
     const late = decide(undefined, { event: fired, facts: {} }, nowMs);
     expect(those(late, "clear-timer")).toMatchObject([{ kind: "trigger" }]);

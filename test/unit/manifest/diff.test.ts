@@ -39,6 +39,16 @@ test("a schedule that is gone is deleted", () => {
   expect(planManifest(example, next).effects).toContain('deletes Cloud Scheduler job "weekly"');
 });
 
+test("a schedule that becomes a timer leaves Cloud Scheduler", () => {
+  const next = read(exampleManifest.replace("Rome }", "Rome, backend: timer }"));
+  expect(planManifest(example, next).effects).toEqual(
+    expect.arrayContaining([
+      'deletes Cloud Scheduler job "weekly"',
+      'creates timer "weekly" (0 6 * * 1, Europe/Rome)',
+    ]),
+  );
+});
+
 test("the same manifest changes nothing, however it is written", () => {
   const same = read(JSON.stringify(example));
   expect(planManifest(example, same)).toEqual({ action: "unchanged", changes: [], effects: [] });

@@ -52,6 +52,16 @@ describe("a manifest that is wrong names the line and says what was meant", () =
       "m.yaml:14:22 triggers.concurrentRunsMax: must be 1: each run is scored against the champion that it would replace, so the next one waits for it; to train side by side, apply a second manifest under another name",
     ],
     [
+      "a timer that never comes due",
+      (text) => text.replace("0 6 * * 1", "0 6 31 2 *").replace("Rome }", "Rome, backend: timer }"),
+      'm.yaml:15:29 triggers.schedules[0].cron: "0 6 31 2 *" never comes due',
+    ],
+    [
+      "a timer in a cron dialect that only Cloud Scheduler may know",
+      (text) => text.replace("0 6 * * 1", "0 6 L * *").replace("Rome }", "Rome, backend: timer }"),
+      'm.yaml:15:29 triggers.schedules[0].cron: day "L" is none: use *, a value, a range, a list or a step',
+    ],
+    [
       "a missing field",
       (text) => text.replace("  label: is_late\n", ""),
       "m.yaml:5:1 dataset.label: is missing; expected string",
