@@ -33,6 +33,7 @@ export type Asked =
       readonly workers: number;
       readonly isJson: boolean;
     }
+  | { readonly do: "scale"; readonly isJson: boolean }
   | {
       readonly do: "plant";
       readonly seeds: number;
@@ -65,11 +66,13 @@ npm run simulate -- [options]
   --crashes            play seeds without faults, once for each await at which a process can die (1 seed)
   --stride N           with --crashes: only at every Nth await (1)
 
+  --scale              play storms and fleets, and print what they cost beside its goals
+
   --plant              plant known bugs one by one; each must be caught within --seeds seeds
   --json               print one JSON object instead of text
   --help               print this
 
-Exit code: 0 when everything held (or every planted bug was caught), 1 when something did not, 2 for a wrong command line.`;
+Exit code: 0 when everything held (or every planted bug was caught, or every goal was met), 1 when something did not, 2 for a wrong command line.`;
 
 const options = {
   seeds: { type: "string" },
@@ -85,6 +88,7 @@ const options = {
   crashes: { type: "boolean" },
   stride: { type: "string" },
   plant: { type: "boolean" },
+  scale: { type: "boolean" },
   json: { type: "boolean" },
   help: { type: "boolean", short: "h" },
 } as const satisfies ParseArgsConfig["options"];
@@ -167,6 +171,10 @@ export const readOptions = (args: readonly string[]): Asked => {
       workers: count("workers", 1, availableParallelism()),
       isJson: values.json ?? false,
     };
+  }
+  if (values.scale === true) {
+    refuseOthers(values, "--scale", ["scale", "json"]);
+    return { do: "scale", isJson: values.json ?? false };
   }
   if (values.plant === true) {
     refuseOthers(values, "--plant", ["plant", "seeds", "workers", "json"]);

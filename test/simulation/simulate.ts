@@ -7,6 +7,7 @@ import { crashEverywhere, huntOnThreads, play } from "./play.js";
 import { quietly } from "./quietly.js";
 import { count, emptyTally, failure, figures, rates, stopwatch } from "./report.js";
 import { runSeed, type CrashPoint, type Violation } from "./run-seed.js";
+import { rowText, scaleRows, type Row } from "./scale/table.js";
 import { shrink } from "./shrink.js";
 
 /** Where a command writes: what it found, and how far it is. */
@@ -173,6 +174,24 @@ const huntAll = async (
   return missed === 0;
 };
 
+const scaleAll = async (
+  { isJson }: Asked & { readonly do: "scale" },
+  { line }: Output,
+): Promise<boolean> => {
+  const all: Row[] = [];
+  await quietly(async () => {
+    for await (const row of scaleRows()) {
+      if (!isJson && all.at(-1)?.scenario !== row.scenario) line(row.scenario);
+      all.push(row);
+      if (!isJson) line(rowText(row));
+    }
+  });
+  const missed = all.filter(({ isMet }) => !isMet).length;
+  if (isJson) line(JSON.stringify(all, null, 2));
+  else line(missed === 0 ? "every goal was met" : `${missed} goals were missed`);
+  return missed === 0;
+};
+
 /** Does what a command line asks for; returns the exit code. */
 export const simulate = async (args: readonly string[], output: Output): Promise<number> => {
   try {
@@ -187,6 +206,8 @@ export const simulate = async (args: readonly string[], output: Output): Promise
         return (await playAll(asked, output)) ? 0 : 1;
       case "crash":
         return (await crashAll(asked, output)) ? 0 : 1;
+      case "scale":
+        return (await scaleAll(asked, output)) ? 0 : 1;
       case "plant":
         return (await huntAll(asked, output)) ? 0 : 1;
     }

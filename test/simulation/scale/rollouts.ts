@@ -1,0 +1,77 @@
+/** A tick over thousands of rollouts whose analysis cannot tell yet. */
+import type { Ports } from "../../../shared/ports/ports.js";
+import { defaultLimits } from "../../../shared/runtime/quota.js";
+import { tick } from "../../../shared/runtime/tick.js";
+import { manifestOf } from "../../fixtures/manifest.js";
+import { arm, storyOf } from "../../flow/story.js";
+import { spread } from "./fleet.js";
+
+/** What the tick did. */
+export interface InconclusiveTick {
+  readonly rollouts: number;
+  readonly partitions: number;
+  /** Rollouts whose metrics were looked at. */
+  readonly looked: number;
+  readonly writes: number;
+  readonly messages: number;
+  /** Calls that change something at Vertex AI. */
+  readonly effects: number;
+}
+
+const minuteMs = 60_000;
+
+/** Ticks once over a fleet of rollouts, one partition after another. */
+export const inconclusiveTick = async (
+  rollouts: number,
+  partitions: number,
+): Promise<InconclusiveTick> => {
+  const story = await storyOf(
+    manifestOf({
+      rollout: {
+        steps: [10, 100],
+        bakeSeconds: 3600,
+        analysis: { ingestDelaySeconds: 0, requestsMin: 5000, inconclusiveSecondsMax: 7200 },
+      },
+    }),
+  );
+  await story.firstChampion();
+  await story.train("february");
+  for (let visit = 0; visit < 9 && story.model().rollout?.phase !== "progressing"; visit += 1) {
+    await story.pass(1);
+  }
+  const { world } = story;
+  const { champion, rollout } = story.model();
+  const [first, second] = [champion?.deployed["production"], rollout?.deployed["production"]];
+  if (first === undefined || second === undefined) throw new Error("no rollout progresses");
+  world.series = { [first]: arm(9), [second]: arm(1) };
+  await story.pass(60);
+  // The story's own rollout is one of them.
+  await spread(world, rollouts - 1, (model) => ({ ...story.model(), model }));
+  const before = {
+    writes: world.writes(),
+    messages: world.published.length,
+    effects: world.effects.length,
+  };
+  world.nowMs += minuteMs;
+  let looked = 0;
+  const ports: Ports = {
+    ...world.ports,
+    metrics: {
+      counts: (query) => {
+        looked += 1;
+        return world.ports.metrics.counts(query);
+      },
+    },
+  };
+  for (let index = 0; index < partitions; index += 1) {
+    await tick(`t${index}`, ports, { ...defaultLimits, partition: { index, count: partitions } });
+  }
+  return {
+    rollouts,
+    partitions,
+    looked,
+    writes: world.writes() - before.writes,
+    messages: world.published.length - before.messages,
+    effects: world.effects.length - before.effects,
+  };
+};
