@@ -38,7 +38,7 @@ export const gcpPorts = (config: GcpConfig): Ports => {
     objects,
     schedules: schedulerSchedules(config, rest),
     logs: cloudLogs(config, rest),
-    predictionLog: predictionLog(objects),
+    predictionLog: predictionLog(config, rest, objects),
     clock: Date.now,
   };
 };

@@ -1,24 +1,34 @@
-/** The PredictionLog port on JSON lines in a bucket, as a local cloud's endpoints write them. */
+/**
+ * The PredictionLog port: a table of BigQuery, as Vertex AI writes it, or JSON lines in a folder of the bucket, as a
+ * local cloud's endpoints write them.
+ */
 import { z } from "zod";
 import { deployedModelId } from "../../events/ids.js";
 import { ConfigError } from "../domain/errors.js";
 import type { Objects } from "../ports/objects.js";
 import type { LoggedPrediction, PredictionLog } from "../ports/prediction-log.js";
+import type { GcpConfig } from "./config.js";
 import { attempting } from "./errors.js";
+import { predictionsOf } from "./prediction-payload.js";
+import { readPredictionTable } from "./prediction-table.js";
+import type { Rest } from "./rest.js";
 
 const objectBytesMax = 64_000_000;
 /** An object is named after the time it was written, which is later than what it holds by at most this. */
 const flushDelayMsMax = 120_000;
-
-const instance = z.record(z.string(), z.unknown());
 
 const line = z.object({
   deployedModelId,
   time: z.string(),
   statusCode: z.number().default(200),
   requestId: z.string().optional(),
-  request: z.object({ instances: z.array(instance).default([]) }),
-  response: z.object({ predictions: z.array(z.unknown()).default([]) }).catch({ predictions: [] }),
+  request: z.object({ instances: z.array(z.unknown()).default([]) }),
+  response: z
+    .object({
+      predictions: z.array(z.unknown()).default([]),
+      explanations: z.array(z.unknown()).default([]),
+    })
+    .catch({ predictions: [], explanations: [] }),
 });
 
 const parseLine = (text: string): readonly LoggedPrediction[] => {
@@ -29,17 +39,17 @@ const parseLine = (text: string): readonly LoggedPrediction[] => {
     return [];
   }
   const parsed = line.safeParse(json);
-  // Requests that failed, and rows that are no objects, tell nothing about the features.
+  // Requests that failed tell nothing about the features.
   if (!parsed.success || parsed.data.statusCode >= 400) return [];
   const { time, request, response, requestId, ...rest } = parsed.data;
-  const timeMs = Date.parse(time);
-  return request.instances.map((row, index) => ({
-    timeMs,
-    deployedModelId: rest.deployedModelId,
-    instance: row,
-    prediction: response.predictions[index],
-    ...(requestId === undefined ? {} : { requestId }),
-  }));
+  return predictionsOf(
+    { instances: request.instances, ...response },
+    {
+      timeMs: Date.parse(time),
+      deployedModelId: rest.deployedModelId,
+      ...(requestId === undefined ? {} : { requestId }),
+    },
+  );
 };
 
 /** When an object was written, read from its name; undefined for a foreign object. */
@@ -48,31 +58,42 @@ const writtenAtMs = (uri: string): number | undefined => {
   return time === undefined ? undefined : Date.parse(time);
 };
 
+type PredictionQuery = Parameters<PredictionLog["read"]>[0];
+
+const readFolder = async (
+  objects: Objects,
+  { location, endpoint, sinceMs, untilMs, rowsMax }: PredictionQuery,
+): Promise<readonly LoggedPrediction[]> => {
+  const uris = await objects.list(`${location.replace(/\/+$/, "")}/${endpoint}/`);
+  const wanted = uris.filter((uri) => {
+    const atMs = writtenAtMs(uri);
+    return atMs !== undefined && atMs >= sinceMs && atMs <= untilMs + flushDelayMsMax;
+  });
+  const found: LoggedPrediction[] = [];
+  // Names sort by time: the newest objects come first until there are rows enough.
+  for (const uri of wanted.toReversed()) {
+    if (found.length >= rowsMax) break;
+    const body = await objects.read(uri, objectBytesMax);
+    found.push(
+      ...(body?.toString("utf8").split("\n") ?? [])
+        .flatMap((text) => (text === "" ? [] : parseLine(text)))
+        .filter(({ timeMs }) => timeMs >= sinceMs && timeMs < untilMs),
+    );
+  }
+  return found.toSorted((a, b) => a.timeMs - b.timeMs).slice(-rowsMax);
+};
+
 /** The PredictionLog port. */
-export const predictionLog = (objects: Objects): PredictionLog => ({
-  read: ({ location, endpoint, sinceMs, untilMs, rowsMax }) =>
-    attempting(`read the prediction log of endpoint ${endpoint} at ${location}`, async () => {
-      if (!location.startsWith("gs://")) {
+export const predictionLog = (config: GcpConfig, rest: Rest, objects: Objects): PredictionLog => ({
+  read: (query) =>
+    attempting(
+      `read the prediction log of endpoint ${query.endpoint} at ${query.location}`,
+      async () => {
+        if (query.location.startsWith("gs://")) return readFolder(objects, query);
+        if (query.location.startsWith("bq://")) return readPredictionTable(config, rest, query);
         throw new ConfigError(
-          `The prediction log at ${location} cannot be read: reading from BigQuery is not built yet. Use a gs:// folder for monitoring.predictionLog.`,
+          `The prediction log at ${query.location} cannot be read. Use bq://project.dataset.table, or a gs:// folder on a local cloud, for monitoring.predictionLog.`,
         );
-      }
-      const uris = await objects.list(`${location.replace(/\/+$/, "")}/${endpoint}/`);
-      const wanted = uris.filter((uri) => {
-        const atMs = writtenAtMs(uri);
-        return atMs !== undefined && atMs >= sinceMs && atMs <= untilMs + flushDelayMsMax;
-      });
-      const found: LoggedPrediction[] = [];
-      // Names sort by time: the newest objects come first until there are rows enough.
-      for (const uri of wanted.toReversed()) {
-        if (found.length >= rowsMax) break;
-        const body = await objects.read(uri, objectBytesMax);
-        found.push(
-          ...(body?.toString("utf8").split("\n") ?? [])
-            .flatMap((text) => (text === "" ? [] : parseLine(text)))
-            .filter(({ timeMs }) => timeMs >= sinceMs && timeMs < untilMs),
-        );
-      }
-      return found.toSorted((a, b) => a.timeMs - b.timeMs).slice(-rowsMax);
-    }),
+      },
+    ),
 });

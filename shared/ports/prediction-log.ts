@@ -7,6 +7,8 @@ export interface LoggedPrediction {
   readonly deployedModelId: DeployedModelId;
   readonly instance: Readonly<Record<string, unknown>>;
   readonly prediction: unknown;
+  /** How much each feature moved this prediction, where somebody asked for it. */
+  readonly attributions?: Readonly<Record<string, number>>;
   /** The request that it came in, where the log says. */
   readonly requestId?: string;
 }
