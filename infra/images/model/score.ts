@@ -1,6 +1,7 @@
 /** Scores rows with a model: the probability of the positive class. */
 import { asText, type Column, type Table } from "../table/table.js";
 import { ImageError } from "../arguments.js";
+import { scoreTrees } from "./score-trees.js";
 import type { GradientBoosting, LogisticRegression, Model, Tree } from "./schema.js";
 
 /** A row encoded for a model: numbers as they are, categories as codes, NaN for missing or unknown. */
@@ -139,5 +140,10 @@ export function scoreColumns(scorer: Scorer, columns: readonly Float64Array[]): 
 
 /** Probability of the positive class for every row of a table. */
 export function scoreTable(model: Model, table: Table): Float64Array {
-  return scoreColumns(compileModel(model), encodeTable(model.features, table));
+  const columns = encodeTable(model.features, table);
+  const scorer = compileModel(model);
+  const { predictor } = model;
+  const logOdds =
+    predictor.algorithm === "gradient-boosting" ? scoreTrees(predictor, columns) : undefined;
+  return logOdds?.map(sigmoid) ?? scoreColumns(scorer, columns);
 }
