@@ -126,6 +126,11 @@ const sources: readonly Source[] = [
     file: "build/protos/v1.json",
   },
   {
+    packages: ["google.firestore.admin.v1"],
+    npm: ["firebase-admin", "@google-cloud/firestore"],
+    file: "build/protos/admin_v1.json",
+  },
+  {
     packages: ["google.longrunning"],
     npm: ["google-gax"],
     file: "build/protos/operations.json",
