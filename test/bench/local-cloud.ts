@@ -25,6 +25,8 @@ interface Measure {
   /** Bound of ours divided by theirs, as a floor or as a ceiling. */
   readonly goal: { readonly atLeast: number } | { readonly atMost: number } | undefined;
   readonly take: (port: number) => Promise<number>;
+  /** How many of what a rate counts one taking does; said where the client may be what limits the rate. */
+  readonly count?: number;
 }
 
 const pubsubMeasures: readonly Measure[] = [
@@ -39,24 +41,28 @@ const firestoreMeasures: readonly Measure[] = [
     unit: "/s",
     goal: { atLeast: 5 },
     take: adminTransactions(1, 300),
+    count: 300,
   },
   {
     what: "transactions, 64 firebase-admin clients",
     unit: "/s",
     goal: { atLeast: 3 },
     take: adminTransactions(64, 30),
+    count: 1920,
   },
   {
     what: "transactions, 1 generated client",
     unit: "/s",
     goal: undefined,
     take: rawTransactions(1, 300),
+    count: 300,
   },
   {
     what: "transactions, 64 generated clients",
     unit: "/s",
     goal: undefined,
     take: rawTransactions(64, 30),
+    count: 1920,
   },
 ];
 
@@ -84,17 +90,30 @@ const line = (cells: readonly string[]): void => {
   console.log(cells.map((cell, index) => cell.padEnd(widths[index] ?? 0)).join(" "));
 };
 
+/** What the client of a measure takes of its one processor: no server could be faster for it. */
+const clientBound = (clientMs: readonly number[], count: number, theirs: number): string => {
+  const each = median(clientMs) / count;
+  const ratio = Number.isNaN(theirs) ? "" : ` (${(1000 / each / theirs).toFixed(1)}x)`;
+  return `  the client alone takes ${each.toFixed(2)} ms of its processor for one: at most ${figure(1000 / each)} /s${ratio}`;
+};
+
 /** Takes each measure in turns, after a round that only warms both up. */
 const compare = async (
   measures: readonly Measure[],
   ours: Server,
   theirs: Server | undefined,
 ): Promise<void> => {
-  for (const { what, unit, goal, take } of measures) {
+  for (const { what, unit, goal, take, count } of measures) {
     const results = { ours: [] as number[], theirs: [] as number[] };
+    const clientMs: number[] = [];
     for (let round = 0; round <= rounds; round += 1) {
       const turns = [
-        async () => results.ours.push(await take(ours.port)),
+        async () => {
+          const before = process.cpuUsage();
+          results.ours.push(await take(ours.port));
+          const { user, system } = process.cpuUsage(before);
+          clientMs.push((user + system) / 1000);
+        },
         async () => (theirs === undefined ? 0 : results.theirs.push(await take(theirs.port))),
       ];
       for (const turn of round % 2 === 0 ? turns : turns.toReversed()) await turn();
@@ -108,6 +127,7 @@ const compare = async (
       Number.isNaN(ratio) ? "" : `${ratio.toFixed(3)}x`,
       goalText(goal, ratio),
     ]);
+    if (count !== undefined) console.log(clientBound(clientMs.slice(1), count, median(google)));
   }
 };
 
@@ -148,8 +168,19 @@ const durablePrice = async (bundle: string): Promise<void> => {
   await safe.stop();
 };
 
-/** Prints the local cloud's figures beside those of Google's emulators. */
-export const benchLocalCloud = async (): Promise<void> => {
+/** What can be measured alone, by the name that asks for it. */
+const parts = ["pubsub", "firestore", "start", "durable", "profile"] as const;
+
+/** Prints the local cloud's figures beside those of Google's emulators; all parts, or those that are named. */
+export const benchLocalCloud = async (named: readonly string[]): Promise<void> => {
+  const unknown = named.find((name) => !parts.some((part) => part === name));
+  if (unknown !== undefined) {
+    throw new Error(
+      `No part is called ${unknown}: name some of ${parts.join(", ")}, or none for all`,
+    );
+  }
+  const isAsked = (part: (typeof parts)[number]): boolean =>
+    named.length === 0 || named.includes(part);
   console.log(
     `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}; median of ${rounds} (least-most)\n`,
   );
@@ -157,16 +188,21 @@ export const benchLocalCloud = async (): Promise<void> => {
   const bundle = await bundleCloud();
   const ours = await startCloud([bundle], ["--project", "demo-project"]);
   try {
-    const pubsub = await startGooglePubsub();
-    await compare(pubsubMeasures, ours, pubsub);
-    await pubsub?.stop();
-    const firestore = await startGoogleFirestore();
-    await compare(firestoreMeasures, ours, firestore);
-    await firestore?.stop();
+    if (isAsked("pubsub")) {
+      const pubsub = await startGooglePubsub();
+      await compare(pubsubMeasures, ours, pubsub);
+      await pubsub?.stop();
+    }
+    if (isAsked("firestore")) {
+      const firestore = await startGoogleFirestore();
+      await compare(firestoreMeasures, ours, firestore);
+      await firestore?.stop();
+    }
   } finally {
     await ours.stop();
   }
-  await coldStarts(bundle);
-  await durablePrice(bundle);
-  await printProfile([...pubsubMeasures.slice(1), ...firestoreMeasures.slice(1)]);
+  if (isAsked("start")) await coldStarts(bundle);
+  if (isAsked("durable")) await durablePrice(bundle);
+  if (isAsked("profile"))
+    await printProfile([...pubsubMeasures.slice(1), ...firestoreMeasures.slice(1)]);
 };

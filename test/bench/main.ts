@@ -1,16 +1,16 @@
 /** `npm run bench -- <name>`: measurements, printed and never asserted. Run them on an otherwise idle machine. */
-const benches: Readonly<Record<string, () => Promise<void>>> = {
+const benches: Readonly<Record<string, (parts: readonly string[]) => Promise<void>>> = {
   loop: async () => (await import("./loop.js")).benchLoop(),
   "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
   events: async () => (await import("./events.js")).benchEvents(),
-  "local-cloud": async () => (await import("./local-cloud.js")).benchLocalCloud(),
+  "local-cloud": async (parts) => (await import("./local-cloud.js")).benchLocalCloud(parts),
   statistics: async () => (await import("./statistics.js")).benchStatistics(),
 };
 
-const [name = ""] = process.argv.slice(2);
+const [name = "", ...parts] = process.argv.slice(2);
 const bench = benches[name];
 if (bench === undefined) {
   console.error(`usage: npm run bench -- <name>, with one of: ${Object.keys(benches).join(", ")}`);
   process.exit(2);
 }
-await bench();
+await bench(parts);
