@@ -1,5 +1,5 @@
 /** Simulated promotions and drift windows: wrong decisions, right ones, and how long they take. */
-import { evaluationSettings } from "../../infra/images/configuration.js";
+import { evaluationSettings, type EvaluationSettings } from "../../infra/images/configuration.js";
 import { assess } from "../../infra/images/evaluator/assess.js";
 import { compare } from "../../infra/images/evaluator/compare.js";
 import { sideOf } from "../../infra/images/evaluator/metrics.js";
@@ -11,6 +11,7 @@ import {
   numericDistribution,
   type Drift,
 } from "../../shared/statistics/drift.js";
+import { normalQuantile } from "../../shared/statistics/distributions.js";
 import { normalDraw, seededRandom, type Random } from "../../shared/statistics/random.js";
 
 /** A count of decisions. */
@@ -40,24 +41,30 @@ function discordantRows(random: Random, rows: number, gain: number): ScoredRows 
   return { task: "binary-classification", labels, classes: [], challenger, champion, slices };
 }
 
-const accuracySettings = evaluationSettings.parse({
-  primaryMetric: "accuracy",
-  comparison: { mode: "superiority", margin: 0, alpha: 0.05 },
-});
+/** What a promotion asks for. */
+export type Comparison = Pick<EvaluationSettings["comparison"], "mode" | "margin">;
+
+const settingsOf = (primaryMetric: "accuracy" | "auc", comparison: Comparison) =>
+  evaluationSettings.parse({ primaryMetric, comparison: { ...comparison, alpha: 0.05 } });
 
 /** How often a challenger with this gain of accuracy is promoted: by the paired test, and by a stored score. */
 export function simulatePromotion(options: {
+  readonly comparison: Comparison;
   readonly gain: number;
   readonly rows: number;
   readonly repetitions: number;
   readonly seed: number;
 }): { readonly paired: Share; readonly stored: Share } {
   const random = seededRandom(options.seed);
+  const settings = settingsOf("accuracy", options.comparison);
+  // A stored score knows no uncertainty: it asks for the margin in what was seen.
+  const { mode, margin } = options.comparison;
+  const wanted = options.rows * (mode === "superiority" ? margin : -margin);
   let [paired, stored] = [0, 0];
   for (let i = 0; i < options.repetitions; i += 1) {
     const rows = discordantRows(random, options.rows, options.gain);
     const champion = sideOf(rows, rows.champion ?? rows.challenger);
-    const found = compare(champion, sideOf(rows, rows.challenger), accuracySettings, "champion");
+    const found = compare(champion, sideOf(rows, rows.challenger), settings, "champion");
     if (found?.isAccepted === true) paired += 1;
     // The stored score was measured on other rows of the same kind.
     const other = discordantRows(random, options.rows, options.gain);
@@ -66,13 +73,53 @@ export function simulatePromotion(options: {
         (sum, score, row) => sum + (score >= 0.5 === (labels[row] === 1) ? 1 : 0),
         0,
       ) ?? 0;
-    if (right(rows.challenger, rows) > right(other.champion, other)) stored += 1;
+    if (right(rows.challenger, rows) - right(other.champion, other) > wanted) stored += 1;
   }
   const { repetitions } = options;
   return {
     paired: { count: paired, repetitions },
     stored: { count: stored, repetitions },
   };
+}
+
+const commonNoise = 0.9;
+
+/** How often a challenger with this gain of the area under the ROC curve is promoted (DeLong); the champion's is 0.8. */
+export function simulateAuc(options: {
+  readonly comparison: Comparison;
+  readonly gain: number;
+  readonly rows: number;
+  readonly repetitions: number;
+  readonly seed: number;
+}): Share {
+  const random = seededRandom(options.seed);
+  const settings = settingsOf("auc", options.comparison);
+  // Two normal scores whose means are this far apart have this area.
+  const signalOf = (area: number): number => Math.SQRT2 * normalQuantile(area);
+  const signals = { champion: signalOf(0.8), challenger: signalOf(0.8 + options.gain) };
+  let promoted = 0;
+  for (let i = 0; i < options.repetitions; i += 1) {
+    const labels = Uint8Array.from({ length: options.rows }, () => (random() < 0.3 ? 1 : 0));
+    const common = Float64Array.from(labels, () => Math.sqrt(commonNoise) * normalDraw(random));
+    const scores = (signal: number): Float64Array =>
+      Float64Array.from(
+        labels,
+        (label, row) =>
+          signal * label + (common[row] ?? 0) + Math.sqrt(1 - commonNoise) * normalDraw(random),
+      );
+    const rows: ScoredRows = {
+      task: "binary-classification",
+      labels,
+      classes: [],
+      challenger: scores(signals.challenger),
+      champion: undefined,
+      slices: new Map(),
+    };
+    const champion = sideOf(rows, scores(signals.champion));
+    const found = compare(champion, sideOf(rows, rows.challenger), settings, "champion");
+    if (found?.isAccepted === true) promoted += 1;
+  }
+  return { count: promoted, repetitions: options.repetitions };
 }
 
 const squash = (value: number): number => 1 / (1 + Math.exp(-value));

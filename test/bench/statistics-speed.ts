@@ -1,8 +1,11 @@
-/** Speeds: histograms over a large Parquet file beside DuckDB alone, and the evaluator on a million rows. */
+/** Speeds: histograms over a large Parquet file beside DuckDB alone, an analysis tick, and the evaluator on a million rows. */
+import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { z } from "zod";
+import { deployedModelId } from "../../events/ids.js";
 import { evaluationSettings } from "../../infra/images/configuration.js";
 import { assess } from "../../infra/images/evaluator/assess.js";
 import { histogramsSql } from "../../infra/images/profiler/cells.js";
@@ -10,7 +13,17 @@ import { withSource } from "../../infra/images/profiler/duckdb.js";
 import { cellCounts } from "../../infra/images/profiler/profile.js";
 import { duckdbDialect, tidySource } from "../../infra/images/profiler/sql.js";
 import { jensenShannonDivergence } from "../../shared/statistics/divergence.js";
-import { normalDraw, seededRandom } from "../../shared/statistics/random.js";
+import {
+  binomialDraw,
+  multinomialDraw,
+  normalDraw,
+  seededRandom,
+  type Random,
+} from "../../shared/statistics/random.js";
+import { assess as assessLook } from "../../shared/domain/analysis.js";
+import { segmentFrom, type MetricCounts } from "../../shared/domain/segment.js";
+import type { ArmCounts } from "../../shared/domain/state.js";
+import { defaultPolicy } from "./canaries.js";
 
 const rows = 10_000_000;
 const columns = 8;
@@ -98,7 +111,10 @@ async function histograms(): Promise<readonly (readonly string[])[]> {
   }
 }
 
-async function evaluator(): Promise<readonly string[]> {
+const sliceCount = 50;
+
+/** What the image has to do beside reading and scoring: judge scores that are there. */
+async function judging(): Promise<readonly string[]> {
   const random = seededRandom(1);
   const size = 1_000_000;
   const labels = Uint8Array.from({ length: size }, () => (random() < 0.2 ? 1 : 0));
@@ -109,30 +125,180 @@ async function evaluator(): Promise<readonly string[]> {
       (label, i) =>
         1 / (1 + Math.exp(1 - signal * label - (noise[i] ?? 0) - 0.3 * normalDraw(random))),
     );
+  const airports = Array.from(labels, (_, i) => `airport ${(i * 7919) % sliceCount}`);
   const scored = {
     task: "binary-classification" as const,
     classes: [],
     labels,
     challenger: scores(1.1),
     champion: scores(1),
-    slices: new Map([["airport", Array.from(labels, (_, i) => `airport ${(i * 7919) % 50}`)]]),
+    slices: new Map([["airport", airports]]),
   };
   const settings = evaluationSettings.parse({ slices: [{ column: "airport" }] });
   const times: number[] = [];
   for (let round = 0; round < 3; round += 1) {
-    times.push(
-      await timed(() =>
-        Promise.resolve(
-          assess(scored, { settings, constantScore: 0.2, models: { challenger: "b" } }),
-        ),
-      ),
-    );
+    const step = () =>
+      assess(scored, { settings, constantScore: 0.2, models: { challenger: "b" } });
+    times.push(await timed(() => Promise.resolve(step())));
   }
-  return ["evaluator: 1 M rows, 50 slices, scores' digest included", seconds(times), "under 10"];
+  return [
+    "judging 1 M scored rows with 50 slices, with the scores' digest",
+    seconds(times),
+    "under 10",
+  ];
+}
+
+const run = promisify(execFile);
+const image = (name: string): readonly string[] => [
+  "--import",
+  "tsx",
+  new URL(`../../infra/images/${name}/main.ts`, import.meta.url).pathname,
+];
+
+/** The whole image: reads Parquet, scores two versions of 100 trees, judges, writes scores and report. */
+async function evaluator(): Promise<readonly string[]> {
+  const folder = await mkdtemp(join(tmpdir(), "bench-statistics-"));
+  const at = (name: string): string => join(folder, name);
+  try {
+    const { DuckDBInstance } = await import("@duckdb/node-api");
+    const connection = await (await DuckDBInstance.create(":memory:")).connect();
+    const numbers = Array.from({ length: columns }, (_, i) => `random() * ${i + 1} AS x${i}`);
+    const make = (size: number, name: string) =>
+      connection.run(
+        `COPY (SELECT *, CASE WHEN random() < 1 / (1 + exp(1.4 - x0 - x1)) THEN 'late' ELSE 'on time' END AS outcome FROM (SELECT ${numbers.join(", ")}, 'airport ' || CAST(FLOOR(random() * ${sliceCount}) AS INTEGER) AS airport, TIMESTAMP '2026-01-01' + INTERVAL (CAST(random() * 2500000 AS INTEGER)) SECOND AS departed FROM range(${size}))) TO '${at(name)}' (FORMAT parquet)`,
+      );
+    await make(40_000, "training.parquet");
+    await make(1_000_000, "rows.parquet");
+    connection.closeSync();
+    const config = JSON.stringify({
+      label: "outcome",
+      positiveClass: "late",
+      timeColumn: "departed",
+      features: [
+        ...numbers.map((_, i) => ({ name: `x${i}`, type: "numeric" })),
+        { name: "airport", type: "categorical" },
+      ],
+      evaluation: { slices: [{ column: "airport" }] },
+      trainer: {},
+    });
+    const datasets = JSON.stringify([at("training.parquet")]);
+    const trained = [
+      "--datasets",
+      datasets,
+      "--config",
+      config,
+      "--holdout",
+      at("holdout.parquet"),
+    ];
+    await run(process.execPath, [...image("trainer"), ...trained, "--model", at("champion")]);
+    await run(process.execPath, [...image("trainer"), ...trained, "--model", at("challenger")]);
+    const out = ["evaluation", "scores", "verdict"].flatMap((name) => [`--${name}`, at(name)]);
+    const models = ["--model", at("challenger"), "--champion", at("champion")];
+    const times: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      const step = () =>
+        run(process.execPath, [
+          ...image("evaluator"),
+          ...models,
+          "--rows",
+          at("rows.parquet"),
+          "--config",
+          config,
+          ...out,
+        ]);
+      times.push(await timed(step));
+    }
+    return [
+      "the evaluator image: 1 M rows x 9 from Parquet, two versions of 100 trees scored, 50 slices",
+      seconds(times),
+      "under 10",
+    ];
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+const rollouts = 1000;
+const [championModel, challengerModel] = [deployedModelId.parse("1"), deployedModelId.parse("2")];
+
+/** An hour of per-minute counts, latencies in 66 buckets, memory and processor of both versions. */
+function hourOfCounts(random: Random): MetricCounts {
+  const bounds = Array.from({ length: 65 }, (_, i) => 2 ** (i / 4));
+  const weights = [...bounds, Infinity].map((_, i) => Math.exp(-(((i - 24) / 4) ** 2) / 2));
+  const all = weights.reduce((sum, weight) => sum + weight, 0);
+  const shares = weights.map((weight) => weight / all);
+  const arm = (requests: number): ArmCounts => ({
+    requests,
+    errors: binomialDraw(random, requests, 0.01),
+    latencies: Array.from(multinomialDraw(random, requests, shares)),
+  });
+  const windows = Array.from({ length: 60 }, () => ({ champion: arm(900), challenger: arm(100) }));
+  const sum = (arms: readonly ArmCounts[]): ArmCounts => ({
+    requests: arms.reduce((total, { requests }) => total + requests, 0),
+    errors: arms.reduce((total, { errors }) => total + errors, 0),
+    latencies: weights.map((_, i) =>
+      arms.reduce((total, { latencies }) => total + (latencies[i] ?? 0), 0),
+    ),
+  });
+  const usage = () =>
+    windows.map((_, i) => ({
+      atMs: 60_000 * i,
+      memoryBytes: 1e8 * (1 + random() / 100),
+      cpu: 0.3 + random() / 10,
+    }));
+  return {
+    endMs: 3_600_000,
+    bounds,
+    windows: windows.map(({ champion, challenger }) => ({
+      [championModel]: champion,
+      [challengerModel]: challenger,
+    })),
+    arms: {
+      [championModel]: sum(windows.map(({ champion }) => champion)),
+      [challengerModel]: sum(windows.map(({ challenger }) => challenger)),
+    },
+    usage: { [championModel]: usage(), [challengerModel]: usage() },
+  };
+}
+
+/** One tick's analysis of many rollouts, from counts to verdict; processor time, because it shares a function. */
+function tick(): readonly string[] {
+  const random = seededRandom(2);
+  const hours = Array.from({ length: rollouts }, () => hourOfCounts(random));
+  const times: number[] = [];
+  for (let round = 0; round < 5; round += 1) {
+    const before = process.cpuUsage();
+    for (const counts of hours) {
+      const pair = { champion: championModel, challenger: challengerModel };
+      const current = segmentFrom(counts, {
+        ...pair,
+        weight: 10,
+        sinceMs: 0,
+        latencyRatioMax: defaultPolicy.latencyRatioMax,
+        cpuRatioMax: defaultPolicy.cpuRatioMax,
+      });
+      assessLook({
+        earlier: [],
+        current,
+        stepStartedAtMs: 0,
+        bakeMs: 600_000,
+        policy: defaultPolicy,
+      });
+    }
+    const { user, system } = process.cpuUsage(before);
+    times.push((user + system) / 1e6);
+  }
+  return [
+    "one analysis tick: 1,000 rollouts, an hour of per-minute series each (processor time)",
+    seconds(times),
+    "under 1",
+  ];
 }
 
 /** Rows of a table: what, median seconds (least and most), goal. */
 export const measureSpeeds = async (): Promise<readonly (readonly string[])[]> => [
   ...(await histograms()),
+  tick(),
+  await judging(),
   await evaluator(),
 ];

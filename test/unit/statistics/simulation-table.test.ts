@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { simulateDrift, simulatePromotion, simulateSlices } from "../../bench/statistics-gates.js";
+import { normalDraw, seededRandom } from "../../../shared/statistics/random.js";
+import { hodgesLehmann } from "../../../shared/statistics/two-sample.js";
+import { kayentaLabel, locationShift } from "../../bench/kayenta.js";
+import { latencyScenarios, simulateLatency } from "../../bench/statistics-latency.js";
+import {
+  simulateAuc,
+  simulateDrift,
+  simulatePromotion,
+  simulateSlices,
+} from "../../bench/statistics-gates.js";
 import type { Outcome } from "../../bench/canaries.js";
 import { rules, scenarios, simulate } from "../../bench/statistics-rollout.js";
 
@@ -35,11 +44,70 @@ describe("simulated rollouts", () => {
   });
 });
 
+describe("simulated latencies", () => {
+  it("the shipped rule holds back equal challengers and finds one twice as slow", () => {
+    const played = (name: string) => {
+      const scenario = latencyScenarios.find((one) => one.name === name);
+      if (scenario === undefined) throw new Error(name);
+      return simulateLatency(scenario, { repetitions: 20, seed })[0];
+    };
+    expect(played("equal, own noise")?.rolledBack).toBeLessThanOrEqual(3);
+    expect(played("x 2")?.rolledBack).toBe(20);
+  });
+});
+
+describe("Kayenta's rule", () => {
+  const random = seededRandom(8);
+  const draw = (size: number, shift: number) =>
+    Array.from({ length: size }, () => shift + normalDraw(random));
+
+  it("estimates the shift by the median of all differences, inside its interval", () => {
+    const series = { control: draw(40, 10), experiment: draw(30, 12) };
+    const differences = series.experiment.flatMap((x) => series.control.map((y) => x - y));
+    const { lower, estimate, upper } = locationShift(series);
+    expect(estimate).toBeCloseTo(hodgesLehmann(series.control, series.experiment), 2);
+    // The interval's ends are ordered differences: about 2.33 deviations of the statistic from the middle.
+    const step = 2.326 * Math.sqrt((30 * 40 * 71) / 12);
+    const at = (rank: number): number =>
+      differences.toSorted((a, b) => a - b)[Math.round(rank)] ?? NaN;
+    expect(lower).toBeCloseTo(at(600 - step), 1);
+    expect(upper).toBeCloseTo(at(600 + step), 1);
+  });
+
+  it.each([
+    ["a clear rise", { control: draw(30, 10), experiment: draw(30, 13) }, "High"],
+    ["a fall", { control: draw(30, 13), experiment: draw(30, 10) }, "Pass"],
+    ["the same values", { control: [1, 2, 3], experiment: [3, 2, 1] }, "Pass"],
+    ["two constants", { control: Array(9).fill(1), experiment: Array(9).fill(2) }, "High"],
+    ["no value", { control: [1, 2], experiment: [NaN, NaN] }, "Nodata"],
+  ])("labels %s", (_, series, label) => {
+    expect(kayentaLabel(series)).toBe(label);
+  });
+
+  it("takes a missing value for 0 where it is told to replace it", () => {
+    const series = { control: draw(30, 1).map(() => NaN), experiment: draw(30, 9) };
+    expect(kayentaLabel(series, "replace")).toBe("High");
+  });
+});
+
 describe("simulated gates", () => {
   it("a challenger one point worse is rarely promoted by the paired test", () => {
-    const found = simulatePromotion({ gain: -0.01, rows: 1000, repetitions, seed });
+    const found = simulatePromotion({
+      comparison: { mode: "superiority", margin: 0 },
+      gain: -0.01,
+      rows: 1000,
+      repetitions,
+      seed,
+    });
     expect(found.paired.count / repetitions).toBeLessThan(0.05);
     expect(found.stored.count).toBeGreaterThan(found.paired.count);
+  });
+
+  it("DeLong's test holds its level at the margin, and has power away from it", () => {
+    const comparison = { mode: "non-inferiority", margin: 0.01 } as const;
+    const options = { comparison, rows: 1000, repetitions, seed };
+    expect(simulateAuc({ ...options, gain: -0.01 }).count / repetitions).toBeLessThan(0.1);
+    expect(simulateAuc({ ...options, gain: 0.01 }).count / repetitions).toBeGreaterThan(0.5);
   });
 
   it("a slice that fell far is found, and an equal challenger is not refused for a slice", () => {
