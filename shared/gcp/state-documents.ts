@@ -3,11 +3,8 @@
  * that queries need. A text costs one index entry where a map costs two for every leaf (a state with a thousand
  * addresses would pass Firestore's limit of 40,000), and it holds lists inside lists, which a map may not.
  *
- * On Google Cloud the queries need these composite indexes, times descending where the newest come first:
- * journal (pendingSlot, receivedAtMs), (slot, receivedAtMs), (model, receivedAtMs), (correlationId, receivedAtMs),
- * (correlationId, model, receivedAtMs), (model, sequence); due (slot, dueAtMs); runs and rollouts (model, endedAtMs). No
- * index of their own is needed for journal's entry, receivedAtMs, sequence and expireAt, for due's dueAtMs, and for the
- * texts of the others.
+ * The composite indexes that the queries need on Google Cloud, and the fields that need none, are in
+ * infra/terraform/modules/state/main.tf.
  */
 import { z } from "zod";
 import { modelName, rolloutId, runId } from "../../events/ids.js";

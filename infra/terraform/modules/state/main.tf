@@ -1,7 +1,7 @@
 # The state store. A database cannot be restored from code: it is protected, and kept when Continuo is removed.
 
 locals {
-  # The queries of shared/gcp/firestore-state.ts; a test compares these with the queries themselves.
+  # For the queries of shared/gcp/firestore-*.ts; test/contract/gcp-indexes.test.ts makes them and looks here.
   indexes = {
     "journal-pending"           = { collection = "journal", fields = [["pendingSlot", "ASCENDING"], ["receivedAtMs", "ASCENDING"]] }
     "journal-slot"              = { collection = "journal", fields = [["slot", "ASCENDING"], ["receivedAtMs", "DESCENDING"]] }
@@ -11,6 +11,7 @@ locals {
     "journal-chain"             = { collection = "journal", fields = [["model", "ASCENDING"], ["sequence", "ASCENDING"]] }
     "due-slot"                  = { collection = "due", fields = [["slot", "ASCENDING"], ["dueAtMs", "ASCENDING"]] }
     "runs-model"                = { collection = "runs", fields = [["model", "ASCENDING"], ["endedAtMs", "DESCENDING"]] }
+    "submissions-slot"          = { collection = "submissions", fields = [["accelerator", "ASCENDING"], ["slot", "ASCENDING"], ["enqueuedAtMs", "ASCENDING"]] }
     "rollouts-model"            = { collection = "rollouts", fields = [["model", "ASCENDING"], ["endedAtMs", "DESCENDING"]] }
   }
 
@@ -27,7 +28,8 @@ locals {
 
   # Documents that go by themselves, by the field that says when.
   expiring = {
-    journal = "expireAt"
+    alertCounts = "expireAt"
+    journal     = "expireAt"
   }
 }
 
