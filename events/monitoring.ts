@@ -17,7 +17,7 @@ const column = z.object({
 
 const comparison = z.object({
   kind: z.enum(["drift", "skew"]),
-  objective: z.enum(["feature", "prediction"]),
+  objective: z.enum(["feature", "prediction", "attribution"]),
   columns: z.array(column),
 });
 

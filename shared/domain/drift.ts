@@ -19,6 +19,8 @@ export interface ServedRows {
   readonly instances: readonly Row[];
   /** The model's score of each instance; NaN where its answer holds none. */
   readonly scores: readonly number[];
+  /** How much each feature moved the answers that say so. */
+  readonly attributions: readonly Readonly<Record<string, number>>[];
 }
 
 /** The training rows' distributions, as the model's own file keeps them. */
@@ -29,7 +31,7 @@ export interface TrainingBaseline {
 
 /** One column's distance between two windows. */
 export interface FeatureDrift extends Drift {
-  /** A feature, or the prediction's score. */
+  /** A feature, one's attribution, or the prediction's score. */
   readonly feature: string;
   readonly threshold: number;
   /** Above its threshold and above what chance gives at these sample sizes. */
@@ -38,7 +40,7 @@ export interface FeatureDrift extends Drift {
 
 /** What was compared, with one entry a column. */
 export interface Comparison {
-  readonly objective: "feature" | "prediction";
+  readonly objective: "feature" | "prediction" | "attribution";
   readonly columns: readonly FeatureDrift[];
 }
 
@@ -87,6 +89,28 @@ const featureDrift = (
 const hasScores = (scores: readonly number[]): boolean =>
   scores.some((score) => !Number.isNaN(score));
 
+/** Fewer answers with attributions than this say nothing about how they are distributed. */
+export const attributedRowsMin = 50;
+
+/** How the features' influence moved, where both windows have answers that tell of it. */
+const attributionDrift = (
+  features: readonly Feature[],
+  before: ServedRows,
+  after: ServedRows,
+  policy: DriftPolicy,
+): readonly Comparison[] => {
+  const isTold = (rows: ServedRows): boolean => rows.attributions.length >= attributedRowsMin;
+  if (!isTold(before) || !isTold(after)) return [];
+  const valuesOf = (rows: ServedRows, name: string): readonly number[] =>
+    rows.attributions.map((shares) => asNumber(shares[name]));
+  const columns = features.flatMap(({ name }) => {
+    const values = [valuesOf(before, name), valuesOf(after, name)] as const;
+    const isMeasured = values.every((side) => side.some((value) => !Number.isNaN(value)));
+    return isMeasured ? [judged(name, numericDrift(...values), policy)] : [];
+  });
+  return columns.length === 0 ? [] : [{ objective: "attribution", columns }];
+};
+
 /** Drift: two windows of served predictions, column by column; both must hold at least one row. */
 export const compareWindows = (
   features: readonly Feature[],
@@ -104,6 +128,7 @@ export const compareWindows = (
   return [
     { objective: "feature", columns },
     { objective: "prediction", columns: scores },
+    ...attributionDrift(features, before, after, policy),
   ];
 };
 

@@ -1,6 +1,10 @@
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
+import type { ContinuoEvent } from "../../events/index.js";
 import { monitoringReport, type MonitoringReport } from "../../events/monitoring.js";
 import { monitoringAnomaly } from "../../events/sources/cloud-logging.js";
+import type { Manifest } from "../../shared/manifest/schema.js";
 import type { LoggedPrediction } from "../../shared/ports/prediction-log.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { detectDrift } from "../../shared/runtime/monitoring/detect.js";
@@ -59,8 +63,8 @@ const customers = (count: number, age?: number): readonly Customer[] =>
 const json = (value: unknown): Buffer => Buffer.from(JSON.stringify(value));
 
 /** A champion, trained on the usual customers and evaluated with an AUC of 0.8. */
-const champion = async (): Promise<Story> => {
-  const story = await storyOf(manifest);
+const champion = async (triggers: Partial<Manifest["triggers"]> = {}): Promise<Story> => {
+  const story = await storyOf({ ...manifest, triggers: { ...manifest.triggers, ...triggers } });
   await story.firstChampion();
   const trained = customers(4000);
   const numeric = (values: readonly number[]) =>
@@ -168,24 +172,9 @@ describe("a look at what the champion served", () => {
     const ports = serving(story, [...customers(500), ...customers(500, 42)]);
     const report = await look(story, ports);
     expect(anomaliesOf(report)).toEqual(["drift age", "skew age"]);
-    const events = story.world.logged.map((entry) => {
-      const { log, insertId, timestampMs, payload } = entry as Parameters<
-        Ports["logs"]["write"]
-      >[0];
-      return monitoringAnomaly({
-        topic: "alert",
-        attributes: {},
-        body: {
-          insertId,
-          logName: `projects/demo/logs/${encodeURIComponent(log)}`,
-          timestamp: new Date(timestampMs).toISOString(),
-          jsonPayload: payload,
-        },
-      } as unknown as Parameters<typeof monitoringAnomaly>[0]);
-    });
-    expect(events).toMatchObject([
-      { events: [{ type: "drift.detected", data: { anomalies: [{ feature: "age" }] } }] },
-      { events: [{ type: "skew.detected", data: { anomalies: [{ feature: "age" }] } }] },
+    expect(anomalyEvents(story)).toMatchObject([
+      { type: "drift.detected", data: { anomalies: [{ feature: "age" }] } },
+      { type: "skew.detected", data: { anomalies: [{ feature: "age" }] } },
     ]);
     // Looking again at the same rows is the same report and the same log entries.
     const insertIds = (): readonly unknown[] =>
@@ -309,4 +298,168 @@ describe("a look at what the champion served", () => {
     await expect(detectDrift(broken)).rejects.toThrow("the log cannot be read");
     expect(await ports.objects.list("gs://demo-continuo/monitoring/churn/")).toHaveLength(1);
   });
+
+  describe("whose answers tell how each feature moved them", () => {
+    /** Attributions of `age` and `plan`; `age` counts for `weight` as much as usual. */
+    const told = (weight: number) => ({
+      age: weight * (0.2 + 0.1 * random()),
+      plan: 0.3 * random() - 0.15,
+    });
+    const telling = (
+      ports: Ports,
+      of: (index: number) => Readonly<Record<string, number>> | undefined,
+    ): Ports => ({
+      ...ports,
+      predictionLog: {
+        read: async (query) =>
+          (await ports.predictionLog.read(query)).map((one, index) => {
+            const attributions = of(index);
+            return attributions === undefined ? one : { ...one, attributions };
+          }),
+      },
+    });
+
+    it("names the feature whose influence moved although its values did not", async () => {
+      const story = await champion();
+      const ports = telling(serving(story, customers(1000)), (index) => told(index < 500 ? 1 : 2));
+      const report = await look(story, ports);
+      const [influence] = report.comparisons.filter(({ objective }) => objective === "attribution");
+      expect(influence).toMatchObject({
+        kind: "drift",
+        columns: [
+          { feature: "age", isAnomaly: true },
+          { feature: "plan", isAnomaly: false },
+        ],
+      });
+      expect(anomaliesOf(report)).toEqual(["drift age"]);
+      expect(story.world.logged).toMatchObject([
+        { payload: { anomalyObjective: "FEATURE_ATTRIBUTION_DRIFT", totalAnomaliesCount: 1 } },
+      ]);
+      expect(anomalyEvents(story)).toMatchObject([
+        { type: "drift.detected", data: { objective: "attribution" } },
+      ]);
+    });
+
+    it("finds nothing where their influence stays, and says when too few of them tell", async () => {
+      const story = await champion();
+      const ports = serving(story, customers(1000));
+      const steady = await look(
+        story,
+        telling(ports, () => told(1)),
+      );
+      expect(anomaliesOf(steady)).toEqual([]);
+      expect(steady.comparisons.map(({ objective }) => objective)).toContain("attribution");
+      const few = await look(
+        story,
+        telling(ports, (index) => (index < 500 || index > 990 ? told(1) : undefined)),
+      );
+      expect(few.unknown).toContain(
+        "drift of attributions: 400 of the first and 9 of the newest predictions have them, 50 of each are needed",
+      );
+    });
+  });
+});
+
+/** The events that the entries of the log become on their way through the sink. */
+const anomalyEvents = ({ world }: Story): readonly ContinuoEvent[] =>
+  world.logged.flatMap((logged) => {
+    const { log, insertId, timestampMs, payload } = logEntry.parse(logged);
+    return eventsOf({
+      insertId,
+      logName: `projects/demo/logs/${encodeURIComponent(log)}`,
+      timestamp: new Date(timestampMs).toISOString(),
+      jsonPayload: payload,
+    });
+  });
+
+const logEntry = z.object({
+  log: z.string(),
+  insertId: z.string(),
+  timestampMs: z.number(),
+  payload: z.looseObject({}),
+});
+
+const eventsOf = (body: unknown): readonly ContinuoEvent[] => {
+  const reading = monitoringAnomaly({ id: "1", publishTime: "", attributes: {}, body });
+  if (reading === null || !("events" in reading)) throw new Error(JSON.stringify(reading));
+  return reading.events;
+};
+
+const vertexPayload = new URL(
+  "../fixtures/payloads/vertex_monitoring_v1_anomaly_logentry.json",
+  import.meta.url,
+);
+
+/** What Vertex AI's Model Monitoring writes about the same window: its own entry, with this one's numbers. */
+const asVertexWrites = (event: ContinuoEvent): unknown => {
+  if (event.type !== "drift.detected" && event.type !== "skew.detected") throw new Error("none");
+  const { deployedModelId, window, anomalies } = event.data;
+  const body = z
+    .looseObject({ jsonPayload: z.looseObject({}) })
+    .parse(JSON.parse(readFileSync(vertexPayload, "utf8")));
+  return {
+    ...body,
+    timestamp: window.end,
+    jsonPayload: {
+      ...body.jsonPayload,
+      anomalyObjective: event.type === "skew.detected" ? "RAW_FEATURE_SKEW" : "RAW_FEATURE_DRIFT",
+      startTime: window.start,
+      endTime: window.end,
+      deployedModelId,
+      totalAnomaliesCount: anomalies.length,
+      featureAnomalies: anomalies.map(({ feature, deviation, threshold }) => ({
+        featureDisplayName: feature,
+        deviation,
+        threshold,
+      })),
+    },
+  };
+};
+
+describe("an alert", () => {
+  /** A look at customers who became older, under a manifest that answers alerts so. */
+  const alerted = async (answer: "ignore" | "notify" | "page" | "retrain") => {
+    const story = await champion({ drift: answer, skew: answer, debounceSeconds: 0 });
+    await look(story, serving(story, [...customers(500), ...customers(500, 42)]));
+    return story;
+  };
+
+  it("is the same event whether Vertex AI's monitoring wrote it or our own detector", async () => {
+    const own = anomalyEvents(await alerted("ignore"));
+    const theirs = own.flatMap((event) => eventsOf(asVertexWrites(event)));
+    expect(own.map(({ type }) => type)).toEqual(["drift.detected", "skew.detected"]);
+    expect(theirs.map(({ type, time, data }) => ({ type, time, data }))).toEqual(
+      own.map(({ type, time, data }) => ({ type, time, data })),
+    );
+  });
+
+  it.each(["ignore", "notify", "page", "retrain"] as const)(
+    "is answered by %s alike from both, as the manifest says",
+    async (answer) => {
+      for (const index of [0, 1]) {
+        const outcomes: unknown[] = [];
+        for (const origin of ["ours", "Vertex AI's"]) {
+          const story = await alerted(answer);
+          const event = anomalyEvents(story)[index];
+          if (event === undefined) throw new Error("no alert");
+          const [alert = event] = origin === "ours" ? [event] : eventsOf(asVertexWrites(event));
+          story.world.nowMs += 2 * 86_400_000;
+          story.world.published.splice(0);
+          await story.handle(alert);
+          const told = publishedTo(story, "notification");
+          await story.deliver();
+          await story.pass(1);
+          outcomes.push({ run: story.model().run?.kind ?? null, told: told.length });
+          expect(told).toMatchObject(
+            answer === "ignore" || answer === "retrain"
+              ? []
+              : [{ data: { severity: answer === "page" ? "page" : "warning" } }],
+          );
+        }
+        const kind = index === 0 ? "drift" : "skew";
+        expect(outcomes[0]).toMatchObject({ run: answer === "retrain" ? kind : null });
+        expect(outcomes[1]).toEqual(outcomes[0]);
+      }
+    },
+  );
 });

@@ -14,12 +14,22 @@ const reply = z.object({
   report: monitoringReport.nullable(),
 });
 
+const columnText = ({
+  feature,
+  objective,
+}: {
+  readonly feature: string;
+  readonly objective: MonitoringReport["comparisons"][number]["objective"];
+}): string => (objective === "attribution" ? `influence of ${feature}` : feature);
+
 const distancesTable = ({ comparisons }: MonitoringReport): string =>
   table(
-    comparisons.flatMap(({ kind, columns }) => columns.map((column) => ({ kind, ...column }))),
+    comparisons.flatMap(({ kind, objective, columns }) =>
+      columns.map((column) => ({ kind, objective, ...column })),
+    ),
     [
       { title: "", cell: ({ kind }) => kind },
-      { title: "column", cell: ({ feature }) => feature },
+      { title: "column", cell: columnText },
       { title: "distance", cell: ({ value }) => value.toFixed(4), align: "right" },
       { title: "by chance", cell: ({ nullQuantile }) => nullQuantile.toFixed(4), align: "right" },
       { title: "allowed", cell: ({ threshold }) => String(threshold), align: "right" },

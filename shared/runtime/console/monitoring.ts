@@ -17,11 +17,11 @@ const distances = (comparisons: MonitoringReport["comparisons"]): Html =>
       </tr>
     </thead>
     <tbody>
-      ${comparisons.flatMap(({ kind, columns }) =>
+      ${comparisons.flatMap(({ kind, objective, columns }) =>
         columns.map(
           ({ feature, value, nullQuantile, threshold, isAnomaly }) =>
             html`<tr>
-              <th scope="row">${feature}</th>
+              <th scope="row">${objective === "attribution" && "influence of "}${feature}</th>
               <td>${kind === "drift" ? "its first rows" : "its training rows"}</td>
               <td class="figure">${number(value)}</td>
               <td class="figure">${number(nullQuantile)}</td>

@@ -5,10 +5,11 @@ import type { Ports } from "../../ports/ports.js";
 import { config } from "../wiring.js";
 import type { KindOfComparison } from "./measure.js";
 
-/** Model Monitoring names the first two; it has no objective for predictions. */
+/** Model Monitoring's own names; it has no objective for predictions. */
 const objectiveNames = {
   feature: { drift: "RAW_FEATURE_DRIFT", skew: "RAW_FEATURE_SKEW" },
   prediction: { drift: "PREDICTION_DRIFT", skew: "PREDICTION_SKEW" },
+  attribution: { drift: "FEATURE_ATTRIBUTION_DRIFT", skew: "FEATURE_ATTRIBUTION_SKEW" },
 };
 
 /** Writes the log entry of one comparison that found anomalies. */

@@ -1,5 +1,10 @@
 /** What the served predictions of one champion say: drift, skew and quality, or why they say nothing. */
-import { compareWindows, compareWithTraining, type Comparison } from "../../domain/drift.js";
+import {
+  attributedRowsMin,
+  compareWindows,
+  compareWithTraining,
+  type Comparison,
+} from "../../domain/drift.js";
 import {
   estimatedQuality,
   joinLabels,
@@ -44,6 +49,21 @@ const nothing = { found: [], unknown: [] };
 const windowsOf = (served: readonly LoggedPrediction[], rows: number) =>
   served.length < 2 * rows ? null : { before: served.slice(0, rows), after: served.slice(-rows) };
 
+/** Where some answers tell how features moved them, and too few to compare. */
+const fewAttributions = (
+  windows: Readonly<Record<"before" | "after", readonly LoggedPrediction[]>>,
+): readonly string[] => {
+  const [before, after] = [windows.before, windows.after].map(
+    (rows) => rows.filter(({ attributions }) => attributions !== undefined).length,
+  );
+  const [fewest, most] = [Math.min(before ?? 0, after ?? 0), Math.max(before ?? 0, after ?? 0)];
+  return most === 0 || fewest >= attributedRowsMin
+    ? []
+    : [
+        `drift of attributions: ${before} of the first and ${after} of the newest predictions have them, ${attributedRowsMin} of each are needed`,
+      ];
+};
+
 /** The newest served window against the first. */
 export const driftOf = ({ state, served }: Watched): Answer<KindOfComparison> => {
   const { dataset, monitoring } = state.manifest;
@@ -60,7 +80,10 @@ export const driftOf = ({ state, served }: Watched): Answer<KindOfComparison> =>
     servedRows(windows.after, dataset.positiveClass),
     monitoring.drift,
   );
-  return { found: compared.map((one) => ({ ...one, kind: "drift" })), unknown: [] };
+  return {
+    found: compared.map((one) => ({ ...one, kind: "drift" })),
+    unknown: fewAttributions(windows),
+  };
 };
 
 /** The newest served window against the training rows. */

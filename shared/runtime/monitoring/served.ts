@@ -39,6 +39,9 @@ export const servedRows = (
 ): ServedRows => ({
   instances: predictions.map(({ instance }) => instance),
   scores: predictions.map(({ prediction }) => scoreOf(prediction, positiveClass)),
+  attributions: predictions.flatMap(({ attributions }) =>
+    attributions === undefined ? [] : [attributions],
+  ),
 });
 
 /** Predictions that name themselves, for joining. */
