@@ -12,3 +12,9 @@ outside_publishers = [
   { topic = "dataset", member = "serviceAccount:ingestion@example-ml-dev.iam.gserviceaccount.com" },
   { topic = "alert", member = "group:ml-quality@example.com" },
 ]
+scale = {
+  slots                  = 64
+  tick_partitions        = 16
+  submissions_per_minute = 120
+  accelerator_jobs       = { NVIDIA_L4 = 4 }
+}

@@ -97,3 +97,19 @@ variable "repository" {
   type        = string
   default     = null
 }
+
+variable "scale" {
+  description = "Slots, tick_partitions, submissions_per_minute and accelerator_jobs, where the defaults do not do."
+  type = object({
+    slots                  = number
+    tick_partitions        = number
+    submissions_per_minute = number
+    accelerator_jobs       = map(number)
+  })
+  default = {
+    slots                  = 8
+    tick_partitions        = 1
+    submissions_per_minute = 54
+    accelerator_jobs       = {}
+  }
+}

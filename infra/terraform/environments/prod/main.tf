@@ -28,6 +28,7 @@ module "continuo" {
   image_digests       = var.image_digests
   image_repository    = var.image_repository
   data_buckets        = var.data_buckets
+  scale               = var.scale
   bigquery_datasets   = var.bigquery_datasets
   outside_publishers  = var.outside_publishers
   secrets             = var.secrets

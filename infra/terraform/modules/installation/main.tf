@@ -100,6 +100,7 @@ module "services" {
   push_identity     = module.identities.push
   bucket            = module.settings.bucket
   console_url       = local.console_url
+  scale             = var.scale
   has_load_balancer = local.has_load_balancer
   image_repository  = local.image_repository
   image_digests     = var.image_digests

@@ -137,3 +137,24 @@ variable "release_needs_approval" {
   type        = bool
   default     = true
 }
+
+variable "scale" {
+  description = "Slots of open work, workers that share a tick, Vertex AI submissions a minute, and jobs per accelerator type at once; see infra/terraform/README.md."
+  type = object({
+    slots                  = number
+    tick_partitions        = number
+    submissions_per_minute = number
+    accelerator_jobs       = map(number)
+  })
+  default = {
+    slots                  = 8
+    tick_partitions        = 1
+    submissions_per_minute = 54
+    accelerator_jobs       = {}
+  }
+
+  validation {
+    condition     = var.scale.slots >= 1 && var.scale.slots <= 64 && var.scale.tick_partitions >= 1 && var.scale.tick_partitions <= var.scale.slots
+    error_message = "scale.slots must lie between 1 and 64, and scale.tick_partitions between 1 and scale.slots."
+  }
+}

@@ -5,14 +5,18 @@ locals {
 
   values = {
     for name, settings in var.functions : name => {
-      CONTINUO_PROJECT           = var.project_id
-      CONTINUO_REGION            = var.region
-      CONTINUO_BUCKET            = var.bucket
-      CONTINUO_IDENTITY          = var.identities[name]
-      CONTINUO_PIPELINE_IDENTITY = var.pipeline_identity
-      CONTINUO_PUSH_AUDIENCE     = var.services[name].url
-      CONTINUO_PUSH_IDENTITY     = var.push_identity
-      CONTINUO_CONSOLE_URL       = var.console_url
+      CONTINUO_PROJECT                = var.project_id
+      CONTINUO_REGION                 = var.region
+      CONTINUO_BUCKET                 = var.bucket
+      CONTINUO_IDENTITY               = var.identities[name]
+      CONTINUO_PIPELINE_IDENTITY      = var.pipeline_identity
+      CONTINUO_PUSH_AUDIENCE          = var.services[name].url
+      CONTINUO_PUSH_IDENTITY          = var.push_identity
+      CONTINUO_CONSOLE_URL            = var.console_url
+      CONTINUO_SLOTS                  = tostring(var.scale.slots)
+      CONTINUO_TICK_PARTITIONS        = tostring(var.scale.tick_partitions)
+      CONTINUO_SUBMISSIONS_PER_MINUTE = tostring(var.scale.submissions_per_minute)
+      CONTINUO_ACCELERATOR_JOBS       = jsonencode(var.scale.accelerator_jobs)
     }
   }
 

@@ -80,3 +80,13 @@ variable "operators" {
     error_message = "operators must be written as group:ml-operators@example.com, user:..., serviceAccount:... or domain:..., never allUsers or allAuthenticatedUsers."
   }
 }
+
+variable "scale" {
+  description = "How much open work there may be at once."
+  type = object({
+    slots                  = number
+    tick_partitions        = number
+    submissions_per_minute = number
+    accelerator_jobs       = map(number)
+  })
+}
