@@ -5,6 +5,7 @@ import { spawn } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
+import { listenOnce } from "./firestore-listen.js";
 import { connect } from "./firestore-targets.js";
 import { withLocalCloud, type LocalCloud } from "./local-cloud.js";
 
@@ -153,6 +154,19 @@ describe("durability", () => {
     expect((await firestore.collection("a").where("n", "==", 1).get()).size).toBe(1);
     const after = await firestore.doc("a/b").update({ n: 2 });
     expect(after.writeTime.valueOf() > before.writeTime.valueOf()).toBe(true);
+  });
+
+  test("a listener's resume token of before a restart begins it anew, and misses nothing", async () => {
+    const first = await withLocalCloud(["firestore"]);
+    const collection = open(first).collection("watched");
+    await collection.doc("a").set({ n: 1 });
+    const { resumeToken } = await listenOnce(`127.0.0.1:${first.port}`, collection)();
+    await collection.doc("b").set({ n: 1 });
+    await first.stop({ keep: true });
+    const second = await start({ folder: first.folder });
+    const listened = await listenOnce(`127.0.0.1:${second.port}`, collection)(resumeToken);
+    expect(listened.isReset).toBe(true);
+    expect(listened.changed.toSorted()).toEqual(["a", "b"]);
   });
 
   test("what was acknowledged survives SIGKILL in the middle of writing", async () => {

@@ -7,18 +7,24 @@ import {
   Timestamp,
   type CollectionReference,
   type DocumentSnapshot,
+  type QueryDocumentSnapshot,
   type QuerySnapshot,
   type Firestore,
   type Query,
 } from "firebase-admin/firestore";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { eventually } from "./local-cloud.js";
+import { listenOnce } from "./firestore-listen.js";
 import { connect, type Target } from "./firestore-targets.js";
 
 let collections = 0;
 
 /** Runs the suite against a target that `start` brings up; without one it is skipped, and says so by its name. */
-export const firestoreSuite = (name: string, start: (() => Promise<Target>) | undefined): void => {
+export const firestoreSuite = (
+  name: string,
+  start: (() => Promise<Target>) | undefined,
+  { isEmulator = false }: { readonly isEmulator?: boolean } = {},
+): void => {
   describe.skipIf(start === undefined)(`Firestore: ${name}`, () => {
     let target: Target;
     let firestore: Firestore;
@@ -484,6 +490,59 @@ export const firestoreSuite = (name: string, start: (() => Promise<Target>) | un
       });
     });
 
+    describe("collections", () => {
+      test("are listed below a document, and documents also where only something below them exists", async () => {
+        const top = fresh().doc("top");
+        await Promise.all([
+          top.collection("beds").doc("1").set({}),
+          top.collection("arcs").doc("1").set({}),
+          top.collection("arcs").doc("ghost").collection("deep").doc("1").set({}),
+        ]);
+        const below = await top.listCollections();
+        expect(below.map(({ id }) => id)).toEqual(["arcs", "beds"]);
+        const documents = await top.collection("arcs").listDocuments();
+        expect(documents.map(({ id }) => id)).toEqual(["1", "ghost"]);
+      });
+
+      test("are deleted with all that is below them", async () => {
+        const collection = await fill({ a: { n: 1 }, b: { n: 2 } });
+        await collection.doc("a").collection("deep").doc("x").collection("er").doc("y").set({});
+        await firestore.recursiveDelete(collection);
+        expect(await collection.listDocuments()).toEqual([]);
+        expect(await collection.doc("a").listCollections()).toEqual([]);
+      });
+
+      // Google's emulator has no PartitionQuery.
+      test.skipIf(isEmulator)(
+        "of one id are read in partitions that join to the whole",
+        async () => {
+          const parent = fresh();
+          const id = `group-${parent.id}`;
+          const writer = firestore.bulkWriter();
+          for (let index = 0; index < 300; index += 1) {
+            void writer.set(
+              parent
+                .doc(`p${index % 7}`)
+                .collection(id)
+                .doc(`d${index}`),
+              { index },
+            );
+          }
+          await writer.close();
+          const seen: QueryDocumentSnapshot[] = [];
+          let partitions = 0;
+          for await (const partition of firestore.collectionGroup(id).getPartitions(4)) {
+            partitions += 1;
+            seen.push(...(await partition.toQuery().get()).docs);
+          }
+          expect(partitions).toBeGreaterThanOrEqual(1);
+          expect(partitions).toBeLessThanOrEqual(5);
+          expect(new Set(seen.map(({ ref }) => ref.path)).size).toBe(300);
+          expect(seen).toHaveLength(300);
+        },
+      );
+    });
+
     describe("listeners", () => {
       /** The snapshots of a listener as they come. */
       const watch = <Seen>(
@@ -551,6 +610,27 @@ export const firestoreSuite = (name: string, start: (() => Promise<Target>) | un
         expect(last.size).toBe(2);
         listener.stop();
       });
+    });
+
+    describe("a resume token", () => {
+      // Google's emulator takes the token and tells everything again.
+      test.skipIf(isEmulator)(
+        "tells what changed, came and went since, and nothing else",
+        async () => {
+          const collection = await fill({ a: { n: 1 }, b: { n: 1 }, c: { n: 1 } });
+          const listened = listenOnce(target.host, collection);
+          const first = await listened();
+          expect(first.changed.toSorted()).toEqual(["a", "b", "c"]);
+          await collection.doc("a").set({ n: 2 });
+          await collection.doc("b").delete();
+          await collection.doc("d").set({ n: 1 });
+          const second = await listened(first.resumeToken);
+          expect(second.changed.toSorted()).toEqual(["a", "d"]);
+          expect(second.gone).toEqual(["b"]);
+          const third = await listened(second.resumeToken);
+          expect([...third.changed, ...third.gone]).toEqual([]);
+        },
+      );
     });
 
     describe("transactions", () => {

@@ -9,4 +9,5 @@ const absence = jar === undefined ? " (oracle absent: no java, or no emulator be
 firestoreSuite(
   `Google's emulator${absence}`,
   jar === undefined ? undefined : () => startEmulator(jar),
+  { isEmulator: true },
 );

@@ -33,7 +33,7 @@ export interface Failure {
 /** The folder cannot be written: the caller may try again once somebody has made room. */
 export function isStorageTrouble(error: unknown): boolean {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN)|ENOSPC|EDQUOT|EROFS)/.test(code);
+  return /^(SQLITE_(FULL|IOERR|READONLY|CANTOPEN)|ENOSPC|EDQUOT|EFBIG|EROFS)/.test(code);
 }
 
 /** Translates anything thrown; what is not an RpcError is a mistake of ours, logged and told as INTERNAL. */
