@@ -2,9 +2,9 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build } from "esbuild";
+import { build, type Metafile } from "esbuild";
 import { digestOf } from "./digest.js";
-import { dockerfile, packageJson } from "./function-files.js";
+import { commonJsBanner, dockerfile, packageJson } from "./function-files.js";
 import { leanClients } from "./lean-clients.js";
 
 /** One built function. */
@@ -21,13 +21,6 @@ export interface BuiltFunction {
 
 /** Where the functions are built when nobody says otherwise. */
 export const functionsFolder = (root: string): string => join(root, ".build", "functions");
-
-/** CommonJS packages inside ES modules still ask for these. */
-const banner =
-  'import{createRequire as __createRequire}from"node:module";' +
-  'import{dirname as __pathOf}from"node:path";' +
-  'import{fileURLToPath as __fileOf}from"node:url";' +
-  "const require=__createRequire(import.meta.url),__filename=__fileOf(import.meta.url),__dirname=__pathOf(__filename);";
 
 const framework = "node_modules/@google-cloud/functions-framework/build/src/main.js";
 
@@ -47,7 +40,7 @@ const bundle = async (root: string, name: string) => {
     platform: "node",
     format: "esm",
     target: "node20",
-    banner: { js: banner },
+    banner: { js: commonJsBanner },
     sourcemap: "linked",
     sourcesContent: false,
     legalComments: "none",
@@ -91,8 +84,37 @@ const startFiles = (
   return new Set([...found].map((path) => path.slice(path.lastIndexOf("/") + 1)));
 };
 
+/**
+ * CommonJS packages that code of ours imports when it needs them: their chunk exports nothing but a default, so that the
+ * names which the code asks for are undefined, in bundles alone.
+ */
+export const namelessImports = ({ inputs, outputs }: Metafile): readonly string[] => {
+  const nameless = new Set(
+    Object.values(outputs).flatMap(({ entryPoint, exports }) =>
+      entryPoint !== undefined && exports.join() === "default" ? [entryPoint] : [],
+    ),
+  );
+  return Object.entries(inputs).flatMap(([path, { imports }]) =>
+    path.includes("node_modules/")
+      ? []
+      : imports.flatMap((found) =>
+          found.kind === "dynamic-import" &&
+          found.path.includes("node_modules/") &&
+          nameless.has(found.path)
+            ? [`${path} imports ${found.original ?? found.path} when it needs it`]
+            : [],
+        ),
+  );
+};
+
 const buildFunction = async (root: string, out: string, name: string): Promise<BuiltFunction> => {
   const { files, metafile } = await bundle(root, name);
+  const nameless = namelessImports(metafile);
+  if (nameless.length > 0) {
+    throw new Error(
+      `${nameless.join("\n")}: a CommonJS package has no names in a bundle then. Re-export them from a module of ours and import that.`,
+    );
+  }
   files.set("package.json", Buffer.from(packageJson(name)));
   files.set("Dockerfile", Buffer.from(dockerfile(name)));
   const folder = join(out, name);

@@ -1,9 +1,22 @@
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { buildFunctions, type BuiltFunction } from "../../../infra/build/functions.js";
+import {
+  buildFunctions,
+  namelessImports,
+  type BuiltFunction,
+} from "../../../infra/build/functions.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
 const folder = mkdtempSync(join(tmpdir(), "continuo-build-"));
@@ -21,6 +34,33 @@ const first = (): BuiltFunction => {
   if (one === undefined) throw new Error("nothing was built");
   return one;
 };
+
+describe("a package that is loaded when it is needed", () => {
+  const lazily = async (target: string) => {
+    const place = mkdtempSync(join(folder, "lazily-"));
+    mkdirSync(join(place, "node_modules/common"), { recursive: true });
+    writeFileSync(join(place, "node_modules/common/index.js"), "exports.named = () => 1;");
+    writeFileSync(join(place, "named.ts"), 'export { named } from "common";');
+    writeFileSync(join(place, "index.ts"), `export const load = () => import("${target}");`);
+    const { metafile } = await build({
+      absWorkingDir: place,
+      entryPoints: ["index.ts"],
+      outdir: "out",
+      bundle: true,
+      splitting: true,
+      format: "esm",
+      platform: "node",
+      metafile: true,
+      write: false,
+    });
+    return namelessImports(metafile);
+  };
+
+  it("keeps its names where a module of ours hands them on, and is refused where it loses them", async () => {
+    expect(await lazily("./named")).toEqual([]);
+    expect(await lazily("common")).toEqual(["index.ts imports common when it needs it"]);
+  });
+});
 
 describe("a built function", () => {
   it("has the same digest wherever and whenever it is built", () => {
