@@ -12,6 +12,12 @@ export interface CloudSettings {
   readonly folder: string;
   /** How long a model deployment takes after its container became healthy. */
   readonly deployDelayMs: number;
+  /** Submissions of jobs and operations that Vertex AI takes in any minute; no limit when absent. */
+  readonly submissionsPerMinuteMax?: number;
+  /** Accelerators that training may use at once, by type (NVIDIA_TESLA_T4); a type without an entry has no limit. */
+  readonly acceleratorsMax?: Readonly<Record<string, number>>;
+  /** How long a finished long-running operation can be read; 30 days when absent. */
+  readonly operationLifeMs?: number;
   /** Time from a metric point's end to its visibility through Monitoring. */
   readonly metricDelayMs: number;
   /** Width of one metric sample (60,000 on Google Cloud). */

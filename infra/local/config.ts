@@ -26,6 +26,31 @@ const flags = {
   region: { check: z.string().min(1), example: "us-central1", fallback: "us-central1" },
   images: { check: z.string(), example: ".build/images.json", fallback: "" },
   "deploy-delay-ms": { check: ms, example: "2000", fallback: "2000" },
+  "submissions-per-minute": {
+    check: z
+      .string()
+      .regex(/^\d{0,6}$/, "must be a number, or empty for no limit")
+      .transform((text) => (text === "" ? undefined : Number(text))),
+    example: "60",
+    fallback: "",
+  },
+  "accelerator-quota": {
+    check: z
+      .string()
+      .regex(/^(?:[A-Z][A-Z0-9_]*=\d{1,6}(?:,|$))*$/, "must name accelerators with how many")
+      .transform((text) =>
+        Object.fromEntries(
+          [...text.matchAll(/(\w+)=(\d+)/g)].map(([, type = "", count]) => [type, Number(count)]),
+        ),
+      ),
+    example: "NVIDIA_TESLA_T4=2,NVIDIA_L4=0",
+    fallback: "",
+  },
+  "operation-life-ms": {
+    check: z.coerce.number().int().min(0),
+    example: "2592000000",
+    fallback: "2592000000",
+  },
   "metric-delay-ms": { check: ms, example: "1000", fallback: "1000" },
   "metric-period-ms": { check: ms.min(1), example: "1000", fallback: "1000" },
   "call-delays": {
@@ -87,6 +112,7 @@ export function readConfig(
     }
     return parsed.data as z.output<(typeof flags)[Name]["check"]>;
   };
+  const submissionsPerMinuteMax = read("submissions-per-minute");
   return {
     folder: read("folder"),
     port: read("port"),
@@ -95,6 +121,9 @@ export function readConfig(
     region: read("region"),
     imagesFile: read("images"),
     deployDelayMs: read("deploy-delay-ms"),
+    ...(submissionsPerMinuteMax === undefined ? {} : { submissionsPerMinuteMax }),
+    acceleratorsMax: read("accelerator-quota"),
+    operationLifeMs: read("operation-life-ms"),
     metricDelayMs: read("metric-delay-ms"),
     metricPeriodMs: read("metric-period-ms"),
     callDelays: read("call-delays"),

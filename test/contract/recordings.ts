@@ -44,6 +44,10 @@ export const recordings = {
     `${basic}/vertexai/v1beta1/vertexaiendpoint/vertexaiendpointbasic`,
     "bf16c5d1bf0915c7ded6fce7ad6cc54424ee706d",
   ),
+  endpointKey: at(
+    `${basic}/vertexai/v1beta1/vertexaiendpoint/vertexaiendpointencryptionkey`,
+    "cdb85ecf17085561b9f4abc75a95107cb01446d9",
+  ),
   customJob: at(
     `${basic}/vertexai/v1alpha1/vertexaicustomjob/vertexaicustomjob-minimal`,
     "4602328ff5b660e03bbecbea4010ff4fa72f7620",

@@ -38,6 +38,37 @@ describe("one operation at a time", () => {
   }, 30_000);
 });
 
+describe("a deployment of twenty minutes", () => {
+  it("lasts that long by the cloud's clock, and its endpoint is busy until then", async () => {
+    const minuteMs = 60_000;
+    let nowMs = Date.now();
+    const world = await startVertexWorld({ deployDelayMs: 20 * minuteMs, now: () => nowMs });
+    const endpoint = await createEndpoint(world, "slow");
+    const model = await uploadModel(world, "slow");
+    const operation = await startDeploy(world, endpoint, model, "1", { "0": 100 });
+    const shown = async (): Promise<string> => {
+      const reply = await fetch(`${world.address}/v1/${operation.name}`);
+      return JSON.stringify(await reply.json());
+    };
+    await eventually("the model server runs", async () =>
+      (await shown()).includes('"deploymentStage":"FINISHING_UP"'),
+    );
+    nowMs += 19 * minuteMs;
+    const update = world.grpc.endpoints.updateEndpoint({
+      endpoint: { name: endpoint, displayName: "other" },
+      updateMask: { paths: ["display_name"] },
+    });
+    expect((await failureOf(update)).message).toContain(operation.name);
+    nowMs += minuteMs;
+    await eventually("the deployment has ended", async () =>
+      (await shown()).includes('"deploymentStage":"SUCCESSFULLY_DEPLOYED"'),
+    );
+    const [after] = await world.grpc.endpoints.getEndpoint({ name: endpoint });
+    expect(after.deployedModels?.map(({ id }) => id)).toEqual(["1"]);
+    await world.stop();
+  }, 60_000);
+});
+
 describe("after a restart", () => {
   it("models are served again, and a deployment that was under way goes on", async () => {
     const first = await startVertexWorld({ deployDelayMs: 0 });

@@ -89,8 +89,9 @@ const serve = (context: CloudContext, products: readonly CloudProduct[]) => {
 
 /** Starts Vertex AI and Cloud Storage on a port, with lists in the place of Logging and Monitoring. */
 export const startVertexWorld = async (
-  settings: Partial<CloudSettings> = {},
+  given: Partial<CloudSettings> & { readonly now?: () => number } = {},
 ): Promise<VertexWorld> => {
+  const { now = Date.now, ...settings } = given;
   const folder = settings.folder ?? mkdtempSync(join(tmpdir(), "continuo-vertex-"));
   const entries: LogEntryJson[] = [];
   const points: MetricPoint[] = [];
@@ -124,7 +125,7 @@ export const startVertexWorld = async (
       folder,
     },
     db,
-    now: Date.now,
+    now,
     services: z.custom<CloudServices>().parse(services),
     address: () => `http://127.0.0.1:${port}`,
     log: (line) => {

@@ -6,10 +6,8 @@ import type { CallContext, UnaryHandler } from "../../infra/local/protocol/servi
 import { containersOf } from "../../infra/local/vertex/containers.js";
 import { valueOf } from "../../infra/local/vertex/messages.js";
 import { structOf } from "../../infra/local/vertex/pipelines/job-message.js";
-import {
-  pipelineProduct,
-  type PipelineOptions,
-} from "../../infra/local/vertex/pipelines/service.js";
+import type { PipelineLimits } from "../../infra/local/vertex/pipelines/jobs.js";
+import { pipelineProduct } from "../../infra/local/vertex/pipelines/service.js";
 import { memoryCloud } from "./vertex-jobs-memory-cloud.js";
 
 const call: CallContext = {
@@ -47,7 +45,7 @@ export type SeenJob = z.infer<typeof jobSchema>;
 
 /** The pipeline service over memory, with an allow-list that has one image for shell commands. */
 export const pipelineWorld = (
-  options: PipelineOptions = {},
+  options: Partial<PipelineLimits> = {},
   old?: { readonly cloud: ReturnType<typeof memoryCloud>; readonly folder: string },
 ) => {
   const folder = old?.folder ?? mkdtempSync(join(tmpdir(), "continuo-pipelines-"));

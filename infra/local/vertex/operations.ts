@@ -6,7 +6,7 @@ import { RpcError, statusCode } from "../protocol/service.js";
 import { writeAudit } from "./audit.js";
 import { documentTable } from "./documents.js";
 import { timestampOf, typeUrl, type ProtoAny, type RpcStatus } from "./messages.js";
-import { canonicalName, generateId, lastSegment } from "./names.js";
+import { canonicalName, generateId, lastSegment, locationName } from "./names.js";
 import { asRpcError } from "./rest.js";
 
 /** google.longrunning.Operation. */
@@ -54,6 +54,8 @@ export interface OperationStart<Input> {
   readonly principal: string;
   /** The resource that the first audit entry names; `under` when absent. */
   readonly auditResource?: string;
+  /** Done before the reply, as deletions are; such an operation belongs to the location. */
+  readonly isImmediate?: boolean;
 }
 
 interface StoredOperation {
@@ -63,6 +65,8 @@ interface StoredOperation {
   readonly principal: string;
   readonly auditResource: string;
   readonly createdMs: number;
+  /** When it was done. */
+  readonly endedMs?: number;
 }
 
 /** The operations of one local cloud. */
@@ -91,6 +95,9 @@ export interface Operations {
 /** Operation ids are unique by themselves, and some clients poll without the resource that they belong to. */
 const keyOf = (name: string): string => lastSegment(name);
 
+const lifeMsDefault = 30 * 86_400_000;
+const purgeMs = 60_000;
+
 const makeOperations = (context: CloudContext): Operations => {
   const table = documentTable<StoredOperation>(context.db, "vertex_operations");
   const tasks = new Map<
@@ -105,9 +112,23 @@ const makeOperations = (context: CloudContext): Operations => {
   finished.setMaxListeners(0);
   let isStopping = false;
 
+  let purgedMs = Number.NEGATIVE_INFINITY;
+
+  const isPurged = ({ message, endedMs, createdMs }: StoredOperation): boolean =>
+    message.done === true &&
+    (endedMs ?? createdMs) + (context.settings.operationLifeMs ?? lifeMsDefault) <= context.now();
+
+  /** Drops what is past its life, once a minute at most. */
+  const purge = (): void => {
+    const now = context.now();
+    if (now < purgedMs + purgeMs) return;
+    purgedMs = now;
+    for (const { key, document } of table.list("")) if (isPurged(document)) table.remove(key);
+  };
+
   const read = (name: string): StoredOperation => {
     const stored = table.get(keyOf(canonicalName(context.settings, name)));
-    if (stored === undefined) {
+    if (stored === undefined || isPurged(stored)) {
       throw new RpcError("NOT_FOUND", `Operation "${name}" does not exist.`);
     }
     return stored;
@@ -124,7 +145,11 @@ const makeOperations = (context: CloudContext): Operations => {
         updateTime: timestampOf(context.now()),
       },
     };
-    const next = { ...stored, message: { ...stored.message, ...change, metadata } };
+    const next: StoredOperation = {
+      ...stored,
+      message: { ...stored.message, ...change, metadata },
+      ...(change.done === true ? { endedMs: context.now() } : {}),
+    };
     table.put(keyOf(name), next);
     return next;
   };
@@ -179,12 +204,13 @@ const makeOperations = (context: CloudContext): Operations => {
     }
   };
 
-  const launch = (stored: StoredOperation): void => {
+  const launch = async (stored: StoredOperation): Promise<void> => {
     const abort = new AbortController();
     const ended = execute(stored, abort.signal).catch((error: unknown) => {
       context.log(`vertex: operation ${stored.message.name} was not recorded: ${String(error)}`);
     });
     running.set(stored.message.name, { abort, ended });
+    await ended;
   };
 
   return {
@@ -192,7 +218,9 @@ const makeOperations = (context: CloudContext): Operations => {
       const input = z.custom<Input>();
       tasks.set(task.method, (stored, operation) => task.run(input.parse(stored), operation));
       return async (start: OperationStart<Input>) => {
-        const name = `${start.under}/operations/${generateId()}`;
+        const isImmediate = start.isImmediate === true;
+        const parent = isImmediate ? locationName(context.settings) : start.under;
+        const name = `${parent}/operations/${generateId()}`;
         const now = timestampOf(context.now());
         const stored: StoredOperation = {
           message: {
@@ -208,8 +236,9 @@ const makeOperations = (context: CloudContext): Operations => {
           auditResource: start.auditResource ?? start.under,
           createdMs: context.now(),
         };
+        purge();
         table.put(keyOf(name), stored);
-        launch(stored);
+        const ended = launch(stored);
         await writeAudit(context, {
           method: task.method,
           principal: start.principal,
@@ -218,7 +247,9 @@ const makeOperations = (context: CloudContext): Operations => {
           response: { name },
           operation: { id: name, position: "first" },
         });
-        return stored.message;
+        if (!isImmediate) return stored.message;
+        await ended;
+        return read(name).message;
       };
     },
     resume: () => {
@@ -226,7 +257,7 @@ const makeOperations = (context: CloudContext): Operations => {
         const { message } = document;
         if (message.done !== true && !running.has(message.name)) {
           context.log(`vertex: resuming ${document.method} (${message.name})`);
-          launch(document);
+          void launch(document);
         }
       }
     },
@@ -240,6 +271,7 @@ const makeOperations = (context: CloudContext): Operations => {
     list: (parent) =>
       table
         .list("")
+        .filter(({ document }) => !isPurged(document))
         .filter(({ document }) =>
           document.message.name.startsWith(`${canonicalName(context.settings, parent)}/`),
         )

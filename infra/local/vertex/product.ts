@@ -10,6 +10,7 @@ import { modelStore } from "./models/store.js";
 import { operationsOf } from "./operations.js";
 import { operationsService } from "./operations-service.js";
 import { pipelineProduct } from "./pipelines/service.js";
+import { limitSubmissions } from "./quotas.js";
 import { predictorFleet } from "./serving/fleet.js";
 import { predictionLog } from "./serving/prediction-log.js";
 import { predictionRoute } from "./serving/routes.js";
@@ -51,7 +52,9 @@ export const vertexProduct = (context: CloudContext): CloudProduct => {
   return {
     services: [
       operationsService(context),
-      ...parts.flatMap(({ services }) => services.map((one) => auditRefusals(context, one))),
+      ...parts.flatMap(({ services }) =>
+        services.map((one) => auditRefusals(context, limitSubmissions(context, one))),
+      ),
     ],
     routes: parts.flatMap(({ routes = [] }) => routes),
     start: async () => {

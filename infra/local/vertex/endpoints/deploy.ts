@@ -68,6 +68,7 @@ export interface Deployments {
   readonly mutateDeployedModel: Starter<MutateDeployedModelRequest>;
 }
 
+const lookMsMax = 100;
 const service = "google.cloud.aiplatform.v1.EndpointService";
 const replicasMax = 1_000;
 
@@ -116,18 +117,28 @@ const checkResources = (resources: DedicatedResources | undefined): DedicatedRes
   };
 };
 
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
+/** Waits for a time of the cloud's own clock, which may be faster than the machine's. */
+const waitUntil = (now: () => number, dueMs: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
     const stop = (): void => {
       clearTimeout(timer);
       reject(new RpcError("CANCELLED", "The deployment was interrupted."));
     };
-    const timer = setTimeout(() => {
+    const look = (): void => {
+      const leftMs = dueMs - now();
+      if (leftMs > 0) {
+        timer = setTimeout(look, Math.min(leftMs, lookMsMax));
+        return;
+      }
       signal.removeEventListener("abort", stop);
       resolve();
-    }, ms);
+    };
     if (signal.aborted) stop();
-    else signal.addEventListener("abort", stop, { once: true });
+    else {
+      signal.addEventListener("abort", stop, { once: true });
+      look();
+    }
   });
 
 const find = (endpoint: StoredEndpoint, id: string | undefined): StoredDeployedModel => {
@@ -189,7 +200,8 @@ export const deployments = (
         try {
           await predictor.becameHealthy;
           operation.report({ deploymentStage: "FINISHING_UP" });
-          await pause(settings.deployDelayMs, operation.signal);
+          const dueMs = context.now() + settings.deployDelayMs;
+          await waitUntil(context.now, dueMs, operation.signal);
           if (predictor.phase() !== "healthy") {
             throw new RpcError(
               "FAILED_PRECONDITION",

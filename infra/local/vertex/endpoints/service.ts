@@ -125,9 +125,11 @@ export const endpointService = (
     metadataType: "CreateEndpointOperationMetadata",
     run: (wanted) => {
       const endpoint = endpoints.find(wanted.name) ?? endpoints.put(wanted);
+      const { etag: _etag, createTime: _create, updateTime: _update, ...created } = show(endpoint);
+      // The service leaves the etag and the times to the first read.
       return Promise.resolve({
         resourceName: endpoint.name,
-        response: { "@type": typeUrl("Endpoint"), ...show(endpoint) },
+        response: { "@type": typeUrl("Endpoint"), ...created },
       });
     },
   });
@@ -286,6 +288,7 @@ export const endpointService = (
           input: { name: endpoint.name },
           request,
           principal: call.principal,
+          isImmediate: true,
         });
       },
     },

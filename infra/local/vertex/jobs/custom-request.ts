@@ -1,6 +1,7 @@
 /** Checks a CustomJob before it is accepted. */
 import { RpcError } from "../../protocol/service.js";
 import { durationMs, type Duration, type Labels } from "../messages.js";
+import type { Accelerators } from "../quotas.js";
 import {
   checkDisplayName,
   checkGcsDirectory,
@@ -25,7 +26,7 @@ export interface WorkerPoolSpec {
   readonly replicaCount?: string;
   readonly nfsMounts?: readonly unknown[];
   readonly lustreMounts?: readonly unknown[];
-  readonly diskSpec?: unknown;
+  readonly diskSpec?: { readonly bootDiskType?: string; readonly bootDiskSizeGb?: number };
 }
 
 /** google.cloud.aiplatform.v1.CustomJobSpec. */
@@ -69,6 +70,13 @@ const isEmptyPool = (pool: WorkerPoolSpec): boolean =>
 export const replicasOf = (pool: WorkerPoolSpec): number =>
   isEmptyPool(pool) ? 0 : Number(pool.replicaCount ?? "1") || 1;
 
+/** The accelerators of all the job's replicas. */
+export const acceleratorsOf = (spec: CustomJobSpec): readonly Accelerators[] =>
+  (spec.workerPoolSpecs ?? []).flatMap((pool) => {
+    const { acceleratorType: type = "", acceleratorCount: count = 0 } = pool.machineSpec ?? {};
+    return count === 0 ? [] : [{ type, count: count * replicasOf(pool) }];
+  });
+
 const checkPool = (pool: WorkerPoolSpec, index: number): void => {
   const at = `jobSpec.workerPoolSpecs[${index}]`;
   if (isEmptyPool(pool) && index > 0) return;
@@ -84,6 +92,12 @@ const checkPool = (pool: WorkerPoolSpec, index: number): void => {
     throw invalid(`${at}.replicaCount must be 1: the first pool holds the primary replica.`);
   }
 };
+
+/** A pool that names no disk has the service's own. */
+const withDisk = (pool: WorkerPoolSpec): WorkerPoolSpec =>
+  isEmptyPool(pool)
+    ? pool
+    : { ...pool, diskSpec: { bootDiskType: "pd-ssd", bootDiskSizeGb: 100, ...pool.diskSpec } };
 
 /** Checks the job and returns its specification and display name. */
 export const checkCustomJob = (
@@ -123,5 +137,5 @@ export const checkCustomJob = (
   if (spec.baseOutputDirectory !== undefined) {
     checkGcsDirectory("jobSpec.baseOutputDirectory", spec.baseOutputDirectory.outputUriPrefix);
   }
-  return { displayName, spec };
+  return { displayName, spec: { ...spec, workerPoolSpecs: pools.map(withDisk) } };
 };

@@ -14,9 +14,15 @@ import { modelStore } from "../models/store.js";
 import { generateId, locationName, parseName, parseParent } from "../names.js";
 import { operationsOf } from "../operations.js";
 import { page, type PageRequest } from "../paging.js";
+import { quotasOf } from "../quotas.js";
 import { checkBatchPrediction, type BatchPredictionMessage } from "./batch-request.js";
 import { runBatchPrediction, type FindBatchModel } from "./batch-run.js";
-import { checkCustomJob, type CustomJobMessage, type CustomJobSpec } from "./custom-request.js";
+import {
+  acceleratorsOf,
+  checkCustomJob,
+  type CustomJobMessage,
+  type CustomJobSpec,
+} from "./custom-request.js";
 import { runCustomJob } from "./custom-run.js";
 import {
   hasJobEnded,
@@ -71,6 +77,12 @@ const resourceHandlers = <Request>(
   const { kind, collection, keeper } = resource;
   const find = (name: string | undefined): KeptJob<Request> => {
     const parsed = parseName(settings, collection, name);
+    if (!/^\d+$/.test(parsed.id)) {
+      throw new RpcError(
+        "INVALID_ARGUMENT",
+        `List of found errors:\t1.Field: name; Message: Invalid ${kind} resource name.\t`,
+      );
+    }
     const job = keeper.find(parsed.id);
     if (job === undefined) {
       throw new RpcError("NOT_FOUND", `The ${kind} ${parsed.name} does not exist.`);
@@ -125,6 +137,7 @@ const resourceHandlers = <Request>(
         input: { name: job.name },
         request: { name: job.name },
         principal: call.principal,
+        isImmediate: true,
       });
     },
   };
@@ -175,6 +188,14 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
     message: (job) => ({ ...shownRequest(job.request), ...keptJobMessage(job) }),
   };
 
+  const quotas = quotasOf(context);
+  quotas.countUsersOf(() =>
+    customJobs.keeper
+      .all()
+      .filter(({ state }) => !hasJobEnded(state))
+      .flatMap(({ request }) => acceleratorsOf(request)),
+  );
+
   const newJob = <Request>(
     collection: string,
     displayName: string,
@@ -222,6 +243,7 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
       ) => {
         parseParent(settings, request.parent);
         const { displayName, spec } = checkCustomJob(request.customJob);
+        quotas.checkAccelerators(acceleratorsOf(spec));
         const job = newJob("customJobs", displayName, request.customJob?.labels, spec);
         return accept(customJobs, job, call);
       },

@@ -5,6 +5,7 @@ import type { CloudContext } from "../../cloud.js";
 import { RpcError, statusCode } from "../../protocol/service.js";
 import type { Containers } from "../containers.js";
 import { expandEnvironment } from "../images.js";
+import { quotasOf, type Accelerators } from "../quotas.js";
 import { download, localPathOf } from "./artifacts.js";
 import { collectOutputs, type OutputPlaces } from "./outputs.js";
 import {
@@ -138,12 +139,37 @@ const prepare = async (run: ContainerTask, places: OutputPlaces): Promise<void> 
   }
 };
 
-const acceleratorLine = (container: ContainerExecutor): string => {
+const acceleratorsOf = (container: ContainerExecutor): Accelerators | undefined => {
   const accelerator = container.resources?.accelerator;
   const type = accelerator?.resourceType ?? accelerator?.type;
   return type === undefined
+    ? undefined
+    : { type, count: Number(accelerator?.resourceCount ?? accelerator?.count ?? 1) };
+};
+
+const acceleratorLine = (accelerators: Accelerators | undefined): string =>
+  accelerators === undefined
     ? "executed on CPU"
-    : `accelerator ${type} x ${accelerator?.resourceCount ?? accelerator?.count ?? 1} was asked for; executed on CPU`;
+    : `accelerator ${accelerators.type} x ${accelerators.count} was asked for; executed on CPU`;
+
+const inUse = new WeakMap<CloudContext["db"], Set<Accelerators>>();
+
+/** Counts a task's accelerators until the returned function is called; refuses what the quota does not have. */
+const holdAccelerators = (
+  context: CloudContext,
+  accelerators: Accelerators | undefined,
+): (() => void) => {
+  if (accelerators === undefined) return () => undefined;
+  const quotas = quotasOf(context);
+  const known = inUse.get(context.db);
+  const held = known ?? new Set<Accelerators>();
+  if (known === undefined) {
+    inUse.set(context.db, held);
+    quotas.countUsersOf(() => [...held]);
+  }
+  quotas.checkAccelerators([accelerators]);
+  held.add(accelerators);
+  return () => held.delete(accelerators);
 };
 
 const openLog = (run: ContainerTask, folder: string) => {
@@ -189,7 +215,7 @@ const runContainer = async (
 ): Promise<void> => {
   const scope = scopeOf(run, places);
   const { container: spec } = run;
-  log.note(`${resolveText(spec.image, scope)}: ${acceleratorLine(spec)}`);
+  log.note(`${resolveText(spec.image, scope)}: ${acceleratorLine(acceleratorsOf(spec))}`);
   const container = await run.containers.startContainer({
     image: resolveText(spec.image, scope),
     command: resolveWords(spec.command ?? [], scope),
@@ -233,7 +259,9 @@ const runContainer = async (
 export const runContainerTask = async (run: ContainerTask): Promise<TaskValues> => {
   const places = outputPlaces(run);
   const log = openLog(run, places.folder);
+  let release: (() => void) | undefined;
   try {
+    release = holdAccelerators(run.context, acceleratorsOf(run.container));
     await prepare(run, places);
     await runContainer(run, places, log);
     return await collectOutputs(run.context.services.storage, run.component, places);
@@ -242,6 +270,7 @@ export const runContainerTask = async (run: ContainerTask): Promise<TaskValues> 
     if (failure instanceof TaskError) log.line(`task failed: ${failure.message}`, "stderr");
     throw failure;
   } finally {
+    release?.();
     await log.close();
     await rm(join(places.folder, "gcs"), { recursive: true, force: true });
     await rm(join(places.folder, "outputs"), { recursive: true, force: true });

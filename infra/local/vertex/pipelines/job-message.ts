@@ -133,6 +133,34 @@ export const jobMessage = (job: StoredJob): Readonly<Record<string, unknown>> =>
     : { templateMetadata: { version: job.templateVersion } }),
 });
 
+/** The contexts that a run and its pipeline have in the metadata store, once the run has begun. */
+const contextMessages = (settings: CloudSettings, job: StoredJob) => {
+  if (job.startMs === undefined) return {};
+  const pipeline = `${metadataStore(settings)}/contexts/${job.pipelineName}`;
+  const common = {
+    schemaVersion: "0.0.1",
+    metadata: structOf({}),
+    etag: String(job.startMs),
+    ...time("createTime", job.startMs),
+    ...time("updateTime", job.startMs),
+  };
+  return {
+    pipelineContext: {
+      ...common,
+      name: pipeline,
+      displayName: job.pipelineName,
+      schemaTitle: "system.Pipeline",
+    },
+    pipelineRunContext: {
+      ...common,
+      name: `${metadataStore(settings)}/contexts/${job.id}`,
+      displayName: job.id,
+      parentContexts: [pipeline],
+      schemaTitle: "system.PipelineRun",
+    },
+  };
+};
+
 /** A job as GetPipelineJob shows it. */
 export const jobMessageWithTasks = (
   settings: CloudSettings,
@@ -140,7 +168,10 @@ export const jobMessageWithTasks = (
   tasks: readonly StoredTask[],
 ): Readonly<Record<string, unknown>> => ({
   ...jobMessage(job),
-  jobDetail: { taskDetails: tasks.map((task) => taskMessage(settings, task)) },
+  jobDetail: {
+    ...contextMessages(settings, job),
+    taskDetails: tasks.map((task) => taskMessage(settings, task)),
+  },
 });
 
 const ms = (value: number | undefined) => (value === undefined ? undefined : { ms: value });

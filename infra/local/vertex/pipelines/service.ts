@@ -26,34 +26,10 @@ interface ListRequest extends PageRequest {
   readonly readMask?: FieldMask;
 }
 
-/** Settings of the pipeline service that a caller may change. */
-export interface PipelineOptions extends Partial<PipelineLimits> {
-  /** Submissions accepted in any minute, more answer RESOURCE_EXHAUSTED; no limit when absent. */
-  readonly submissionsPerMinute?: number;
-}
-
 const serviceName = "google.cloud.aiplatform.v1.PipelineService";
 const tasksMaxDefault = 2;
 const taskTimeoutMsDefault = 86_400_000;
 const pageSizeMax = 1_000;
-const minuteMs = 60_000;
-
-/** Counts submissions in a sliding minute. */
-const submissionQuota = (context: CloudContext, perMinute: number | undefined): (() => void) => {
-  let accepted: readonly number[] = [];
-  return () => {
-    if (perMinute === undefined) return;
-    const now = context.now();
-    accepted = accepted.filter((ms) => ms > now - minuteMs);
-    if (accepted.length >= perMinute) {
-      throw new RpcError(
-        "RESOURCE_EXHAUSTED",
-        `Quota exceeded for aiplatform.googleapis.com/pipeline_job_create_requests: ${perMinute} submissions per minute. Try again in ${Math.ceil(((accepted[0] ?? now) + minuteMs - now) / 1000)} s.`,
-      );
-    }
-    accepted = [...accepted, now];
-  };
-};
 
 const refuseRunning = (job: StoredJob): void => {
   if (hasEnded(job)) return;
@@ -66,7 +42,7 @@ const refuseRunning = (job: StoredJob): void => {
 /** The pipeline service as a product of the local cloud. */
 export const pipelineProduct = (
   context: CloudContext,
-  options: PipelineOptions = {},
+  options: Partial<PipelineLimits> = {},
 ): CloudProduct => {
   const { settings } = context;
   const store = pipelineStore(context);
@@ -75,13 +51,12 @@ export const pipelineProduct = (
     taskTimeoutMs: options.taskTimeoutMs ?? taskTimeoutMsDefault,
   });
   const operations = operationsOf(context);
-  const takeQuota = submissionQuota(context, options.submissionsPerMinute);
 
   const find = (name: string | undefined): StoredJob => {
     const parsed = parseName(settings, "pipelineJobs", name);
     const job = store.job(parsed.id);
     if (job === undefined) {
-      throw new RpcError("NOT_FOUND", `The PipelineJob ${parsed.name} does not exist.`);
+      throw new RpcError("NOT_FOUND", "The PipelineJob does not exist.");
     }
     return job;
   };
@@ -98,7 +73,6 @@ export const pipelineProduct = (
     const job = await readSubmission(context, request);
     // Reading a template takes time, so that the same id may have been taken meanwhile.
     refuseDuplicate(job.id);
-    takeQuota();
     await jobs.submit(job);
     const message = jobMessage(job);
     const { pipelineSpec: _, ...summary } = message;
@@ -175,6 +149,7 @@ export const pipelineProduct = (
           input: { name: job.name },
           request: { name: job.name },
           principal: call.principal,
+          isImmediate: true,
         });
       },
     },

@@ -213,7 +213,9 @@ export const readSubmission = async (
     parameters,
     pipelineRoot: rootOf(given, spec),
     ...text("failurePolicy", given.runtimeConfig?.failurePolicy),
-    ...text("serviceAccount", given.serviceAccount),
+    serviceAccount:
+      given.serviceAccount ||
+      `${context.settings.projectNumber}-compute@developer.gserviceaccount.com`,
     ...text("network", given.network),
     ...text("templateUri", given.templateUri),
     ...text("templateVersion", template.version),
