@@ -3,7 +3,7 @@ import process from "node:process";
 import { parseArgs } from "node:util";
 import { check } from "./check.js";
 import { textOfFinding } from "./finding.js";
-import { terraformFormat, terraformValidate } from "./terraform.js";
+import { terraformFormat, terraformTest, terraformValidate } from "./terraform.js";
 import { readTree } from "./tree.js";
 
 const { values } = parseArgs({
@@ -21,7 +21,11 @@ for (const { name, resources } of scenarios) tell(`${name}: ${String(resources.l
 const names = [
   ...new Set(scenarios.map(({ folder }) => folder.slice(folder.lastIndexOf("/") + 1))),
 ];
-const results = [terraformFormat(), ...(values.validate ? terraformValidate(names) : [])];
+const results = [
+  terraformFormat(),
+  terraformTest(),
+  ...(values.validate ? terraformValidate(names) : []),
+];
 for (const { name, outcome, detail } of results) {
   tell(`${name}: ${outcome}${detail === "" ? "" : ` (${detail})`}`);
 }

@@ -1,5 +1,6 @@
 /** What Terraform itself says, where it is installed. */
 import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { repositoryRoot } from "./tree.js";
 
@@ -39,6 +40,20 @@ export const terraformFormat = (): TerraformResult =>
     ? judged("terraform fmt -check", terraform("fmt", "-check", "-recursive", "-diff"))
     : skipped("terraform fmt -check", "terraform is not installed");
 
+/**
+ * `terraform test` of the module that needs no provider; those of the environments mock theirs, and need it all the
+ * same, because a mock is made from the provider's schema.
+ */
+export const terraformTest = (path = "modules/settings"): TerraformResult => {
+  const name = `terraform test ${path}`;
+  if (!hasTerraform()) return skipped(name, "terraform is not installed");
+  const chdir = `-chdir=${join(folder, path)}`;
+  const init = terraform(chdir, "init", "-backend=false", "-input=false", "-no-color");
+  return init.status === 0
+    ? judged(name, terraform(chdir, "test", "-no-color"))
+    : judged(name, init);
+};
+
 /** Terraform's own validation of each environment: needs the provider, which only a registry has. */
 export const terraformValidate = (environments: readonly string[]): readonly TerraformResult[] =>
   environments.map((environment) => {
@@ -52,5 +67,8 @@ export const terraformValidate = (environments: readonly string[]): readonly Ter
       )?.[0];
       return skipped(name, `the provider cannot be had: ${reason ?? "terraform init failed"}`);
     }
-    return judged(name, terraform(`-chdir=${path}`, "validate", "-no-color"));
+    const validated = judged(name, terraform(`-chdir=${path}`, "validate", "-no-color"));
+    return validated.outcome === "passed" && existsSync(join(path, "tests"))
+      ? judged(`${name} and test`, terraform(`-chdir=${path}`, "test", "-no-color"))
+      : validated;
   });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { check } from "../../../infra/terraform/check/check.js";
 import { textOfFinding } from "../../../infra/terraform/check/finding.js";
-import { terraformFormat } from "../../../infra/terraform/check/terraform.js";
+import { terraformFormat, terraformTest } from "../../../infra/terraform/check/terraform.js";
 import { readTree, type Tree } from "../../../infra/terraform/check/tree.js";
 import { plantedMistakes } from "./planted-mistakes.js";
 
@@ -54,6 +54,12 @@ describe("the checker", () => {
     const [finding] = findings.filter(({ rule }) => rule === "variable");
     const lines = (tree.get(finding?.file ?? "") ?? "").split("\n");
     expect(lines[(finding?.line ?? 0) - 1]).toMatch(/^region /);
+  });
+
+  it("passes Terraform's own tests of what needs no provider", { timeout: 60_000 }, ({ skip }) => {
+    const { outcome, detail } = terraformTest();
+    if (outcome === "skipped") skip(detail);
+    expect(detail).toBe("");
   });
 
   it("has Terraform's own layout", ({ skip }) => {
