@@ -1,11 +1,13 @@
 /** What the local cloud does when things go wrong: killed under load, thousands of streams, slow readers, hostile bytes. */
 import { v1 } from "@google-cloud/pubsub";
 import grpc from "@grpc/grpc-js";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { residentMb, startCloudProcess, type CloudProcess } from "./cloud-process.js";
+import { onPath } from "./emulators.js";
 import { eventually, grpcOptionsOf, testProject, withLocalCloud } from "./local-cloud.js";
 import { base64, named, pubsubCalls } from "./pubsub-targets.js";
 
@@ -288,6 +290,82 @@ describe("hostile input", () => {
     expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
     expect((await fetch(`${cloud.address}/healthz`)).status).toBe(200);
   });
+});
+
+describe("a full disk", () => {
+  const bytesMax = 4 * 1024 * 1024;
+  const data = base64("x".repeat(500_000));
+  const hasPrlimit = onPath("prlimit") !== undefined;
+
+  /** Files of a process may grow no further than this, as on a disk that is full. */
+  const limitFiles = (pid: number, limit: number | "unlimited"): void => {
+    execFileSync("prlimit", [`--pid=${pid}`, `--fsize=${limit}:`]);
+  };
+
+  it.skipIf(!hasPrlimit)(
+    `refuses writes, serves what it has, and goes on when there is room again${hasPrlimit ? "" : " (absent: prlimit)"}`,
+    async () => {
+      const folder = temporaryFolder();
+      const cloud = await startCloudProcess(folder, "--products", "pubsub,firestore,storage");
+      undo.push(() => cloud.end("SIGKILL"));
+      const { call, pull } = pubsubCalls(() => cloud.port);
+      await call("PUT", topic, {});
+      await call("PUT", subscription, { topic, ackDeadlineSeconds: 600 });
+      const documents = `${cloud.address}/v1/projects/${testProject}/databases/(default)/documents`;
+      const writeDocument = async (id: string): Promise<number> => {
+        const body = JSON.stringify({ fields: { data: { stringValue: data } } });
+        return (await fetch(`${documents}/c/${id}`, { method: "PATCH", body })).status;
+      };
+      const storage = `${cloud.address}/storage/v1/b`;
+      await fetch(`${storage}?project=${testProject}`, { method: "POST", body: '{"name":"full"}' });
+      const upload = async (name: string, bytes: number): Promise<Response> =>
+        fetch(`${cloud.address}/upload/storage/v1/b/full/o?uploadType=media&name=${name}`, {
+          method: "POST",
+          body: "x".repeat(bytes),
+        });
+
+      limitFiles(cloud.pid, bytesMax);
+      const acknowledged: string[] = [];
+      const kept: string[] = [];
+      const publish = async (): Promise<number> => {
+        const { code, json } = await call("POST", `${topic}:publish`, { messages: [{ data }] });
+        if (code === 200) acknowledged.push(...(json["messageIds"] as string[]));
+        return code;
+      };
+      let isFull = false;
+      for (let round = 0; round < 40 && !isFull; round += 1) {
+        const [published, written] = [await publish(), await writeDocument(`d${round}`)];
+        if (written === 200) kept.push(`d${round}`);
+        isFull = published === 503 && written === 503;
+      }
+      expect(isFull).toBe(true);
+      expect(kept.length).toBeGreaterThan(0);
+      expect((await upload("large", bytesMax + 1)).status).toBe(503);
+      expect((await fetch(`${storage}/full/o/large`)).status).toBe(404);
+      expect((await call("GET", subscription)).code).toBe(200);
+      expect((await fetch(`${documents}/c/${kept[0]}`)).status).toBe(200);
+
+      limitFiles(cloud.pid, "unlimited");
+      await eventually("a publish after the disk has room", async () => (await publish()) === 200);
+      expect(await writeDocument("after")).toBe(200);
+      expect((await upload("large", bytesMax + 1)).status).toBe(200);
+      const received = new Set<string>();
+      await eventually("every acknowledged message", async () => {
+        for (const { message } of await pull(subscription, 100)) received.add(message.messageId);
+        return acknowledged.every((id) => received.has(id));
+      });
+      await cloud.end("SIGKILL");
+      const again = await startCloudProcess(folder, "--products", "firestore");
+      undo.push(() => again.end("SIGKILL"));
+      const list = await fetch(
+        `${documents.replace(cloud.address, again.address)}/c?mask.fieldPaths=none&pageSize=100`,
+      );
+      const found = ((await list.json()) as { documents: { name: string }[] }).documents;
+      expect(found.map(({ name }) => name.slice(name.lastIndexOf("/") + 1))).toEqual(
+        [...kept, "after"].toSorted(),
+      );
+    },
+  );
 });
 
 describe("a damaged database", () => {

@@ -36,7 +36,7 @@ export const notImplemented = (message: string): StorageError =>
 const codeOf = (error: unknown): string =>
   error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : "";
 
-const fullDiskCodes: ReadonlySet<string> = new Set(["ENOSPC", "EDQUOT", "SQLITE_FULL"]);
+const fullDiskCodes = /^(ENOSPC|EDQUOT|EFBIG|SQLITE_FULL|SQLITE_IOERR)/;
 const readOnlyCodes: ReadonlySet<string> = new Set(["EROFS", "EACCES", "EPERM", "SQLITE_READONLY"]);
 
 /** Gives any thrown thing the form a client understands; a full disk may be retried, a read-only one needs a person. */
@@ -44,7 +44,7 @@ export const asStorageError = (error: unknown, folder: string): StorageError => 
   if (error instanceof StorageError) return error;
   const code = codeOf(error);
   const text = error instanceof Error ? error.message : String(error);
-  if (fullDiskCodes.has(code)) {
+  if (fullDiskCodes.test(code)) {
     return new StorageError(
       503,
       "backendError",
