@@ -135,6 +135,7 @@ describe("npm run simulate", () => {
       "--plant",
       "--deciders",
       "--crashes",
+      "--scale",
       "--json",
     ]) {
       expect(text).toContain(option);
@@ -145,6 +146,7 @@ describe("npm run simulate", () => {
     [["--sedes", "5"], "Unknown option '--sedes'"],
     [["--seeds", "many"], '--seeds takes a whole number from 1 on, not "many"'],
     [["--seed", "1", "--plant"], "--seed takes no --plant"],
+    [["--scale", "--seeds", "5"], "--scale takes no --seeds"],
     [["--trace"], "a run of many seeds takes no --trace"],
     [["--seed", "1", "--without-faults", "rain"], '--without-faults knows no "rain"'],
   ])("%j is refused with what to do instead", async (args, problem) => {
