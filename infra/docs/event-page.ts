@@ -17,6 +17,9 @@ same \`source\` and \`id\`, whatever carried it and however often, and is acted 
 gcloud pubsub topics publish dataset --message="$(cat event.json)"
 \`\`\`
 
+The times in the examples belong to their data: set \`time\` to when it happened. What is older than thirty days is
+refused as a replay.
+
 A message that no schema reads is not lost: it becomes a dead letter with the reason
 (\`continuo dead-letters list\`). Messages of other systems (Cloud Storage notifications, BigQuery transfers and load jobs,
 Cloud Scheduler, Cloud Logging sinks, Cloud Monitoring incidents, Cloud Build, Airflow) are read by [sources/](sources)
