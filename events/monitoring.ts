@@ -38,6 +38,8 @@ export const monitoringReport = z.object({
   model: z.string(),
   versionId: z.string(),
   deployedModelId: z.string(),
+  /** Version of the manifest whose limits were kept. */
+  policyVersion: z.number().optional(),
   window,
   comparisons: z.array(comparison),
   quality: z.array(quality),

@@ -1,14 +1,17 @@
 /** The steps of cloudbuild.yaml that are ours: what each does, and in which routines. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { functions } from "../../functions/manifest.js";
+import { installedImagesUri } from "../../shared/gcp/installed-images.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
 import type { GcpConfig } from "../../shared/gcp/config.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
 import { trainingPipeline } from "../pipelines/train.js";
 import type { BuildConfig } from "./config.js";
+import { buildBuilder } from "./build-builder.js";
+import { readDigests } from "./digests.js";
 import { buildFunctions } from "./functions.js";
 import { imageNames, jobImages, writeImageLists } from "./images.js";
 import { waitForRun } from "./wait-for-run.js";
@@ -40,24 +43,6 @@ const npm = ({ root }: StepContext, ...args: readonly string[]): Promise<void> =
 const releaseFolder = ({ root, config }: StepContext): string =>
   resolve(root, config.folder, "release");
 
-/** Digest of each image, as images.sh has looked them up. */
-const readDigests = (context: StepContext): ReadonlyMap<string, string> => {
-  const file = join(releaseFolder(context), "digests.txt");
-  if (!existsSync(file)) throw new Error(`${file} is not there: run the step "digests" first`);
-  const found = new Map(
-    readFileSync(file, "utf8")
-      .split("\n")
-      .filter((line) => line !== "")
-      .map((line): [string, string] => {
-        const [name = "", digest = ""] = line.split(" ");
-        return [name, digest];
-      }),
-  );
-  const missing = imageNames.filter((name) => !/^sha256:[0-9a-f]{64}$/.test(found.get(name) ?? ""));
-  if (missing.length > 0) throw new Error(`${file} has no digest of ${missing.join(", ")}`);
-  return found;
-};
-
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 const writeJson = (file: string, value: unknown): string => {
@@ -69,8 +54,8 @@ const writeJson = (file: string, value: unknown): string => {
 /** Writes each job's image with its digest, the functions' digests for Terraform, and the template that uses them. */
 const compile = async (context: StepContext): Promise<void> => {
   const { config, tell } = context;
-  const digests = readDigests(context);
   const folder = releaseFolder(context);
+  const digests = readDigests(join(folder, "digests.txt"), imageNames);
   const imageOf = (name: (typeof jobImages)[number]): string =>
     `${config.repository}/${name}@${digests.get(name) ?? ""}`;
   const specs = join(folder, "component-specs");
@@ -80,6 +65,9 @@ const compile = async (context: StepContext): Promise<void> => {
   }
   writeJson(join(folder, "images.auto.tfvars.json"), {
     image_digests: Object.fromEntries(functions.map(({ name }) => [name, digests.get(name)])),
+  });
+  writeJson(join(folder, "images.json"), {
+    images: Object.fromEntries(jobImages.map((name) => [`continuo/${name}`, imageOf(name)])),
   });
   const images = {
     profiler: imageOf("profiler"),
@@ -100,7 +88,7 @@ const gcpConfig = ({ config }: StepContext): GcpConfig => ({
   ...(config.localCloud === undefined ? {} : { localCloud: config.localCloud }),
 });
 
-/** Uploads the template twice: by its digest, for ever, and as what the next run takes. */
+/** Uploads the template twice, by its digest, for ever, and as what the next run takes, and the images' digests. */
 const upload = async (context: StepContext): Promise<void> => {
   const { bucket } = context.config;
   const body = readFileSync(join(releaseFolder(context), "train.json"));
@@ -108,6 +96,8 @@ const upload = async (context: StepContext): Promise<void> => {
   const digest = sha256(body.toString("utf8")).slice(0, 16);
   const kept = `gs://${bucket}/continuo/pipelines/train-${digest}.json`;
   await objects.write(kept, body, "application/json");
+  const images = readFileSync(join(releaseFolder(context), "images.json"));
+  await objects.write(installedImagesUri(bucket), images, "application/json");
   await objects.write(templateUri(bucket), body, "application/json");
   context.tell(`uploaded ${kept} and ${templateUri(bucket)}`);
 };
@@ -126,6 +116,7 @@ const bundle = async ({ root, config, tell }: StepContext): Promise<void> => {
     resolve(root, folder, "functions"),
   );
   for (const { name, digest } of built) tell(`${name} ${digest}`);
+  await buildBuilder(root, resolve(root, folder, "builder"));
   const seconds = ((performance.now() - startedAt) / 1000).toFixed(1);
   tell(`${built.length} functions bundled in ${seconds} s, ${imageNames.length} images listed`);
 };

@@ -8,8 +8,11 @@ export const jobImages = ["trainer", "predictor", "profiler", "evaluator", "laun
 
 const functionNames = functions.map(({ name }) => name);
 
+/** The image that builds of model repositories run in. */
+const builder = "builder";
+
 /** Every image's name. */
-export const imageNames: readonly string[] = [...functionNames, ...jobImages];
+export const imageNames: readonly string[] = [...functionNames, ...jobImages, builder];
 
 /** One target of Docker's bake file. */
 interface Target {
@@ -47,6 +50,7 @@ export const bakeFile = ({ folder, repository, commit }: ImageOptions) => {
     target: Object.fromEntries([
       ...functionNames.map((name) => target(name, join(folder, "functions", name), "Dockerfile")),
       ...jobImages.map((name) => target(name, ".", `infra/images/${name}/Dockerfile`)),
+      target(builder, join(folder, builder), "Dockerfile"),
     ]),
   };
 };

@@ -18,6 +18,8 @@ export interface Look {
   readonly stepStartedAtMs: number;
   readonly bakeMs: number;
   readonly policy: AnalysisPolicy;
+  /** Version of the manifest that the policy is from. */
+  readonly policyVersion?: number;
 }
 
 const emptyArm = (buckets: number): ArmCounts => ({
@@ -199,6 +201,10 @@ const judge = (look: Look): Verdict => {
  * tests: shared/statistics/e-process.ts, over-dispersion.ts, latency-windows.ts, records.ts and mean-excess.ts.
  */
 export const assess = (look: Look): Verdict => {
-  const verdict = judge(look);
-  return look.current === null ? verdict : { ...verdict, measured: look.current };
+  const { current, policyVersion } = look;
+  return {
+    ...judge(look),
+    ...(policyVersion === undefined ? {} : { policyVersion }),
+    ...(current === null ? {} : { measured: current }),
+  };
 };

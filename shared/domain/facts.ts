@@ -59,6 +59,8 @@ export interface PipelineJobFacts {
     readonly verdict: "go" | "stop" | "ask";
     readonly reasons: readonly string[];
     readonly profileUri: string;
+    /** Where everything that it found is, with its numbers. */
+    readonly anomaliesUri?: string;
   } | null;
   /** The evaluation, once its task ended. */
   readonly evaluation: EvaluationSummary | null;

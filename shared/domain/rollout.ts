@@ -699,6 +699,7 @@ const decideProgress = (
     stepStartedAtMs: rollout.stepStartedAtMs,
     bakeMs: bakeSeconds * 1000,
     policy: analysis,
+    policyVersion: state.manifestVersion,
   });
   if (verdict.result === "failed") {
     const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };

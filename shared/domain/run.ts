@@ -103,7 +103,14 @@ export const decideSubmission = (
   return [
     {
       do: "submit-pipeline-job",
-      to: { ...run, phase: "validating", sinceMs: nowMs, submittedAtMs: nowMs, deadlineAtMs },
+      to: {
+        ...run,
+        phase: "validating",
+        sinceMs: nowMs,
+        submittedAtMs: nowMs,
+        deadlineAtMs,
+        policyVersion: state.manifestVersion,
+      },
       job: {
         run: jobIdOf(run),
         template: state.manifest.training.template ?? null,
@@ -187,6 +194,7 @@ export const endRun = (
     ...(run.by === undefined ? {} : { by: run.by }),
     ...(run.earlier === undefined ? {} : { earlier: run.earlier }),
     ...(run.gateApprovedBy === undefined ? {} : { gateApprovedBy: run.gateApprovedBy }),
+    ...(run.policyVersion === undefined ? {} : { policyVersion: run.policyVersion }),
     ...submitted,
     model: state.model,
     outcome: end.outcome,
@@ -232,16 +240,17 @@ const recordGate = (
 ): readonly Decision[] => {
   const dataset = state.datasets.find(({ fingerprint }) => fingerprint === run.fingerprint);
   if (dataset === undefined) return [];
+  const found = gate.anomaliesUri === undefined ? {} : { anomaliesUri: gate.anomaliesUri };
   return [
     gate.verdict === "go"
       ? {
           do: "record-dataset",
-          dataset: { ...dataset, profileUri: gate.profileUri },
+          dataset: { ...dataset, ...found, profileUri: gate.profileUri },
           reason: "the data gate let this version pass; it is the next one's baseline",
         }
       : {
           do: "record-dataset",
-          dataset: { ...dataset, isStopped: true },
+          dataset: { ...dataset, ...found, isStopped: true },
           reason: "the data gate did not let this version pass; later runs leave it out",
         },
   ];

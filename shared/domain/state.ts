@@ -46,6 +46,8 @@ export interface DatasetVersion {
   readonly arrivedAtMs: number;
   /** Where its profile is, once a run's data gate let it pass. */
   readonly profileUri?: string;
+  /** Where what the data gate found is, once it was judged. */
+  readonly anomaliesUri?: string;
   /** The data gate stopped it or could not judge it: later runs leave it out until it arrives again. */
   readonly isStopped?: boolean;
 }
@@ -109,6 +111,8 @@ interface RunBase {
   readonly earlier?: EarlierJobs;
   /** Who let it train although its data gate asked. */
   readonly gateApprovedBy?: readonly string[];
+  /** Version of the manifest that its gates follow: the one that it was submitted with. */
+  readonly policyVersion?: number;
   readonly datasetUris: readonly string[];
   readonly fingerprint: string;
   readonly requestedAtMs: number;
@@ -261,6 +265,8 @@ export interface Verdict {
   readonly result: "successful" | "failed" | "inconclusive" | "error";
   readonly reasons: readonly string[];
   readonly numbers: Readonly<Record<string, number>>;
+  /** Version of the manifest that the look followed. */
+  readonly policyVersion?: number;
   /** What the look measured, from which its verdict can be made again; absent when there was nothing. */
   readonly measured?: Segment;
 }

@@ -87,6 +87,7 @@ export const readDataGate = async (
       found.uri,
     ),
     profileUri: uris.profile,
+    anomaliesUri: found.uri,
   };
 };
 

@@ -6,6 +6,7 @@ import type { PipelineJobFacts, TaskState } from "../domain/facts.js";
 import type { Pipelines } from "../ports/vertex.js";
 import type { GcpConfig } from "./config.js";
 import { asCloudError, attempting } from "./errors.js";
+import { installedImages, withImages } from "./installed-images.js";
 import { readDataGate, readEvaluation } from "./run-artifacts.js";
 import type { StorageObjects } from "./storage-objects.js";
 import type { VertexApi } from "./vertex-api.js";
@@ -176,7 +177,7 @@ const specSource = async (
       `The pipeline template ${template} does not exist. Upload the compiled pipeline, or correct training.template.`,
     );
   }
-  const { parseAllDocuments } = await import("yaml");
+  const { parseAllDocuments } = await import("./yaml.js");
   const [first] = parseAllDocuments(body.toString("utf8"));
   const content: unknown = first?.errors.length === 0 ? first.toJS() : undefined;
   if (typeof content !== "object" || content === null) {
@@ -218,12 +219,17 @@ export const vertexPipelines = (
     submit: ({ run, template, parameters, offered = {}, labels }, spec) =>
       attempting(`submit PipelineJob ${run}`, async () => {
         const source = await specSource(objects, template, spec);
+        const pipelineSpec = await withImages(
+          source.pipelineSpec,
+          installedImages(objects, config.bucket),
+        );
         const body: PipelineJob = {
           ...source,
+          ...(pipelineSpec === undefined ? {} : { pipelineSpec }),
           displayName: run,
           runtimeConfig: {
             gcsOutputDirectory: `gs://${config.bucket}/pipeline-root`,
-            parameterValues: { ...declaredOf(offered, source.pipelineSpec), ...parameters },
+            parameterValues: { ...declaredOf(offered, pipelineSpec), ...parameters },
           },
           labels: { ...labels },
           serviceAccount: config.pipelineIdentity ?? config.identity,

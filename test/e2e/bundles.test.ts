@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -84,6 +85,42 @@ describe("the functions from the bundles that are deployed, each in its own proc
         "on-training-run-requested",
       ]),
     );
+  });
+
+  it("train, judge and register what the repository of a new model releases, by its own trainer", async () => {
+    const { continuo, runs } = outside(up());
+    const repository = join(folder, "churn");
+    const { cloud, bucket } = up().instance();
+    expect((await continuo("init", repository)).out).toContain("11 files for the model churn");
+    const again = await continuo("init", repository);
+    expect(again).toMatchObject({ code: 1 });
+    expect(again.err).toContain("is not empty");
+
+    const manifest = join(repository, "model.yaml");
+    const text = readFileSync(manifest, "utf8");
+    writeFileSync(
+      manifest,
+      text.replace("\ntraining:", "\ntriggers: { debounceSeconds: 0 }\ntraining:"),
+    );
+    const planned = await continuo("plan", "-f", manifest);
+    expect(planned.out).toContain("not applied");
+    expect((await continuo("apply", "-f", manifest)).code).toBe(0);
+
+    const released = await continuo("release", repository);
+    expect(released.out).toContain("pipeline.released");
+    const month = execFileSync("python3", [join(repository, "data/make.py"), "2026-01"]);
+    const query = new URLSearchParams({
+      uploadType: "media",
+      name: "datasets/churn/2026-01.csv",
+    });
+    const url = `${cloud}/upload/storage/v1/b/${bucket}/o?${query.toString()}`;
+    const uploaded = await fetch(url, { method: "POST", body: new Uint8Array(month) });
+    expect(uploaded.status).toBe(200);
+    const run = await until("the end of churn's run", 180, async () => {
+      const [first] = await runs("churn");
+      return first === undefined || first.isLive ? null : first;
+    });
+    expect(run).toMatchObject({ trigger: "new-data", versionId: "1" });
   });
 
   it("leave no process behind when they are stopped", async () => {

@@ -151,6 +151,7 @@ const madeAgain = (record: RolloutRecord, { rollout }: Manifest): readonly Verdi
       stepStartedAtMs: current.startMs,
       bakeMs: rollout.bakeSeconds * 1000,
       policy: rollout.analysis,
+      policyVersion: 1,
     }),
   );
 };

@@ -25,7 +25,12 @@ const changes = await provision(
     topicNames,
   },
   { projectId, region, bucket, identity, ...(localCloud === undefined ? {} : { localCloud }) },
-  { pushBaseUrl: pushAudience, pushIdentity },
+  {
+    pushBaseUrl: pushAudience,
+    pushIdentity,
+    // As Terraform has it: a file that is put there is a new version of a dataset.
+    notification: { prefix: "datasets/", topic: "dataset" },
+  },
 );
 await ports().objects.write(templateUri(bucket), readFileSync(values.template), "application/json");
 process.stdout.write(`${JSON.stringify({ changes })}\n`);

@@ -99,6 +99,7 @@ export const runView = (
   datasetUris: run.datasetUris,
   fingerprint: run.fingerprint,
   reservedUsd: run.reservedUsd,
+  policyVersion: run.policyVersion ?? null,
   versionId: "versionId" in run ? (run.versionId ?? null) : null,
   evaluation: "evaluation" in run ? (run.evaluation ?? null) : null,
   correlationId: run.correlationId,

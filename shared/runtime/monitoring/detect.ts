@@ -58,6 +58,7 @@ const look = async (state: ModelState, ports: Ports): Promise<void> => {
     model: state.model,
     versionId: champion.versionId,
     deployedModelId,
+    policyVersion: state.manifestVersion,
     window: { start: iso((served.at(-rows) ?? first).timeMs), end: iso(last.timeMs), rows },
     comparisons: comparisons.map(({ kind, objective, columns }) => ({
       kind,

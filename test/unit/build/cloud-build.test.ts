@@ -160,15 +160,20 @@ describe("the images of a release", () => {
   const bake = bakeFile({ folder: ".build", repository: "r", commit: "c0ffee0" });
 
   it("are one per function of the list, and one per kind of job", () => {
-    expect(Object.keys(bake.target)).toEqual([...functions.map(({ name }) => name), ...jobImages]);
+    expect(Object.keys(bake.target)).toEqual([
+      ...functions.map(({ name }) => name),
+      ...jobImages,
+      "builder",
+    ]);
     expect(bake.group.default.targets).toEqual(imageNames);
   });
 
   it("are one per function of the generated list too, which Terraform reads", () => {
+    const others: readonly string[] = [...jobImages, "builder"];
     const generated = z
       .object({ functions: z.record(z.string(), z.unknown()) })
       .parse(JSON.parse(file("functions/manifest.json")));
-    expect(imageNames.filter((name) => !jobImages.some((job) => job === name)).toSorted()).toEqual(
+    expect(imageNames.filter((name) => !others.includes(name)).toSorted()).toEqual(
       Object.keys(generated.functions).toSorted(),
     );
   });
