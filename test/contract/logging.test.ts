@@ -116,6 +116,63 @@ describe("entries", () => {
     ]);
   });
 
+  describe("are found by", () => {
+    const at = (day: number): Date => new Date(`2026-02-0${day}T00:00:00Z`);
+    const log = () => logging.log("filtered");
+    const found = async (filter: string): Promise<string> => {
+      // Without a time the client asks for the last day alone.
+      const all = `logName="projects/demo-project/logs/filtered" timestamp>="2026-01-01" AND (${filter})`;
+      const [entries] = await logging.getEntries({ filter: all, orderBy: "timestamp asc" });
+      return entries.map(({ metadata }) => metadata.insertId).join("");
+    };
+
+    beforeAll(async () => {
+      const model = { type: "model", labels: { location: "us-central1" } };
+      await log().write([
+        log().entry(
+          { resource, timestamp: at(1), insertId: "a", severity: "INFO" },
+          "training began",
+        ),
+        log().entry(
+          { resource, timestamp: at(2), insertId: "b", severity: "ERROR", labels: { run: "r-1" } },
+          { model: { name: "flights", version: 3 }, share: 0.25, ok: false },
+        ),
+        log().entry(
+          { resource: model, timestamp: at(3), insertId: "c", severity: "WARNING" },
+          { model: { name: "Fares", version: 12 }, share: 0.75, tags: ["x", "y"] },
+        ),
+        log().entry(
+          { resource, timestamp: at(4), insertId: "d", httpRequest: { status: 503 } },
+          "training failed",
+        ),
+      ]);
+    });
+
+    it.each([
+      ['jsonPayload.model.name="flights"', "b"],
+      ['jsonPayload.model.name:"f"', "bc"],
+      ["jsonPayload.model.version>=3 AND jsonPayload.model.version<12", "b"],
+      ["jsonPayload.share>0.5", "c"],
+      ["jsonPayload.ok=false", "b"],
+      ['jsonPayload.tags="y"', "c"],
+      ["jsonPayload.model:*", "bc"],
+      ["NOT jsonPayload.model:*", "ad"],
+      ['-textPayload:"training"', "bc"],
+      ['textPayload="training began" OR severity>=ERROR', "ab"],
+      ['severity>=WARNING (labels.run="r-1" OR resource.type="model")', "bc"],
+      ['jsonPayload.model.name=~"^fl.*s$"', "b"],
+      ['jsonPayload.model.name=~"(?i)^f"', "bc"],
+      ['textPayload!~"fail" AND textPayload:*', "a"],
+      ['timestamp>="2026-02-02" timestamp<"2026-02-04T00:00:00Z"', "bc"],
+      ["httpRequest.status=503", "d"],
+      ['severity=(INFO OR "ERROR")', "ab"],
+      ['"training"', "ad"],
+      ['resource.labels.location="us-central1" AND severity!=WARNING', ""],
+    ])("%s", async (filter, expected) => {
+      expect(await found(filter)).toBe(expected);
+    });
+  });
+
   it("with equal insertId, log and time are one entry", async () => {
     const log = logging.log("twice");
     const timestamp = new Date("2026-01-02T03:04:05.678Z");

@@ -117,6 +117,70 @@ describe("schedules", () => {
   });
 
   it.each([
+    [
+      "the end of summer time",
+      "2026-10-24T12:00:00Z",
+      "0 9 * * *",
+      "Europe/Berlin",
+      "25T08:00:00Z",
+    ],
+    ["the day before it", "2026-10-23T12:00:00Z", "0 9 * * *", "Europe/Berlin", "24T07:00:00Z"],
+    [
+      "a weekend with it",
+      "2026-10-30T14:00:00Z",
+      "0 9 * * 1-5",
+      "America/New_York",
+      "02T14:00:00Z",
+    ],
+    [
+      "an hour that was left out",
+      "2026-03-29T12:00:00Z",
+      "30 2 * * *",
+      "Europe/Berlin",
+      "30T00:30:00Z",
+    ],
+    ["half an hour of offset", "2026-03-27T12:00:00Z", "0 9 * * *", "Asia/Kolkata", "28T03:30:00Z"],
+    ["names of months and days", "2026-03-27T12:00:00Z", "0 0 * APR SUN", "UTC", "05T00:00:00Z"],
+    ["steps and ranges", "2026-03-27T12:50:00Z", "*/20 8-12 * * *", "UTC", "28T08:00:00Z"],
+  ])("knows %s", async (_, at, schedule, timeZone, expected) => {
+    const before = nowMs;
+    nowMs = Date.parse(at);
+    const found = await next(schedule, timeZone);
+    nowMs = before;
+    expect(found.slice("2026-03-".length)).toBe(expected);
+  });
+
+  it("of a paused job are passed over until it is resumed", async () => {
+    const { topicName, pull } = await topicWithSubscription("paused");
+    const create = async (id: string): Promise<string> => {
+      const name = `${parent}/jobs/${id}`;
+      const pubsubTarget = { topicName, attributes: { id } };
+      await call("POST", `${parent}/jobs`, { name, schedule: "30 * * * *", pubsubTarget });
+      return name;
+    };
+    const names = [await create("paused"), await create("running")];
+    const firedAt = async (time: string, count: number): Promise<readonly unknown[]> => {
+      nowMs = Date.parse(time);
+      // Any change makes the timer look at the clock again.
+      await call("DELETE", await create("other"));
+      const fired: unknown[] = [];
+      await eventually(`${count} firings at ${time}`, async () => {
+        fired.push(...(await pull()).map(({ attributes }) => attributes));
+        return fired.length >= count;
+      });
+      return fired;
+    };
+    await call("POST", `${names[0]}:pause`, {});
+    expect(await firedAt("2026-03-27T12:30:00Z", 1)).toEqual([{ id: "running" }]);
+    const { json } = await call("POST", `${names[0]}:resume`, {});
+    expect(json).toMatchObject({ state: "ENABLED", scheduleTime: "2026-03-27T13:30:00Z" });
+    const fired = await firedAt("2026-03-27T13:30:00Z", 2);
+    expect(fired).toHaveLength(2);
+    expect(fired).toContainEqual({ id: "paused" });
+    for (const name of names) await call("DELETE", name);
+  });
+
+  it.each([
     ["61 * * * *", "UTC"],
     ["* * * *", "UTC"],
     ["* * * * * *", "UTC"],
@@ -134,6 +198,7 @@ describe("schedules", () => {
   });
 
   it("fires at its time, once", async () => {
+    nowMs = Date.parse("2026-03-27T14:00:00Z");
     const { topicName, pull } = await topicWithSubscription("fires");
     const name = `${parent}/jobs/fires`;
     const { json } = await call("POST", `${parent}/jobs`, {
@@ -141,8 +206,8 @@ describe("schedules", () => {
       schedule: "* * * * *",
       pubsubTarget: { topicName, attributes: { a: "b" } },
     });
-    expect(json["scheduleTime"]).toBe("2026-03-27T12:01:00Z");
-    nowMs = Date.parse("2026-03-27T12:01:00Z");
+    expect(json["scheduleTime"]).toBe("2026-03-27T14:01:00Z");
+    nowMs = Date.parse("2026-03-27T14:01:00Z");
     // Any change makes the timer look at the clock again.
     await call("POST", `${parent}/jobs`, {
       name: `${parent}/jobs/other`,
@@ -151,7 +216,7 @@ describe("schedules", () => {
     });
     await eventually("the firing", async () => (await pull()).length === 1);
     const { json: after } = await call("GET", name);
-    expect(after).toMatchObject({ scheduleTime: "2026-03-27T12:02:00Z", status: {} });
+    expect(after).toMatchObject({ scheduleTime: "2026-03-27T14:02:00Z", status: {} });
     expect(await pull()).toEqual([]);
   });
 });
