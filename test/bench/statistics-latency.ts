@@ -35,6 +35,8 @@ export const latency = { medianMs: 50, spread: 0.5 } as const;
 const bounds = Array.from({ length: 33 }, (_, i) => 4 * 2 ** (i / 4));
 const middles = [...bounds, 2 * (bounds.at(-1) ?? 0)].map((bound) => bound / 2 ** 0.125);
 
+const [thresholdMs, failedChecksMax] = [200, 5];
+
 /** Bucket probabilities of the latency when its median is multiplied by a factor. */
 function probabilities(factor: number): Float64Array {
   const beyond = bounds.map((bound) =>
@@ -46,14 +48,26 @@ function probabilities(factor: number): Float64Array {
   );
 }
 
-function minuteOf(random: Random, { ratio, shared = 0, own = 0 }: LatencyScenario): LatencyWindow {
+/** A minute of both versions, with what the rules ask of it again and again. */
+interface Minute extends LatencyWindow {
+  readonly means: { readonly champion: number; readonly challenger: number };
+  readonly isSlow: boolean;
+}
+
+function minuteOf(random: Random, { ratio, shared = 0, own = 0 }: LatencyScenario): Minute {
   const both = Math.exp(shared * normalDraw(random));
   const requests = minuteRequests(random);
   const draw = (count: number, factor: number): number[] => {
     const swing = both * Math.exp(own * normalDraw(random));
     return Array.from(multinomialDraw(random, count, probabilities(factor * swing)));
   };
-  return { challenger: draw(requests.challenger, ratio), champion: draw(requests.champion, 1) };
+  const [challenger, champion] = [draw(requests.challenger, ratio), draw(requests.champion, 1)];
+  return {
+    challenger,
+    champion,
+    means: { challenger: mean(challenger), champion: mean(champion) },
+    isSlow: slowest(challenger) > thresholdMs,
+  };
 }
 
 const mean = (counts: readonly number[]): number =>
@@ -63,8 +77,13 @@ const mean = (counts: readonly number[]): number =>
 const slowest = (counts: readonly number[]): number =>
   bounds[nearestBound(counts, 0.99) ?? bounds.length - 1] ?? Infinity;
 
-const sum = (arms: readonly (readonly number[])[]): number[] =>
-  middles.map((_, i) => arms.reduce((all, counts) => all + (counts[i] ?? 0), 0));
+function sum(arms: readonly (readonly number[])[]): number[] {
+  const all = middles.map(() => 0);
+  for (const counts of arms) {
+    for (let i = 0; i < all.length; i += 1) all[i] = (all[i] ?? 0) + (counts[i] ?? 0);
+  }
+  return all;
+}
 
 const arm = (latencies: readonly number[]) => ({
   requests: total(latencies),
@@ -74,7 +93,7 @@ const arm = (latencies: readonly number[]) => ({
 
 /** The control plane's own verdict on these latencies; nothing else differs. */
 const shipped =
-  (ratioMax: number): Rule<LatencyWindow> =>
+  (ratioMax: number): Rule<Minute> =>
   (minutes) =>
     isRolledBack(
       {
@@ -86,12 +105,10 @@ const shipped =
       {},
     );
 
-const means = (minutes: readonly LatencyWindow[]) => ({
-  control: minutes.map(({ champion }) => mean(champion)),
-  experiment: minutes.map(({ challenger }) => mean(challenger)),
+const means = (minutes: readonly Minute[]) => ({
+  control: minutes.map((minute) => minute.means.champion),
+  experiment: minutes.map((minute) => minute.means.challenger),
 });
-
-const [thresholdMs, failedChecksMax] = [200, 5];
 
 /** The rules that are compared. */
 export const latencyRules = {
@@ -116,16 +133,15 @@ export const latencyRules = {
     minutes.length >= kayentaMinutesMin && kayentaLabel(means(minutes)) === "High",
   [`threshold counting: ${failedChecksMax} minutes with a 99 % quantile above ${thresholdMs} ms`]: (
     minutes,
-  ) =>
-    minutes.filter(({ challenger }) => slowest(challenger) > thresholdMs).length >= failedChecksMax,
-} as const satisfies Readonly<Record<string, Rule<LatencyWindow>>>;
+  ) => minutes.filter(({ isSlow }) => isSlow).length >= failedChecksMax,
+} as const satisfies Readonly<Record<string, Rule<Minute>>>;
 
 /** Plays a scenario under every rule. */
 export const simulateLatency = (
   scenario: LatencyScenario,
   options: { readonly repetitions: number; readonly seed: number },
 ): readonly Outcome[] =>
-  playCanaries<LatencyWindow>(latencyRules, (random) => minuteOf(random, scenario), options);
+  playCanaries<Minute>(latencyRules, (random) => minuteOf(random, scenario), options);
 
 /** Three kinds of equal challengers, and four that are slower. */
 export const latencyScenarios: readonly LatencyScenario[] = [

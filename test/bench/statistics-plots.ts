@@ -5,7 +5,9 @@ import { curve } from "../../shared/statistics/auc.js";
 import { calibrationBins } from "../../shared/statistics/classification.js";
 import { pairedPower } from "../../shared/statistics/power.js";
 import { normalDraw, seededRandom } from "../../shared/statistics/random.js";
+import { jensenShannonNullQuantile } from "../../shared/statistics/null-quantile.js";
 import type { Outcome } from "./canaries.js";
+import { kayentaName } from "./kayenta.js";
 import type { Scenario } from "./statistics-rollout.js";
 
 /** A line of a plot, over points in the units of its axes. */
@@ -17,22 +19,24 @@ interface Line {
 interface Plot {
   readonly title: string;
   readonly x: { readonly label: string; readonly max: number };
-  readonly y: { readonly label: string };
+  readonly y: { readonly label: string; readonly max?: number };
   readonly lines: readonly Line[];
 }
 
 const colours = ["#0b6e4f", "#c1440e", "#3a5a98", "#8a6d3b", "#6b4c9a"];
 const [width, height, left, top, right, bottom] = [520, 300, 56, 34, 180, 44];
+const shown = (value: number): string => Number(value.toPrecision(3)).toLocaleString("en-US");
 const round = (value: number): string => value.toFixed(1);
 const escape = (text: string): string => text.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 
 function svgOf({ title, x, y, lines }: Plot): string {
   const atX = (value: number): number => left + (value / x.max) * (width - left - right);
-  const atY = (value: number): number => height - bottom - value * (height - top - bottom);
+  const { max: most = 1 } = y;
+  const atY = (value: number): number => height - bottom - (value / most) * (height - top - bottom);
   const ticks = [0, 0.25, 0.5, 0.75, 1];
   const grid = ticks.map(
     (tick) =>
-      `<line x1="${left}" x2="${width - right}" y1="${round(atY(tick))}" y2="${round(atY(tick))}" stroke="#ddd"/><text x="${left - 6}" y="${round(atY(tick) + 4)}" text-anchor="end">${tick}</text><text x="${round(atX(tick * x.max))}" y="${height - bottom + 16}" text-anchor="middle">${Number((tick * x.max).toPrecision(3))}</text>`,
+      `<line x1="${left}" x2="${width - right}" y1="${round(atY(tick * most))}" y2="${round(atY(tick * most))}" stroke="#ddd"/><text x="${left - 6}" y="${round(atY(tick * most) + 4)}" text-anchor="end">${shown(tick * most)}</text><text x="${round(atX(tick * x.max))}" y="${height - bottom + 16}" text-anchor="middle">${shown(tick * x.max)}</text>`,
   );
   const drawn = lines.map(({ name, points }, i) => {
     const colour = colours[i % colours.length] ?? "#000";
@@ -54,9 +58,10 @@ function example() {
 }
 
 const shortNames: Readonly<Record<string, string>> = {
-  "shipped: e-process with over-dispersion, mean of four, ratio 1": "shipped",
+  "shipped, errorRatioMax 1": "shipped",
   "z-test p < 0.05 at each look": "z-test at each look",
-  "Kayenta's rule (98 % interval, a quarter of the shift)": "Kayenta's rule",
+  "z-test, Bonferroni over 60 looks": "z-test, 60 looks known",
+  [kayentaName]: "Kayenta's rule",
 };
 
 /** Share rolled back by every minute. */
@@ -78,18 +83,18 @@ export async function drawPlots(
       const short = shortNames[outcome.rule];
       return short === undefined ? [] : [{ name: short, points: rolledBackBy(outcome) }];
     });
-  const minutes = { label: "minutes", max: 60 };
+  const minutes = { label: "minutes since the first request", max: 60 };
   const plots: Readonly<Record<string, Plot>> = {
     "rollout-worse": {
-      title: "Rolled back: errors rise from 1 to 2 %",
+      title: "Found: errors rise from 1 to 2 %",
       x: minutes,
-      y: { label: "share of rollouts" },
+      y: { label: "share of rollouts rolled back" },
       lines: ofScenario("1 to 2 %"),
     },
     "rollout-equal": {
       title: "Rolled back wrongly: an equal challenger",
       x: minutes,
-      y: { label: "share of rollouts" },
+      y: { label: "share of rollouts rolled back" },
       lines: ofScenario("equal"),
     },
     "roc-and-precision": {
@@ -103,8 +108,8 @@ export async function drawPlots(
     },
     calibration: {
       title: "Calibration",
-      x: { label: "mean score of the bin", max: 1 },
-      y: { label: "positive rate" },
+      x: { label: "mean predicted probability of the bin", max: 1 },
+      y: { label: "share of positives" },
       lines: [
         {
           name: "perfect",
@@ -119,12 +124,33 @@ export async function drawPlots(
         },
       ],
     },
+    "drift-null": {
+      title: "What unchanged data show: 99 % stay below",
+      x: { label: "rows of the window, and of the reference", max: 5000 },
+      y: { label: "Jensen-Shannon divergence, bits", max: 0.1 },
+      lines: [
+        ...[10, 20].map((cells) => ({
+          name: `${cells} bins, null quantile`,
+          points: Array.from({ length: 97 }, (_, i): readonly [number, number] => {
+            const rows = 200 + 50 * i;
+            return [rows, jensenShannonNullQuantile(rows, rows, cells)];
+          }),
+        })),
+        {
+          name: "threshold of 0.03",
+          points: [
+            [0, 0.03],
+            [5000, 0.03],
+          ],
+        },
+      ],
+    },
     power: {
       title: "Power of the paired test, 10 % discordant rows",
-      x: { label: "true gain of accuracy, points", max: 5 },
+      x: { label: "true gain of accuracy, percentage points", max: 5 },
       y: { label: "chance of promotion" },
       lines: [500, 1000, 5000].map((rows) => ({
-        name: `${rows} rows`,
+        name: `${shown(rows)} rows`,
         points: Array.from({ length: 51 }, (_, i) => [
           i / 10,
           pairedPower(i / 1000, Math.sqrt(0.1 / rows), 0.05),

@@ -21,7 +21,12 @@ import { rules, scenarios, simulate } from "./statistics-rollout.js";
 import { measureSpeeds } from "./statistics-speed.js";
 
 const seed = 20_26;
-const repetitions = { isNull: 4000, isWorse: 2000, promotion: 2000, slices: 400, drift: 500 };
+const repetitions = { promotion: 2000, slices: 400, drift: 500 };
+/** A minute of latencies takes some twenty times as long to draw as one of errors. */
+const rolloutRepetitions = {
+  errors: { isNull: 4000, isWorse: 2000 },
+  latency: { isNull: 2000, isWorse: 1000 },
+} as const;
 const docs = new URL("../../infra/docs/", import.meta.url).pathname;
 
 const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
@@ -56,9 +61,10 @@ function playAll<Scenario extends { readonly name: string; readonly isNull: bool
     scenario: Scenario,
     options: { readonly repetitions: number; readonly seed: number },
   ) => readonly Outcome[],
+  { isNull, isWorse }: { readonly isNull: number; readonly isWorse: number },
 ): readonly Played<Scenario>[] {
   return all.map((scenario) => {
-    const n = scenario.isNull ? repetitions.isNull : repetitions.isWorse;
+    const n = scenario.isNull ? isNull : isWorse;
     console.log(`simulating ${scenario.name}: ${n} rollouts`);
     return { scenario, outcomes: play(scenario, { repetitions: n, seed }) };
   });
@@ -212,8 +218,8 @@ const count = (value: number): string => value.toLocaleString("en-US");
 /** Runs everything and writes infra/docs/statistics-tables.md and infra/docs/plots. */
 export async function benchStatistics(): Promise<void> {
   const started = performance.now();
-  const rollouts = playAll(scenarios, simulate);
-  const latencies = playAll(latencyScenarios, simulateLatency);
+  const rollouts = playAll(scenarios, simulate, rolloutRepetitions.errors);
+  const latencies = playAll(latencyScenarios, simulateLatency, rolloutRepetitions.latency);
   console.log("simulating promotions, slices and drift");
   const gates = { promotion: promotionTable(), slices: sliceTable(), drift: driftTable() };
   console.log("measuring speeds");
@@ -227,7 +233,7 @@ taken on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}).
 ## Rollout analysis: errors
 
 1,000 requests a minute, 10 % of them to the challenger, a look every minute for an hour, delays without the time that metrics
-need to arrive. ${count(repetitions.isNull)} rollouts of an equal challenger, ${count(repetitions.isWorse)} of a worse one. Shared swings: both versions' error rates move together
+need to arrive. ${count(rolloutRepetitions.errors.isNull)} rollouts of an equal challenger, ${count(rolloutRepetitions.errors.isWorse)} of a worse one. Shared swings: both versions' error rates move together
 (spread 0.5 of the logarithm, minute by minute); own noise: each moves for itself (spread 0.3). A cell is the share rolled
 back, then the median delay where at least half were.
 
@@ -242,7 +248,7 @@ difference seen. It has no more false alarms than the shipped rule.
 
 ## Rollout analysis: latency
 
-The same traffic; latencies are lognormal (median 50 ms, spread 0.5 of the logarithm) in buckets that are four to a doubling. Shared swings
+The same traffic, ${count(rolloutRepetitions.latency.isNull)} rollouts of an equal challenger, ${count(rolloutRepetitions.latency.isWorse)} of a slower one; latencies are lognormal (median 50 ms, spread 0.5 of the logarithm) in buckets that are four to a doubling. Shared swings
 move both versions (spread 0.2), own noise each for itself (spread 0.1).
 
 ${outcomeTable(Object.keys(latencyRules), latencies)}
