@@ -60,25 +60,45 @@ export interface Emulator {
   readonly stop: () => Promise<void>;
 }
 
-/** Starts a jar at a free port and waits until its output says that it serves. */
-export const startJar = async (options: {
+interface Jar {
   readonly what: string;
   readonly arguments: (port: number) => readonly string[];
   readonly isReady: (output: string) => boolean;
-}): Promise<Emulator> => {
+}
+
+/** Starts it once; undefined when it ended before it was ready, as it does when the port was taken meanwhile. */
+const startOnce = async (jar: Jar): Promise<Emulator | undefined> => {
   const port = await freePort();
-  const child = spawn("java", options.arguments(port), { stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn("java", jar.arguments(port), { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
   child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
-  await eventually(`${options.what} runs`, () => options.isReady(output), 40_000);
+  const state = { isOver: false };
+  const ended = new Promise<void>((resolve) => {
+    child.once("exit", () => {
+      state.isOver = true;
+      resolve();
+    });
+  });
+  await eventually(`${jar.what} runs`, () => state.isOver || jar.isReady(output), 90_000);
+  if (state.isOver) return undefined;
   return {
     port,
     child,
     stop: async () => {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
       child.kill("SIGKILL");
       await ended;
     },
   };
+};
+
+const startsMax = 3;
+
+/** Starts a jar at a free port and waits until its output says that it serves. */
+export const startJar = async (jar: Jar): Promise<Emulator> => {
+  for (let start = 0; start < startsMax; start += 1) {
+    const emulator = await startOnce(jar);
+    if (emulator !== undefined) return emulator;
+  }
+  throw new Error(`${jar.what} ended ${startsMax} times before it was ready`);
 };
