@@ -161,7 +161,8 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["evaluation", "training-run", "notification"],
   }),
   onTopic("on-evaluation-completed", "evaluation", {
-    uses: [...handling, "registry.upload"],
+    // The serving image's digest lies in the bucket.
+    uses: [...handling, "objects.read", "registry.upload"],
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-model-version-registered", "model-version", {

@@ -13,6 +13,7 @@ import { storageAnchors } from "./storage-anchors.js";
 import { storageObjects } from "./storage-objects.js";
 import { vertexApi } from "./vertex-api.js";
 import { vertexEndpoints } from "./vertex-endpoints.js";
+import { installedImages } from "./installed-images.js";
 import { vertexPipelines } from "./vertex-pipelines.js";
 import { vertexRegistry } from "./vertex-registry.js";
 
@@ -32,7 +33,7 @@ export const gcpPorts = (config: GcpConfig): Ports => {
     anchors: storageAnchors(config, rest),
     bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
-    registry: vertexRegistry(api),
+    registry: vertexRegistry(api, (image) => installedImages(objects, config.bucket)(image)),
     endpoints: vertexEndpoints(api, rest),
     metrics: monitoringMetrics(config, rest),
     objects,

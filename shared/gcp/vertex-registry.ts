@@ -29,7 +29,10 @@ const factsOf = (model: z.infer<typeof modelShape>): ModelVersionFacts => ({
 });
 
 /** The Registry port. */
-export const vertexRegistry = (api: VertexApi): Registry => {
+export const vertexRegistry = (
+  api: VertexApi,
+  imageOf: (image: string) => Promise<string>,
+): Registry => {
   const find = async (name: string): Promise<ModelVersionFacts | null> => {
     const found = await api.find(`models/${name}`);
     return found === null ? null : factsOf(modelShape.parse(found));
@@ -58,7 +61,7 @@ export const vertexRegistry = (api: VertexApi): Registry => {
             versionDescription: `artifact ${version.artifactDigest}`,
             artifactUri: version.artifactUri,
             containerSpec: {
-              imageUri: version.image,
+              imageUri: await imageOf(version.image),
               healthRoute: version.healthRoute,
               predictRoute: version.predictRoute,
               env: Object.entries(version.env).map(([name, value]) => ({ name, value })),
