@@ -77,7 +77,7 @@ const mean = (counts: readonly number[]): number =>
 const slowest = (counts: readonly number[]): number =>
   bounds[nearestBound(counts, 0.99) ?? bounds.length - 1] ?? Infinity;
 
-function sum(arms: readonly (readonly number[])[]): number[] {
+function pooled(arms: readonly (readonly number[])[]): number[] {
   const all = middles.map(() => 0);
   for (const counts of arms) {
     for (let i = 0; i < all.length; i += 1) all[i] = (all[i] ?? 0) + (counts[i] ?? 0);
@@ -98,8 +98,8 @@ const shipped =
     isRolledBack(
       {
         bounds,
-        champion: arm(sum(minutes.map(({ champion }) => champion))),
-        challenger: arm(sum(minutes.map(({ challenger }) => challenger))),
+        champion: arm(pooled(minutes.map(({ champion }) => champion))),
+        challenger: arm(pooled(minutes.map(({ challenger }) => challenger))),
         slower: compareLatencyWindows(minutes, bounds, { ratioMax }),
       },
       {},
@@ -117,13 +117,13 @@ export const latencyRules = {
     defaultPolicy.latencyRatioMax,
   ),
   "e-values of exceedances, requests taken as independent": (minutes) => {
-    const pooled = {
+    const all = {
       share: canary.share,
       bounds,
-      challenger: sum(minutes.map(({ challenger }) => challenger)),
-      champion: sum(minutes.map(({ champion }) => champion)),
+      challenger: pooled(minutes.map(({ challenger }) => challenger)),
+      champion: pooled(minutes.map(({ champion }) => champion)),
     };
-    return logExceedance([pooled], { ratioMax: 1 }) >= logEvidenceLimit;
+    return logExceedance([all], { ratioMax: 1 }) >= logEvidenceLimit;
   },
   "Mann-Whitney p < 0.05 of the minutes' means at each look": (minutes) => {
     const { control, experiment } = means(minutes);
