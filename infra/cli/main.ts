@@ -11,6 +11,7 @@ import { deadLetters } from "./verbs/dead-letters.js";
 import { demo } from "./verbs/demo.js";
 import { doctor } from "./verbs/doctor.js";
 import { get } from "./verbs/get.js";
+import { init } from "./verbs/init.js";
 import { logs } from "./verbs/logs.js";
 import { models } from "./verbs/models.js";
 import { monitoring } from "./verbs/monitoring.js";
@@ -18,6 +19,7 @@ import { open } from "./verbs/open.js";
 import { operate } from "./verbs/operate.js";
 import { predict } from "./verbs/predict.js";
 import { publish } from "./verbs/publish.js";
+import { release } from "./verbs/release.js";
 import { rollouts } from "./verbs/rollouts.js";
 import { runs } from "./verbs/runs.js";
 import { schema } from "./verbs/schema.js";
@@ -44,6 +46,8 @@ for (const verb of [
   demo,
   apply,
   get,
+  init,
+  release,
   publish,
   status,
   models,
