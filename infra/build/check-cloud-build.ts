@@ -110,9 +110,10 @@ const ownVariables: readonly string[] = [
   "_PR_NUMBER",
 ];
 
-/** A digest, or a tag that names a whole version: neither moves. */
+/** A digest, or a tag that names a whole version or a commit: none of them moves. */
 const isPinned = (image: string): boolean =>
-  /@sha256:[0-9a-f]{64}$/.test(image) || /:v?\d+\.\d+\.\d+(?:[-.+][\w.-]+)?$/.test(image);
+  /@sha256:[0-9a-f]{64}$/.test(image) ||
+  /:(?:v?\d+\.\d+\.\d+(?:[-.+][\w.-]+)?|[0-9a-f]{40})$/.test(image);
 
 type Build = z.infer<typeof build>;
 type Path = readonly (string | number)[];
