@@ -122,6 +122,19 @@ export const explanationReply = z.looseObject({
   answer: z.string(),
   reasons: z.array(z.string()),
   numbers,
+  verdicts: z
+    .array(
+      z.looseObject({
+        about: z.string(),
+        result: z.string(),
+        inputs: z.array(z.string()),
+        method: z.string(),
+        numbers,
+        thresholds: numbers,
+        policyVersion: z.number().nullable(),
+      }),
+    )
+    .default([]),
   steps: z.array(
     z.looseObject({
       when: z.string(),

@@ -3,11 +3,27 @@ import type { Command } from "commander";
 import type { z } from "zod";
 import { call } from "../client.js";
 import { apiCommand, apiVerb, examples, print, width } from "../command.js";
-import { bold, clockTime, cyan, dim, number, numbers } from "../format.js";
+import { bold, clockTime, colored, cyan, dim, number, numbers } from "../format.js";
 import { explanationReply } from "../replies.js";
 import { table, wrap } from "../table.js";
 
 type Explanation = z.infer<typeof explanationReply>;
+
+const line = (title: string, text: string): readonly string[] =>
+  text === "" ? [] : [`  ${dim(title.padEnd(8))} ${wrap(text, width, 11)}`];
+
+/** One verdict, with all that it rests on. */
+const verdictText = (card: Explanation["verdicts"][number]): string => {
+  const policy =
+    card.policyVersion === null ? "" : dim(`  (manifest version ${card.policyVersion})`);
+  return [
+    `${bold(card.about)}  ${colored(card.result)}${policy}`,
+    ...line("of", card.inputs.join("; ")),
+    ...line("by", card.method),
+    ...line("numbers", numbers(card.numbers)),
+    ...line("limits", numbers(card.thresholds)),
+  ].join("\n");
+};
 
 /** The story for people. */
 const explanationText = (explanation: Explanation): string => {
@@ -41,6 +57,7 @@ const explanationText = (explanation: Explanation): string => {
             { width, heading: dim },
           ),
         ]),
+    ...explanation.verdicts.flatMap((card) => ["", verdictText(card)]),
     ...(steps.length === 0 ? [] : ["", ...steps]),
   ].join("\n");
 };

@@ -90,9 +90,18 @@ export const getRun: Handler = async (context, _request, { run = "" }) => {
   return ok(view);
 };
 
+/** A list says what the verdicts were; what they measured is in the rollout's own view. */
+const listed = (rollout: RolloutView) => ({
+  ...rollout,
+  history: rollout.history.map(({ verdict, ...rest }) => {
+    const { measured: _kept, ...said } = verdict;
+    return { ...rest, verdict: said };
+  }),
+});
+
 /** GET /rollouts?model=&limit= */
 export const listRollouts: Handler = async (context, request) =>
-  ok({ rollouts: await recentRollouts(context, queryOf(request, 50)) });
+  ok({ rollouts: (await recentRollouts(context, queryOf(request, 50))).map(listed) });
 
 /** GET /rollouts/:rollout */
 export const getRollout: Handler = async (context, _request, { rollout = "" }) => {

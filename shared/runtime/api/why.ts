@@ -2,13 +2,23 @@
 import { runId, rolloutId, modelName } from "../../../events/ids.js";
 import type { ModelName } from "../../../events/ids.js";
 import type { JournalEntry } from "../../ports/state.js";
+import { newestReport } from "../monitoring/reports.js";
 import type { ApiContext, Handler } from "./context.js";
 import { ok } from "./context.js";
 import { decisionNumbers, decisionText } from "./decision-text.js";
 import { notFound } from "./errors.js";
 import { eventText } from "./event-text.js";
 import { findRollout, findRun, recentRollouts } from "./runs.js";
-import type { RolloutView, RunView } from "./views.js";
+import {
+  alertCards,
+  isAlert,
+  dataGateCard,
+  monitoringCards,
+  promotionGateCard,
+  rolloutCards,
+  type VerdictCard,
+} from "./verdicts.js";
+import { liveRolloutView, type RolloutView, type RunView } from "./views.js";
 
 /** One step of an explanation. */
 interface ExplanationStep {
@@ -29,11 +39,15 @@ export interface Explanation {
   readonly answer: string;
   readonly reasons: readonly string[];
   readonly numbers: Readonly<Record<string, number>>;
+  /** Every verdict on the way, with what it rests on. */
+  readonly verdicts: readonly VerdictCard[];
   readonly steps: readonly ExplanationStep[];
 }
 
 /** Entries looked at for one explanation. */
 const entriesMax = 500;
+/** Alerts that are shown in full; a storm says the same again and again. */
+const alertsMax = 5;
 
 /** Bookkeeping that explains nothing. */
 const silent = new Set(["set-timer", "clear-timer", "remember", "record-measurement"]);
@@ -156,6 +170,29 @@ const alertReasons = ({ alerts }: RunView): readonly string[] =>
         `it also answers ${alerts.count} more alerts that came from ${alerts.firstAt} to ${alerts.lastAt}: ${alerts.reasons.join("; ")}`,
       ];
 
+/** The verdicts on a run's way: the alert that asked for it, its gates, and its version's rollout. */
+const runVerdicts = async (
+  context: ApiContext,
+  run: RunView,
+  rollout: RolloutView | null,
+  entries: readonly JournalEntry[],
+): Promise<readonly VerdictCard[]> => {
+  const state = await context.ports.state.model(modelName.parse(run.model));
+  const [alerts, gate, promotion] = await Promise.all([
+    Promise.all(
+      entries
+        .map(({ event }) => event)
+        .filter(isAlert)
+        .slice(0, alertsMax)
+        .map((event) => alertCards(context, event, run.model)),
+    ),
+    state === null ? null : dataGateCard(context, state, run),
+    promotionGateCard(context, run),
+  ]);
+  const gates = [gate, promotion].filter((card) => card !== null);
+  return [...alerts.flat(), ...gates, ...(rollout === null ? [] : rolloutCards(rollout))];
+};
+
 const explainRun = async (context: ApiContext, run: RunView): Promise<Explanation> => {
   const rollout = await rolloutOfRun(context, run);
   const entries = await entriesAbout(context, {
@@ -175,6 +212,7 @@ const explainRun = async (context: ApiContext, run: RunView): Promise<Explanatio
       ...alertReasons(run),
     ],
     numbers: { ...run.evaluation?.numbers, ...rollout?.lastVerdict?.numbers },
+    verdicts: await runVerdicts(context, run, rollout, entries),
     steps: inOrder([
       ...entries.flatMap(entrySteps),
       ...(rollout === null ? [] : measurementSteps(rollout, entries)),
@@ -196,11 +234,13 @@ const explainRollout = async (context: ApiContext, rollout: RolloutView): Promis
     answer: rolloutAnswer(rollout),
     reasons: rolloutReasons(rollout),
     numbers: rollout.lastVerdict?.numbers ?? {},
+    verdicts: rolloutCards(rollout),
     steps: inOrder([...entries.flatMap(entrySteps), ...measurementSteps(rollout, entries)]),
   };
 };
 
-const explainEvent = async ({ ports }: ApiContext, entry: JournalEntry): Promise<Explanation> => {
+const explainEvent = async (context: ApiContext, entry: JournalEntry): Promise<Explanation> => {
+  const { ports } = context;
   const correlationId = entry.event.correlationid ?? entry.event.id;
   const chain = await ports.state.timeline({ correlationId, limit: entriesMax });
   const steps = chain
@@ -214,6 +254,7 @@ const explainEvent = async ({ ports }: ApiContext, entry: JournalEntry): Promise
       .join(", then ")}`,
     reasons: [...new Set(entry.decisions.map(({ decision }) => decision.reason))],
     numbers: Object.assign({}, ...entry.decisions.map(({ decision }) => decisionNumbers(decision))),
+    verdicts: isAlert(entry.event) ? await alertCards(context, entry.event, entry.model) : [],
     steps: inOrder([...entrySteps(entry), ...steps]),
   };
 };
@@ -252,6 +293,7 @@ const explainDataset = async (context: ApiContext, id: string): Promise<Explanat
         : `dataset version ${dataset.fingerprint} of ${state.model} arrived${told === null ? " and opened no run" : `; ${told.answer}`}`,
     reasons: told?.reasons ?? [],
     numbers: told?.numbers ?? {},
+    verdicts: told?.verdicts ?? [],
     steps: told?.steps ?? [],
   };
 };
@@ -260,7 +302,10 @@ const explainModel = async (context: ApiContext, id: string): Promise<Explanatio
   const model = modelName.safeParse(id);
   const state = model.success ? await context.ports.state.model(model.data) : null;
   if (state === null) return null;
-  const entries = await context.ports.state.timeline({ model: state.model, limit: entriesMax });
+  const [entries, look] = await Promise.all([
+    context.ports.state.timeline({ model: state.model, limit: entriesMax }),
+    newestReport(state.model, context.ports),
+  ]);
   const { champion, rollout, run } = state;
   return {
     id,
@@ -277,6 +322,10 @@ const explainModel = async (context: ApiContext, id: string): Promise<Explanatio
       ...(state.isPaused ? ["paused by a person"] : []),
     ],
     numbers: {},
+    verdicts: [
+      ...(look === null ? [] : monitoringCards(look.report)),
+      ...(rollout === null ? [] : rolloutCards(liveRolloutView(state, rollout))),
+    ],
     steps: inOrder(
       entries
         .filter((entry) => !isIdle(entry))

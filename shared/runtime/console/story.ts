@@ -4,7 +4,7 @@ import type { Explanation } from "../api/why.js";
 import { html } from "./html.js";
 import type { Html } from "./html.js";
 import type { PageFrame } from "./page.js";
-import { numberList, time } from "./values.js";
+import { badge, numberList, time } from "./values.js";
 
 const decisionLine = (
   decision: {
@@ -89,6 +89,31 @@ export const timelineBlock = (frame: PageFrame, entries: readonly EntryView[]): 
         .slice(0, chainsMax)
         .map((chain, index) => chainBlock(frame, chain, index < openChains))}`;
 
+/** Every verdict with what it looked at, by which method, against which limits and under which policy. */
+const verdictsBlock = (verdicts: Explanation["verdicts"]): Html =>
+  html`<section class="card">
+    <h2>What was judged</h2>
+    ${verdicts.map(
+      ({ about, result, inputs, method, numbers, thresholds, policyVersion }) =>
+        html`<details>
+          <summary>
+            ${badge(result)} <strong>${about}</strong>${
+              policyVersion !== null &&
+              html` <span class="muted">manifest version ${policyVersion}</span>`
+            }
+          </summary>
+          <p>${method}</p>
+          <ul>
+            ${inputs.map((input) => html`<li>${input}</li>`)}
+          </ul>
+          <h3>Numbers</h3>
+          ${numberList(numbers)}
+          <h3>Limits</h3>
+          ${numberList(thresholds)}
+        </details>`,
+    )}
+  </section>`;
+
 /** An explanation: the answer, its reasons and numbers, and the story behind it. */
 export const explanationBlock = (explanation: Explanation): Html =>
   html` <section class="card">
@@ -102,6 +127,7 @@ export const explanationBlock = (explanation: Explanation): Html =>
       }
       ${numberList(explanation.numbers)}
     </section>
+    ${explanation.verdicts.length > 0 && verdictsBlock(explanation.verdicts)}
     <section class="card">
       <h2>How it came to this</h2>
       ${

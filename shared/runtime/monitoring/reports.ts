@@ -29,3 +29,13 @@ export const newestReport = async (
     ? null
     : { report: monitoringReport.parse(JSON.parse(body.toString("utf8"))), reports: uris.length };
 };
+
+/** Our own report on the window that ended at a time; null where there is none, as for an alert of somebody else's. */
+export const reportOfWindow = async (
+  model: string,
+  windowEnd: string,
+  { objects }: Ports,
+): Promise<MonitoringReport | null> => {
+  const body = await objects.read(`${folderOf(model)}${windowEnd}.json`, reportBytesMax);
+  return body === null ? null : monitoringReport.parse(JSON.parse(body.toString("utf8")));
+};
