@@ -7,12 +7,14 @@ import { CommandError, exitCodes } from "./errors.js";
 import { red } from "./format.js";
 import { apply } from "./verbs/apply.js";
 import { approve } from "./verbs/approve.js";
+import { cost } from "./verbs/cost.js";
 import { deadLetters } from "./verbs/dead-letters.js";
 import { demo } from "./verbs/demo.js";
 import { doctor } from "./verbs/doctor.js";
 import { get } from "./verbs/get.js";
 import { init } from "./verbs/init.js";
 import { logs } from "./verbs/logs.js";
+import { maturity } from "./verbs/maturity.js";
 import { models } from "./verbs/models.js";
 import { monitoring } from "./verbs/monitoring.js";
 import { open } from "./verbs/open.js";
@@ -57,6 +59,8 @@ for (const verb of [
   why,
   verify,
   doctor,
+  cost,
+  maturity,
   predict,
   approve,
   operate,
