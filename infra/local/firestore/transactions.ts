@@ -49,6 +49,18 @@ export interface Transactions {
 }
 
 const idBytes = 16;
+const idsAtOnce = 256;
+
+/** Ids of transactions; random bytes are taken in bulk, as asking the system costs more than the bytes. */
+const createIds = (): (() => Buffer) => {
+  let bytes = Buffer.alloc(0);
+  return () => {
+    if (bytes.length === 0) bytes = randomBytes(idBytes * idsAtOnce);
+    const id = bytes.subarray(0, idBytes);
+    bytes = bytes.subarray(idBytes);
+    return id;
+  };
+};
 
 /** What ended: it was committed, rolled back, aborted or it ran out of time. */
 const gone = (): RpcError =>
@@ -60,6 +72,7 @@ export const createTransactions = (parts: {
   readonly locks: Locks;
   readonly readNowMicros: () => number;
 }): Transactions => {
+  const nextId = createIds();
   const live = new Map<string, Transaction>();
   /** Attempts of ended transactions, so that a retry is known as one. */
   const attempts = new Map<string, number>();
@@ -100,7 +113,7 @@ export const createTransactions = (parts: {
         (options?.readWrite === undefined && defaultsTo === "read-only");
       const attempt = attemptOf(options);
       const transaction: Transaction = {
-        id: randomBytes(idBytes),
+        id: nextId(),
         database,
         isReadOnly,
         readMicros: isReadOnly ? readMicrosOf(options) : undefined,
