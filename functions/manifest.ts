@@ -64,10 +64,21 @@ const handling: readonly Use[] = [
   // A submission that meets a used-up quota closes it for everyone.
   "admission.change",
 ];
+/** Effects on targets that cannot keep two writers apart. */
+const leasing: readonly Use[] = ["leases.acquire", "leases.release"];
+const registering: readonly Use[] = [
+  ...leasing,
+  // The serving image's digest lies in the bucket.
+  "objects.read",
+  "registry.uploading",
+  "registry.version",
+  "registry.upload",
+];
 /** What cannot be read is kept: its body in the bucket, a message in the topic. */
 const deadLettering: readonly Use[] = ["bus.publish", "objects.write"];
 /** What moves a rollout on, or takes it back. */
 const rollingOut: readonly Use[] = [
+  ...leasing,
   "endpoints.get",
   "endpoints.deploy",
   "endpoints.scale",
@@ -157,16 +168,15 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-pipeline-job-changed", "pipeline-job", {
-    uses: [...handling, ...following, "endpoints.deploy", "registry.setAliases"],
+    uses: [...handling, ...following, ...leasing, "endpoints.deploy", "registry.setAliases"],
     publishes: ["evaluation", "training-run", "notification"],
   }),
   onTopic("on-evaluation-completed", "evaluation", {
-    // The serving image's digest lies in the bucket.
-    uses: [...handling, "objects.read", "registry.upload"],
+    uses: [...handling, ...registering],
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-model-version-registered", "model-version", {
-    uses: [...handling, "registry.version", "registry.setAliases", "endpoints.deploy"],
+    uses: [...handling, ...leasing, "registry.version", "registry.setAliases", "endpoints.deploy"],
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-operation-finished", "operation", {
@@ -174,7 +184,7 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["training-run", "notification", promotion],
   }),
   onTopic("on-approval-given", "approval", {
-    uses: [...handling, "endpoints.deploy", "registry.setAliases"],
+    uses: [...handling, ...leasing, "endpoints.deploy", "registry.setAliases"],
     publishes: ["training-run", "notification"],
   }),
   // One instance: a tick that comes while another runs is skipped by it.
@@ -190,7 +200,7 @@ const reactions: readonly FunctionSpec[] = [
       "admission.ledger",
       "admission.remove",
       "pipelines.submit",
-      "registry.upload",
+      ...registering,
       "endpoints.ensure",
       "schedules.sync",
       // What is left of a model that was forgotten: its last head is anchored too.
@@ -255,6 +265,7 @@ export const topicsWithSchema: readonly string[] = [
 /** What people may do: read everything, apply manifests, command, predict, and send dead letters again. */
 const operating: readonly Use[] = [
   ...handling,
+  ...leasing,
   "state.timeline",
   "state.chain",
   "state.alertCounts",
@@ -334,7 +345,7 @@ export const sinks: readonly SinkSpec[] = [
   {
     name: "endpoint-operations",
     topic: "operation",
-    filter: `${audit} AND ${methods("DeployModel", "UndeployModel", "MutateDeployedModel")} AND operation.last=true`,
+    filter: `${audit} AND ((${methods("DeployModel", "UndeployModel", "MutateDeployedModel")} AND operation.last=true) OR ${methods("UpdateEndpoint")})`,
   },
 ];
 

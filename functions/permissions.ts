@@ -58,6 +58,8 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
   "admission.place": query,
   "admission.ledger": readDocument,
   "admission.change": [...create, "datastore.entities.update"],
+  "leases.acquire": [...create, "datastore.entities.update"],
+  "leases.release": update,
   "bus.publish": ["pubsub.topics.publish"],
   // The template is read from the bucket, and the job runs as the pipelines' identity.
   "pipelines.submit": [
@@ -67,7 +69,8 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
   ],
   "pipelines.get": [...readObject, "aiplatform.pipelineJobs.get"],
   "pipelines.cancel": ["aiplatform.pipelineJobs.cancel", "aiplatform.pipelineJobs.get"],
-  "registry.upload": [...readModel, "aiplatform.models.upload", "aiplatform.operations.list"],
+  "registry.upload": [...readModel, "aiplatform.models.upload"],
+  "registry.uploading": ["aiplatform.operations.list"],
   "registry.version": readModel,
   "registry.setAliases": [...readModel, "aiplatform.models.update"],
   "endpoints.ensure": ["aiplatform.endpoints.get", "aiplatform.endpoints.create"],

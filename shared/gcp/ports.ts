@@ -2,6 +2,7 @@
 import type { Ports } from "../ports/ports.js";
 import type { GcpConfig } from "./config.js";
 import { firestoreAdmission } from "./firestore-admission.js";
+import { firestoreLeases } from "./firestore-leases.js";
 import { firestoreState } from "./firestore-state.js";
 import { cloudLogs } from "./logs.js";
 import { monitoringMetrics } from "./monitoring-metrics.js";
@@ -31,6 +32,7 @@ export const gcpPorts = (config: GcpConfig): Ports => {
     state: firestoreState(config),
     admission: firestoreAdmission(config),
     anchors: storageAnchors(config, rest),
+    leases: firestoreLeases(config),
     bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
     registry: vertexRegistry(api, (image) => installedImages(objects, config.bucket)(image)),

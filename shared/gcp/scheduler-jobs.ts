@@ -89,6 +89,8 @@ const jobOf = (config: GcpConfig, spec: JobSpec): Job => ({
 const updatedFields = "description,schedule,timeZone,pubsubTarget,retryConfig";
 const pageSize = 500;
 const pagesMax = 100;
+/** All repetitions together end before the lease does under which they are sent. */
+const repeatedMs = 4000;
 
 /** Access to our jobs. */
 export const schedulerJobs = (
@@ -138,12 +140,18 @@ export const schedulerJobs = (
           query: { updateMask: updatedFields },
           body: jobOf(config, spec),
           isRepeatable: true,
+          deadlineMs: repeatedMs,
         });
       }),
     remove: (id) =>
       attempting(`delete Scheduler job ${id}`, async () => {
         try {
-          await rest.call({ method: "DELETE", url: url(id), isRepeatable: true });
+          await rest.call({
+            method: "DELETE",
+            url: url(id),
+            isRepeatable: true,
+            deadlineMs: repeatedMs,
+          });
         } catch (error) {
           if (asCloudError(error).status !== "NOT_FOUND") throw error;
         }

@@ -41,10 +41,11 @@ const refuseTakenIds = (
 export const schedulerSchedules = (config: GcpConfig, rest: Rest): Schedules => {
   const jobs = schedulerJobs(config, rest);
   return {
-    sync: async (model, schedules) => {
+    sync: async (model, schedules, fence = () => undefined) => {
       const specs = schedules.map((schedule) => specOf(model, schedule));
       const found = await jobs.list();
       refuseTakenIds(model, specs, found);
+      fence();
       const byId = new Map(found.map((job) => [job.id, job]));
       await Promise.all([
         ...specs.map(async (spec) => {

@@ -227,7 +227,7 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
         await api.request("POST", `endpoints/${endpoint}:undeployModel`, { body });
       }),
 
-    scale: ({ endpoint, deployedModelId: id, replicasMin, replicasMax }) =>
+    scale: ({ endpoint, deployedModelId: id, replicasMin, replicasMax }, fence) =>
       attempting(`scale ${id} of endpoint ${endpoint} to ${replicasMin} replicas`, async () => {
         const found = await find(endpoint);
         const deployed = found?.deployedModels.find((model) => model.id === id);
@@ -241,6 +241,7 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
           },
           updateMask: "dedicatedResources.minReplicaCount,dedicatedResources.maxReplicaCount",
         };
+        fence?.();
         await api.request("POST", `endpoints/${endpoint}:mutateDeployedModel`, { body });
       }),
 

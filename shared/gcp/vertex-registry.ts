@@ -38,18 +38,15 @@ export const vertexRegistry = (
     return found === null ? null : factsOf(modelShape.parse(found));
   };
   return {
-    upload: (version) =>
-      attempting(`upload ${version.model} with alias ${version.alias}`, async () => {
-        // First what runs, then what exists: an upload that ends in between is seen by the second look.
-        const running = (await api.operations(`models/${version.model}`)).find(
+    uploading: (model) =>
+      attempting(`look for uploads of ${model}`, async () => {
+        const running = (await api.operations(`models/${model}`)).find(
           ({ kind, isDone }) => kind === "UploadModelOperationMetadata" && !isDone,
         );
-        if ((await find(`${version.model}@${version.alias}`)) !== null) return;
-        if (running !== undefined) {
-          throw new UnavailableError(
-            `Model ${version.model} is being uploaded by ${running.name}, perhaps this very version. It is looked at again.`,
-          );
-        }
+        return running?.name ?? null;
+      }),
+    upload: (version, fence) =>
+      attempting(`upload ${version.model} with alias ${version.alias}`, async () => {
         const isFirst = (await find(version.model)) === null;
         const body: UploadModelRequest = {
           ...(isFirst
@@ -69,6 +66,7 @@ export const vertexRegistry = (
             labels: { ...version.labels, ...digestLabels(version.artifactDigest) },
           },
         };
+        fence?.();
         try {
           await api.request("POST", "models:upload", { body });
         } catch (error) {
@@ -81,12 +79,15 @@ export const vertexRegistry = (
       }),
     version: (model, aliasOrId) =>
       attempting(`read model version ${model}@${aliasOrId}`, () => find(`${model}@${aliasOrId}`)),
-    setAliases: (model, version, aliases) =>
+    setAliases: (model, version, aliases, fence) =>
       attempting(`set aliases ${aliases.join(", ")} of ${model}@${version}`, async () => {
         const body: MergeVersionAliasesRequest = { versionAliases: [...aliases] };
+        fence?.();
         await api.request("POST", `models/${model}@${version}:mergeVersionAliases`, {
           body,
           isRepeatable: true,
+          // All repetitions together must end before the lease does under which they are sent.
+          deadlineMs: 4000,
         });
       }),
   };

@@ -3,6 +3,7 @@ import type { Admission } from "./admission.js";
 import type { Anchors } from "./anchors.js";
 import type { Bus } from "./bus.js";
 import type { Clock } from "./clock.js";
+import type { Leases } from "./leases.js";
 import type { Logs } from "./logs.js";
 import type { Metrics } from "./metrics.js";
 import type { Objects } from "./objects.js";
@@ -16,6 +17,7 @@ export interface Ports {
   readonly state: State;
   readonly admission: Admission;
   readonly anchors: Anchors;
+  readonly leases: Leases;
   readonly bus: Bus;
   readonly pipelines: Pipelines;
   readonly registry: Registry;

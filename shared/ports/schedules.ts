@@ -1,5 +1,6 @@
 /** Cron schedules of manifests. */
 import type { ModelName } from "../../events/ids.js";
+import type { Fence } from "./leases.js";
 
 /** One schedule of one model. */
 export interface Schedule {
@@ -11,5 +12,5 @@ export interface Schedule {
 /** Cloud Scheduler jobs that publish `schedule.fired`. */
 export interface Schedules {
   /** Makes the model's jobs equal to the list: creates, updates and deletes. */
-  readonly sync: (model: ModelName, schedules: readonly Schedule[]) => Promise<void>;
+  readonly sync: (model: ModelName, schedules: readonly Schedule[], fence?: Fence) => Promise<void>;
 }

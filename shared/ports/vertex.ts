@@ -1,4 +1,5 @@
 /** Training, registry and serving, named after what the decisions need. */
+import type { Fence } from "./leases.js";
 import type { DeployedModelId, ModelName, ModelVersionId, RunId } from "../../events/ids.js";
 import type { PipelineJobRequest } from "../domain/decision.js";
 import type { EndpointFacts, ModelVersionFacts, PipelineJobFacts } from "../domain/facts.js";
@@ -16,7 +17,7 @@ export interface Pipelines {
 /** What is needed to register a model version. */
 export interface VersionUpload {
   readonly model: ModelName;
-  /** Unique alias by which a repeated upload finds the first one. */
+  /** Unique alias by which the version is found again. */
   readonly alias: string;
   readonly artifactUri: string;
   readonly artifactDigest: string;
@@ -29,8 +30,10 @@ export interface VersionUpload {
 
 /** The model registry. */
 export interface Registry {
-  /** Starts the upload unless a version with this alias exists or is being uploaded. */
-  readonly upload: (version: VersionUpload) => Promise<void>;
+  /** Starts an upload. Nothing is looked up: another call makes another version, so whoever calls has to know. */
+  readonly upload: (version: VersionUpload, fence?: Fence) => Promise<void>;
+  /** Name of an upload to a model that has not ended; null when none runs. */
+  readonly uploading: (model: ModelName) => Promise<string | null>;
   /** A version by alias or by id; null when there is none. */
   readonly version: (model: ModelName, aliasOrId: string) => Promise<ModelVersionFacts | null>;
   /** Merges aliases into a version's; a leading `-` removes one. */
@@ -38,6 +41,7 @@ export interface Registry {
     model: ModelName,
     version: ModelVersionId,
     aliases: readonly string[],
+    fence?: Fence,
   ) => Promise<void>;
 }
 
@@ -78,7 +82,7 @@ export interface Endpoints {
   /** Starts an undeployment; what is not deployed is left as it is. */
   readonly undeploy: (endpoint: string, deployedModelId: DeployedModelId) => Promise<void>;
   /** Starts changing a deployed model's replicas; one that has these bounds, or is gone, is left as it is. */
-  readonly scale: (scaling: Scaling) => Promise<void>;
+  readonly scale: (scaling: Scaling, fence?: Fence) => Promise<void>;
   /**
    * Compare-and-set of the traffic split. Does nothing when the split already is `split`; throws RejectedError
    * when it is neither `expected` nor `split`.

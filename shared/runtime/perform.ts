@@ -7,7 +7,9 @@ import { InvariantError, RejectedError } from "../domain/errors.js";
 import type { Champion, EvaluationSummary, ModelState } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import type { JournalEntry } from "../ports/state.js";
+import { guardOf, leaseMs, underLease } from "./guards.js";
 import { plainText } from "./plain-text.js";
+import { registerVersion } from "./register-version.js";
 import { trainingSpec } from "./training-spec.js";
 
 /** What an effect is performed for. */
@@ -19,49 +21,7 @@ interface Cause {
 }
 
 /** Whether performing this decision changes anything outside the state store. */
-export const hasEffect = (decision: Decision): boolean => {
-  switch (decision.do) {
-    case "adopt-manifest":
-    case "forget-model":
-    case "request-training-run":
-    case "retry-training-run":
-    case "submit-pipeline-job":
-    case "publish-evaluation":
-    case "register-model-version":
-    case "cancel-pipeline-job":
-    case "deploy-model":
-    case "undeploy-model":
-    case "scale-deployed-model":
-    case "set-traffic-split":
-    case "promote":
-    case "set-aliases":
-    case "notify":
-      return true;
-    case "ignore":
-    case "record-dataset":
-    case "hold-trigger":
-    case "drop-trigger":
-    case "remember":
-    case "set-timer":
-    case "clear-timer":
-    case "enter-phase":
-    case "end-run":
-    case "queue-challenger":
-    case "start-rollout":
-    case "advance-rollout":
-    case "pause-rollout":
-    case "resume-rollout":
-    case "park-rollout":
-    case "roll-back":
-    case "freeze-rollout":
-    case "record-measurement":
-    case "end-rollout":
-    case "pause-model":
-    case "park-model":
-    case "resume-model":
-      return false;
-  }
-};
+export const hasEffect = (decision: Decision): boolean => guardOf[decision.do] !== null;
 
 /** Publishes an event of ours to its topic, as the effect of another; one that nobody could read is refused here. */
 const publish = async <Type extends EventType>(
@@ -116,6 +76,7 @@ const stateOf = async ({ model, ports }: Cause): Promise<ModelState> => {
 /** Performs one decision's effect; throws RejectedError when it can never succeed, UnavailableError when later. */
 export const perform = async (decision: Decision, cause: Cause): Promise<void> => {
   const { entry, index, model, ports } = cause;
+  const effect = { decision, key: `${entry.key}/${index}`, model, ports };
   switch (decision.do) {
     case "adopt-manifest": {
       const { promotion, monitoring, labels, triggers } = decision.manifest;
@@ -180,7 +141,7 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       });
     case "register-model-version": {
       const { manifest } = await stateOf(cause);
-      return ports.registry.upload({
+      const version = {
         model,
         alias: decision.alias,
         artifactUri: decision.to.evaluation.artifact,
@@ -190,7 +151,8 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
         predictRoute: manifest.serving.predictRoute,
         env: manifest.serving.env,
         labels: { ...manifest.labels, "continuo-model": model, "continuo-run": decision.to.run },
-      });
+      };
+      return registerVersion(version, effect);
     }
     case "cancel-pipeline-job":
       return ports.pipelines.cancel(decision.run);
@@ -212,7 +174,10 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       return ports.endpoints.undeploy(decision.endpoint, decision.deployedModelId);
     case "scale-deployed-model": {
       const { endpoint, deployedModelId, replicasMin, replicasMax } = decision;
-      return ports.endpoints.scale({ endpoint, deployedModelId, replicasMin, replicasMax });
+      const scaling = { endpoint, deployedModelId, replicasMin, replicasMax };
+      return underLease(`endpoint--${endpoint}`, leaseMs, effect, (write) =>
+        write((fence) => ports.endpoints.scale(scaling, fence)),
+      );
     }
     case "set-traffic-split":
       return ports.endpoints.setTrafficSplit(decision.endpoint, decision.split, decision.expected);
@@ -226,9 +191,13 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
             run: decision.champion.run,
           });
     case "set-aliases":
-      return ports.registry.setAliases(model, decision.versionId, decision.aliases);
+      return underLease(`aliases--${model}`, leaseMs, effect, (write) =>
+        write((fence) =>
+          ports.registry.setAliases(model, decision.versionId, decision.aliases, fence),
+        ),
+      );
     case "notify":
-      return publish(cause, "notification.raised", `${entry.key}/${index}`, {
+      return publish(cause, "notification.raised", effect.key, {
         model,
         severity: decision.severity,
         title: plainText(decision.title, 256, model),

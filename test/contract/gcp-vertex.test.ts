@@ -348,7 +348,7 @@ describe("the registry", () => {
       servingImage: "predictor",
     });
     expect(first.aliases).toEqual(expect.arrayContaining(["run-a", "default"]));
-    await ports.registry.upload(version("run-a"));
+    expect(await ports.registry.uploading(model)).toBeNull();
     await ports.registry.upload(version("run-b"));
     const second = await registered("run-b");
     expect(second.versionId).toBe("2");
@@ -360,7 +360,7 @@ describe("the registry", () => {
     expect(await ports.registry.version(model, "champion")).toBeNull();
   });
 
-  it("never makes two versions of one alias, however many upload it at once", async () => {
+  it("never makes a model twice, however many upload its first version at once", async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 4 }, () =>
         ports.registry.upload({ ...version("run-once"), model: modelName.parse("other-model") }),

@@ -2,6 +2,10 @@
 import type { DeployedModelId } from "../../events/ids.js";
 import type { Manifest } from "../../shared/manifest/schema.js";
 import type { Ports } from "../../shared/ports/ports.js";
+import { UnavailableError } from "../../shared/domain/errors.js";
+import { leaseMs } from "../../shared/runtime/guards.js";
+import { uploadLeaseMs } from "../../shared/runtime/register-version.js";
+import type { MemoryWorld } from "../fixtures/memory-ports.js";
 import { arm, churn, storyOf, type Story } from "./story.js";
 
 /** Where and how a story crashes, and what comes after it. */
@@ -150,23 +154,34 @@ export const play = async (
 ): Promise<{ readonly end: unknown; readonly effects: number; readonly hasCrashed: boolean }> => {
   let guarded: ReturnType<typeof crashingPorts> | undefined;
   let passed: (() => Promise<void>) | undefined;
+  /** Delivers again, as Pub/Sub does, until it is taken; each time a lease may have ended. */
+  const untilTaken = async (again: () => Promise<void>, world: MemoryWorld): Promise<void> => {
+    try {
+      await again();
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      world.nowMs += leaseMs;
+      await untilTaken(again, world);
+    }
+  };
   const story = await storyOf(manifest, {
     through: (ports) => {
       guarded = crashingPorts(ports, crash);
       return guarded.ports;
     },
-    onFailure: async (error, again) => {
+    onFailure: async (error, again, world) => {
       if (!(error instanceof CrashError)) throw error;
-      if (crash?.recovery === "redelivery") await again();
+      if (crash?.recovery === "redelivery") await untilTaken(again, world);
       else await passed?.();
     },
   });
-  // Effects younger than 15 s are left alone by the tick: somebody may still be performing them.
-  passed = () => story.pass(16);
-  if (guarded?.hasCrashed() === true) await story.pass(16);
+  // Effects younger than 15 s are left alone by the tick: somebody may still be performing them. Those under a lease
+  // wait until the lease of the one who died has ended.
+  passed = () => story.pass(uploadLeaseMs / 1000 + 1);
+  if (guarded?.hasCrashed() === true) await passed();
   await scenario(story);
-  await story.pass(16);
-  await story.pass(16);
+  await passed();
+  await passed();
   return {
     end: await endState(story),
     effects: guarded?.effects() ?? 0,

@@ -59,7 +59,11 @@ export interface StoryOptions {
   /** The ports that the functions see, made from those of the world. */
   readonly through?: (ports: Ports) => Ports;
   /** Called when handling an event throws; `again` delivers it once more. Without it the story fails. */
-  readonly onFailure?: (error: unknown, again: () => Promise<void>) => Promise<void>;
+  readonly onFailure?: (
+    error: unknown,
+    again: () => Promise<void>,
+    world: MemoryWorld,
+  ) => Promise<void>;
 }
 
 /** Starts a story with the manifest applied. */
@@ -90,7 +94,7 @@ export const storyOf = async (manifest: Manifest, options: StoryOptions = {}): P
       await handleOnce(event);
     } catch (error) {
       if (options.onFailure === undefined) throw error;
-      await options.onFailure(error, () => handleOnce(event));
+      await options.onFailure(error, () => handleOnce(event), world);
     }
   };
   const deliver = async (): Promise<void> => {

@@ -3,7 +3,7 @@ import { ConflictError, RejectedError, UnavailableError } from "../../shared/dom
 import type { Ports } from "../../shared/ports/ports.js";
 import type { Fleet, Invocation } from "./processes.js";
 import type { Profile, Service } from "./profile.js";
-import { randomOf } from "./random.js";
+import { randomOf, type Random } from "./random.js";
 import type { Scheduler } from "./scheduler.js";
 import type { Trace } from "./trace.js";
 
@@ -106,6 +106,14 @@ const textOf = (value: unknown): string =>
 export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports => {
   const { base, scheduler, fleet, trace, profile } = world;
   const { process, random, label } = invocation;
+  let pauses: Random | undefined;
+
+  /** How long the caller is frozen once its call is answered: leases end while their holders believe in them. */
+  const pauseMs = ({ slow, slowMsMax }: Profile): number => {
+    if (slow === 0) return 0;
+    pauses ??= randomOf(world.seed, `pause/${label}`);
+    return pauses.chance(slow / 4) ? pauses.between(latencyMsMax, slowMsMax) : 0;
+  };
 
   const call = <Result>(
     name: string,
@@ -164,7 +172,13 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
             note(fate);
             // Nobody may be there to hear what came of it: the caller died, or gave up waiting.
             outcome.catch(() => undefined);
-            if (fate === "done" && !process.isDead) return resolve(outcome);
+            if (fate === "done" && !process.isDead) {
+              const frozenMs = pauseMs(now);
+              if (frozenMs === 0) return resolve(outcome);
+              trace.count("paused caller");
+              scheduler.after(frozenMs, () => reply(() => resolve(outcome)));
+              return undefined;
+            }
             if (fate === "crash after") fleet.crash(process);
             else if (fate !== "done") {
               const waitMs = fate === "503, yet done" ? 0 : random.between(0, lostReplyMsMax);
@@ -190,12 +204,12 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
   const isRefused = (what: string): boolean =>
     randomOf(world.seed, `refused/${what}`).chance(profile().refused);
   const refusable =
-    <Request>(
+    <Request, Rest extends readonly unknown[]>(
       name: string,
       idOf: (request: Request) => string,
-      method: (request: Request, ...rest: readonly unknown[]) => Promise<void>,
+      method: (request: Request, ...rest: Rest) => Promise<void>,
     ) =>
-    (request: Request, ...rest: readonly unknown[]): Promise<void> =>
+    (request: Request, ...rest: Rest): Promise<void> =>
       call(name, { ...vertex, isRefused: isRefused(`${name}/${idOf(request)}`) }, [request], () =>
         method(request, ...rest),
       );
@@ -204,6 +218,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     state,
     admission,
     anchors,
+    leases,
     bus,
     pipelines,
     registry,
@@ -255,6 +270,10 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       write: wrap("anchor", bucket, anchors.write),
       list: wrap("listAnchors", bucket, anchors.list),
     },
+    leases: {
+      acquire: wrap("acquireLease", { ...store, isDecision: true }, leases.acquire),
+      release: wrap("releaseLease", { ...store, isDecision: true }, leases.release),
+    },
     bus: { publish: wrap("publish", { service: "bus" }, bus.publish) },
     pipelines: {
       submit: refusable("submit", ({ run }) => run, pipelines.submit),
@@ -262,6 +281,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       cancel: wrap("cancelJob", vertex, pipelines.cancel),
     },
     registry: {
+      uploading: wrap("uploading", vertex, registry.uploading),
       upload: refusable("upload", ({ alias }) => alias, registry.upload),
       version: wrap("version", vertex, registry.version),
       setAliases: wrap("setAliases", vertex, registry.setAliases),

@@ -264,12 +264,38 @@ const freshEventIds = (): Plant => {
   };
 };
 
+/** Holds a lease and never asks whether it still does. */
+const leaseWithoutFencing: Wrap = (ports) => ({
+  ...ports,
+  leases: {
+    ...ports.leases,
+    acquire: async (...asked) => {
+      const lease = await ports.leases.acquire(...asked);
+      return lease === null ? null : { ...lease, isCurrent: () => true };
+    },
+  },
+});
+
+/** Takes every lease at once, whoever holds it. */
+const nobodyWaits: Wrap = (ports) => ({
+  ...ports,
+  leases: {
+    ...ports.leases,
+    acquire: async (name) => {
+      const lease = await ports.leases.acquire(name, 0);
+      return lease === null ? null : { ...lease, isCurrent: () => true };
+    },
+  },
+});
+
 /** Every bug by its name; made anew for each seed, since some remember. */
 export const plantedBugs: Readonly<Record<string, () => Plant>> = {
   "no inbox": () => ({ wrap: noInbox }),
   "dedupe by message id": () => ({ wrap: dedupeByMessageId }),
   "effect before commit": () => ({ wrap: effectBeforeCommit }),
   "lost update": () => ({ wrap: lostUpdate }),
+  "lease without fencing": () => ({ wrap: leaseWithoutFencing }),
+  "lease that nobody waits for": () => ({ wrap: nobodyWaits }),
   "split set without compare": () => ({ wrap: splitWithoutCompare }),
   "retry of a refused budget": () => ({ wrap: retryOfARefusedBudget }),
   "cooldown in a process's memory": cooldownInMemory,

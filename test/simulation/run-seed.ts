@@ -13,6 +13,7 @@ import { handleEvent } from "../../shared/runtime/handle.js";
 import { defaultLimits } from "../../shared/runtime/quota.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
 import { memoryAnchors } from "../fixtures/memory-anchors.js";
+import { memoryLeases } from "../fixtures/memory-leases.js";
 import { memoryState, type Transition } from "../fixtures/memory-state.js";
 import type { CloudContext } from "./cloud/context.js";
 import { endpointWorld, type EndpointChange } from "./cloud/endpoints.js";
@@ -21,6 +22,7 @@ import { pipelineJobs } from "./cloud/pipeline-jobs.js";
 import { modelRegistry } from "./cloud/registry.js";
 import { simulatedFunctions, type Gates } from "./edge.js";
 import { faultyPorts } from "./faulty-ports.js";
+import { watchFencedWrites } from "./fenced-writes.js";
 import { everythingEndsOrWaitsForAPerson } from "./invariants/at-rest.js";
 import { invariants } from "./invariants/all.js";
 import { forgedPush } from "./forged-push.js";
@@ -84,6 +86,8 @@ export interface SeedResult {
 }
 
 const minute = 60_000;
+/** A request that arrives later than this has outlived its deadline, which is 20 s. */
+const lateMs = 25_000;
 const hour = 60 * minute;
 /** Acts and faults happen in this span, faults a little longer. */
 const workMs = 3 * hour;
@@ -192,6 +196,8 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
   };
 
   const store = memoryState(watchTransition);
+  const leases = memoryLeases(scheduler.nowMs);
+  const lateUploads = new Set<string>();
   const { anchors, anchored } = memoryAnchors(scheduler.nowMs);
   const topics = pubSub({ seed, scheduler, trace, profile: activeProfile });
   const cloud: CloudContext = { seed, scheduler, trace, profile: activeProfile, pubSub: topics };
@@ -212,6 +218,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     skewMsMax: profile.skewMsMax,
     store,
     anchored,
+    lateUploads,
     pubSub: topics,
     jobs,
     registry,
@@ -261,13 +268,20 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     },
     admission: store.admission,
     anchors,
+    leases: leases.leases,
     bus: {
       publish: async (topic, message) => {
         topics.publish(topic, message);
       },
     },
     pipelines: jobs.port,
-    registry: registry.port,
+    registry: {
+      ...registry.port,
+      upload: (upload, ...rest) => {
+        if (scheduler.nowMs() - issuedAtMs > lateMs) lateUploads.add(upload.alias);
+        return registry.port.upload(upload, ...rest);
+      },
+    },
     endpoints: endpoints.port,
     metrics: trafficMetrics(cloud, endpoints, requestsPerSecond),
     objects: {
@@ -310,7 +324,10 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
       },
       invocation,
     );
-    const ports = plant.wrap?.(faulty, invocation) ?? faulty;
+    const watched = watchFencedWrites(faulty, leases, (finding) =>
+      claim("anOldEpochNeverWrites", finding),
+    );
+    const ports = plant.wrap?.(watched, invocation) ?? watched;
     task(ports, invocation).then(
       () => answer("ack"),
       (error: unknown) => {

@@ -1,6 +1,6 @@
 /** Vertex AI Model Registry in memory: uploads that take time, aliases that belong to one version. */
 import { modelVersionId, type ModelName, type ModelVersionId } from "../../../events/ids.js";
-import { RejectedError, UnavailableError } from "../../../shared/domain/errors.js";
+import { RejectedError } from "../../../shared/domain/errors.js";
 import type { ModelVersionFacts } from "../../../shared/domain/facts.js";
 import type { Registry } from "../../../shared/ports/vertex.js";
 import { randomOf } from "../random.js";
@@ -21,6 +21,8 @@ export interface Version {
   readonly artifactDigest: string;
   readonly image: string;
   readonly by: string;
+  /** The run that it was made by; null for a person's. */
+  readonly run: string | null;
   aliases: readonly string[];
 }
 
@@ -52,7 +54,7 @@ const uploadMsMax = 90_000;
 export const modelRegistry = (context: CloudContext): ModelRegistry => {
   const { seed, scheduler, trace, profile } = context;
   const models = new Map<ModelName, Version[]>();
-  const uploads = new Map<ModelName, string>();
+  const uploads = new Map<string, ModelName>();
   const attempts = new Map<string, number>();
   const byHand: ModelRegistry["byHand"][number][] = [];
   const reads = staleReads<string, ModelVersionFacts | null>(context, "version");
@@ -131,6 +133,7 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
         artifactDigest: `sha256:${name}`,
         image: "continuo/predictor",
         by: personPrincipal,
+        run: null,
         aliases: [],
       });
     },
@@ -142,31 +145,34 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
     port: {
       upload: async (upload) => {
         const { model, alias } = upload;
-        if (find(model, alias) !== undefined) return;
-        if (uploads.has(model)) {
-          throw new UnavailableError(`model ${model} is being uploaded; it is looked at again`);
-        }
         const attempt = (attempts.get(alias) ?? 0) + 1;
         attempts.set(alias, attempt);
         const random = randomOf(seed, `upload/${alias}/${attempt}`);
-        uploads.set(model, alias);
+        const operation = `${alias}/${attempt}`;
+        uploads.set(operation, model);
         scheduler.after(random.between(1000, uploadMsMax), () => {
-          uploads.delete(model);
+          uploads.delete(operation);
           if (random.chance(profile().lateFailure)) {
             trace.count("late failure");
             trace.line(() => `cloud upload ${alias} failed`);
             return;
           }
           trace.line(() => `cloud upload ${alias} ended`);
+          for (const other of versionsOf(model)) {
+            other.aliases = other.aliases.filter((known) => known !== alias);
+          }
           add(model, {
             artifactUri: upload.artifactUri,
             artifactDigest: upload.artifactDigest,
             image: upload.image,
             by: ownPrincipal,
+            run: upload.labels["continuo-run"] ?? null,
             aliases: [alias, ...(versionsOf(model).length === 0 ? ["default"] : [])],
           });
         });
       },
+      uploading: async (model) =>
+        [...uploads].find(([, uploaded]) => uploaded === model)?.[0] ?? null,
       version: async (model, aliasOrId) => reads.read(`${model}@${aliasOrId}`) ?? null,
       setAliases: async (model, id, aliases) => merge(model, id, aliases, ownPrincipal),
     },
