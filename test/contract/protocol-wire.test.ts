@@ -152,6 +152,49 @@ describe.each(types)("%s", (name) => {
   });
 });
 
+describe("the bytes of a message", () => {
+  /** Whether ours are those of Google's loader. */
+  const isSame = (name: string, message: Message): boolean => {
+    const type = lookup(name);
+    const definition = packages.map((one) => one[name]).find((one) => one !== undefined) as
+      MessageTypeDefinition<object, object> | undefined;
+    if (type === undefined || definition === undefined) throw new Error(`${name} is not loaded`);
+    return encodeMessage(type, message, lookup).equals(definition.serialize(message));
+  };
+
+  it.each([0, 1, 127, 128, 129, 16_383, 16_384, 16_390, 2_097_151, 2_097_152])(
+    "hold lengths of %i and around it at every depth",
+    (length) => {
+      for (const near of [length, Math.max(0, length - 6), Math.max(0, length - 12)]) {
+        const message = {
+          topic: "t",
+          messages: [
+            { data: Buffer.alloc(near + 1, 7), attributes: { k: "ü".repeat(near / 2) } },
+            { data: Buffer.alloc(1), attributes: { ["k".repeat(near)]: "" }, orderingKey: "o" },
+          ],
+        };
+        expect(isSame("google.pubsub.v1.PublishRequest", message)).toBe(true);
+      }
+    },
+  );
+
+  it.each(["1", "127", "128", "2147483647", "2147483648", "4294967296", "999999999999999"])(
+    "hold the whole number %s, the next, and both below zero",
+    (text) => {
+      for (const value of [BigInt(text), BigInt(text) + 1n]) {
+        for (const int64Value of [String(value), String(-value), "9223372036854775807"]) {
+          expect(isSame("google.monitoring.v3.TypedValue", { int64Value })).toBe(true);
+        }
+      }
+    },
+  );
+
+  it("hold texts of every width", () => {
+    const message = { topic: "a\u00e9\u4e2d\u{1F600}" };
+    expect(isSame("google.pubsub.v1.PublishRequest", message)).toBe(true);
+  });
+});
+
 /** Times within the years 1 to 9999, and names that survive a field mask: only those have a JSON form. */
 function withValidTimes(value: Message): Message {
   const fix = (held: unknown): unknown => {

@@ -360,8 +360,13 @@ function pushByte(sink: Sink, byte: number): void {
 }
 
 function writeVarint(sink: Sink, value: number | bigint): void {
-  if (typeof value === "number" && value >= 0 && value <= 0x7fffffff) {
+  if (typeof value === "number" && value >= 0 && value <= Number.MAX_SAFE_INTEGER) {
     let rest = value;
+    // Above 31 bits, where operators on bits cut.
+    while (rest > 0x7fffffff) {
+      pushByte(sink, (rest % 0x80) | 0x80);
+      rest = Math.floor(rest / 0x80);
+    }
     while (rest > 0x7f) {
       pushByte(sink, (rest & 0x7f) | 0x80);
       rest >>>= 7;
@@ -383,6 +388,29 @@ function writeBytes(sink: Sink, value: Uint8Array): void {
   sink.bytes.set(value, start);
 }
 
+function writeText(sink: Sink, value: string): void {
+  const length = Buffer.byteLength(value, "utf8");
+  writeVarint(sink, length);
+  const start = reserve(sink, length);
+  sink.bytes.write(value, start, length, "utf8");
+}
+
+/** Writes what `write` writes, with its length in front; most lengths take the one byte that is left for them. */
+function writeWithLength(sink: Sink, write: () => void): void {
+  const start = reserve(sink, 1) + 1;
+  write();
+  const length = sink.length - start;
+  if (length > 0x7f) {
+    const more = Math.ceil((32 - Math.clz32(length)) / 7) - 1;
+    reserve(sink, more);
+    sink.bytes.copyWithin(start + more, start, start + length);
+  }
+  const end = sink.length;
+  sink.length = start - 1;
+  writeVarint(sink, length);
+  sink.length = end;
+}
+
 const wrong = (path: string, expected: string, value: unknown): TypeError =>
   new TypeError(`${path} must be ${expected}, not ${typeof value} ${String(value).slice(0, 40)}`);
 
@@ -398,6 +426,12 @@ function bigintOf(path: string, value: unknown): bigint {
   if (typeof value === "number" && Number.isInteger(value)) return BigInt(value);
   if (typeof value === "string" && /^-?\d+$/.test(value)) return BigInt(value);
   throw wrong(path, "a whole number", value);
+}
+
+/** A whole number in the form that is the cheapest to write. */
+function wholeOf(path: string, value: unknown): number | bigint {
+  if (typeof value === "string" && /^\d{1,15}$/.test(value)) return Number(value);
+  return bigintOf(path, value);
 }
 
 /** The number of an enum value given by name or number. */
@@ -472,7 +506,7 @@ function writeScalar(
     }
     case "int64":
     case "uint64":
-      writeVarint(sink, bigintOf(path, value));
+      writeVarint(sink, wholeOf(path, value));
       return;
     case "sint64": {
       const number = bigintOf(path, value);
@@ -484,7 +518,7 @@ function writeScalar(
       return;
     case "string":
       if (typeof value !== "string") throw wrong(path, "a string", value);
-      writeBytes(sink, Buffer.from(value, "utf8"));
+      writeText(sink, value);
       return;
     case "bytes":
       writeBytes(sink, bytesOf(path, value));
@@ -504,14 +538,23 @@ function writeTagged(
   lookup: TypeLookup,
 ): void {
   writeVarint(sink, id * 8 + wireTypes[kind]);
-  if (kind === "message" && field.message !== undefined) {
-    writeBytes(sink, encodeAt(field.message, value, path, lookup));
+  const { message } = field;
+  if (kind === "message" && message !== undefined) {
+    writeWithLength(sink, () => {
+      writeMessage(sink, message, value, path, lookup);
+    });
   } else {
     writeScalar(sink, field, kind, path, value);
   }
 }
 
-function encodeAt(type: MessageType, value: unknown, path: string, lookup: TypeLookup): Buffer {
+function writeMessage(
+  sink: Sink,
+  type: MessageType,
+  value: unknown,
+  path: string,
+  lookup: TypeLookup,
+): void {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw wrong(path, `a ${type.name}`, value);
   }
@@ -519,7 +562,6 @@ function encodeAt(type: MessageType, value: unknown, path: string, lookup: TypeL
     type.name === "google.protobuf.Any"
       ? packAny(value as Message, path, lookup)
       : (value as Message);
-  const sink: Sink = { bytes: Buffer.allocUnsafe(128), length: 0 };
   for (const [name, held] of Object.entries(message)) {
     if (held === undefined || held === null) continue;
     const field = type.byName.get(name);
@@ -527,13 +569,14 @@ function encodeAt(type: MessageType, value: unknown, path: string, lookup: TypeL
     if (field === undefined) throw new TypeError(`${at} is not a field of ${type.name}`);
     if (field.mapKey !== undefined) {
       for (const [key, item] of Object.entries(held)) {
-        const entry: Sink = { bytes: Buffer.allocUnsafe(64), length: 0 };
-        writeVarint(entry, 8 + wireTypes[field.mapKey]);
-        const typedKey = field.mapKey === "bool" ? key === "true" : key;
-        writeScalar(entry, field, field.mapKey, `${at} key`, typedKey);
-        writeTagged(entry, 2, field, field.kind, `${at}[${key}]`, item, lookup);
+        const { mapKey } = field;
         writeVarint(sink, field.id * 8 + 2);
-        writeBytes(sink, entry.bytes.subarray(0, entry.length));
+        writeWithLength(sink, () => {
+          writeVarint(sink, 8 + wireTypes[mapKey]);
+          const typedKey = mapKey === "bool" ? key === "true" : key;
+          writeScalar(sink, field, mapKey, `${at} key`, typedKey);
+          writeTagged(sink, 2, field, field.kind, `${at}[${key}]`, item, lookup);
+        });
       }
     } else if (field.repeated) {
       if (!Array.isArray(held)) throw wrong(at, "a list", held);
@@ -543,15 +586,20 @@ function encodeAt(type: MessageType, value: unknown, path: string, lookup: TypeL
           writeTagged(sink, field.id, field, field.kind, `${at}[${index}]`, item, lookup);
         }
       } else {
-        const packed: Sink = { bytes: Buffer.allocUnsafe(held.length * 4 + 16), length: 0 };
-        for (const item of held) writeScalar(packed, field, field.kind, at, item);
         writeVarint(sink, field.id * 8 + 2);
-        writeBytes(sink, packed.bytes.subarray(0, packed.length));
+        writeWithLength(sink, () => {
+          for (const item of held) writeScalar(sink, field, field.kind, at, item);
+        });
       }
     } else if (field.hasPresence || !isDefault(field, held)) {
       writeTagged(sink, field.id, field, field.kind, at, held, lookup);
     }
   }
+}
+
+function encodeAt(type: MessageType, value: unknown, path: string, lookup: TypeLookup): Buffer {
+  const sink: Sink = { bytes: Buffer.allocUnsafe(256), length: 0 };
+  writeMessage(sink, type, value, path, lookup);
   return sink.bytes.subarray(0, sink.length);
 }
 
