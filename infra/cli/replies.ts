@@ -56,6 +56,7 @@ export const rolloutReply = z.looseObject({
   endedAt: z.string().nullable(),
   weight: z.number().nullable(),
   steps: z.array(z.number()).nullable(),
+  finds: z.string().nullable().default(null),
   waitsFor: z.string().nullable(),
   byHand: z.string().nullable(),
   lastVerdict: verdictReply.nullable(),

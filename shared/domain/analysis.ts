@@ -1,5 +1,6 @@
 /** What the time series of a canary say: one verdict per look, valid however often one looks. */
 import { logEProcess } from "../statistics/e-process.js";
+import { evidenceShares } from "../statistics/evidence-shares.js";
 import { logSigns, logWindowSigns } from "../statistics/latency-windows.js";
 import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
@@ -108,10 +109,18 @@ const judge = (look: Look): Verdict => {
   const concurrent = all.filter(({ weight }) => weight < 100);
   const signals = judgeSignals(look.earlier, current, policy);
   const evidence: readonly Evidence[] = [
-    { about: "error rate", log: logErrors, share: 0.4 },
-    { about: "latency", log: logWindowSigns(concurrent.map(({ slower }) => slower)), share: 0.4 },
-    { about: "memory", log: memoryEvidence(all, policy.memoryRatioMax), share: 0.1 },
-    { about: "processor use", log: processorEvidence(concurrent), share: 0.1 },
+    { about: "error rate", log: logErrors, share: evidenceShares.errors },
+    {
+      about: "latency",
+      log: logWindowSigns(concurrent.map(({ slower }) => slower)),
+      share: evidenceShares.latency,
+    },
+    {
+      about: "memory",
+      log: memoryEvidence(all, policy.memoryRatioMax),
+      share: evidenceShares.memory,
+    },
+    { about: "processor use", log: processorEvidence(concurrent), share: evidenceShares.processor },
     ...signals.map((signal) => signal.evidence),
   ];
   const logE = together(evidence);

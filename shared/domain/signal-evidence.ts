@@ -1,5 +1,6 @@
 /** What the measurements that a manifest asks for say about a challenger: evidence against it, and what is missing. */
 import { logEProcess } from "../statistics/e-process.js";
+import { evidenceShares } from "../statistics/evidence-shares.js";
 import { logMeanExp } from "../statistics/latency.js";
 import {
   excessOfMean,
@@ -37,8 +38,7 @@ export interface SignalJudgement {
   readonly lacks: string | null;
 }
 
-/** Beside errors and latency, with 0.4 each, and memory and processor use, with 0.1 each; shares are relative. */
-const share = 0.2;
+const share = evidenceShares.signal;
 /** Stretches with less than this have no spread worth the name. */
 const windowsOfStretchMin = 5;
 const labelsOfStretchMin = 30;

@@ -1,4 +1,5 @@
 /** What applying a manifest would change. */
+import { plannedDetection } from "../domain/planned-detection.js";
 import type { Manifest } from "./schema.js";
 
 /** One field that differs; an absent side is undefined. */
@@ -74,10 +75,12 @@ const endpointEffects = (before: Manifest | null, after: Manifest): readonly str
 
 const rolloutEffects = ({ rollout, serving }: Manifest): readonly string[] => {
   const steps = rollout.steps.length;
+  const detection = plannedDetection(rollout);
   const ownSeconds = steps * rollout.bakeSeconds + rollout.analysis.ingestDelaySeconds;
   return [
     `a rollout takes at least ${ownSeconds} s (${steps} steps of ${rollout.bakeSeconds} s, metrics ${rollout.analysis.ingestDelaySeconds} s late)` +
       ` and needs ${rollout.analysis.requestsMin} challenger requests at each step`,
+    ...(detection === null ? [] : [detection]),
     `during a rollout ${serving.replicasMin} to ${serving.replicasMax} more replicas of ${serving.machine.type} run beside the champion's`,
   ];
 };

@@ -50,6 +50,7 @@ const detail = (rollout: Rollout): string =>
     ...(rollout.steps === null ? [] : [`steps       ${rollout.steps.join(" -> ")} %`]),
     ...(rollout.weight === null ? [] : [`weight      ${rollout.weight} %`]),
     ...(rollout.waitsFor === null ? [] : [wrap(`waits for   ${rollout.waitsFor}`, width, 12)]),
+    ...(rollout.finds === null ? [] : [wrap(`expected    ${rollout.finds}`, width, 12)]),
     ...(rollout.byHand === null ? [] : [`by hand     ${rollout.byHand}`]),
     ...rollout.reasons.map((reason) => wrap(`because     ${reason}`, width, 12)),
     ...(rollout.lastVerdict === null

@@ -1,5 +1,6 @@
 /** Training runs and rollouts: what is live, from the models' states; what ended, from its records. */
 import { modelOfRollout, modelOfRun } from "../../domain/ids.js";
+import { expectedDetection } from "../../domain/planned-detection.js";
 import type { ModelState } from "../../domain/state.js";
 import type { ModelName } from "../../../events/ids.js";
 import type { ApiContext, Handler } from "./context.js";
@@ -71,7 +72,9 @@ export const findRollout = async (context: ApiContext, id: string): Promise<Roll
   if (record !== null) return rolloutView(record, null);
   const model = modelOfRollout(rollout);
   const state = model === null ? null : await context.ports.state.model(model);
-  return state?.rollout?.rollout !== rollout ? null : liveRolloutView(state, state.rollout);
+  if (state?.rollout?.rollout !== rollout) return null;
+  const finds = expectedDetection(state.manifest.rollout, state.rollout);
+  return liveRolloutView(state, state.rollout, finds);
 };
 
 const queryOf = (request: Parameters<Handler>[1], fallback: number) => {

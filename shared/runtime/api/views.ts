@@ -110,6 +110,7 @@ export const rolloutView = (
   rollout: (RolloutState & { readonly model: string }) | RolloutRecord,
   steps: readonly number[] | null,
   byHand: string | null = null,
+  finds: string | null = null,
 ) => ({
   rollout: rollout.rollout,
   model: rollout.model,
@@ -130,6 +131,8 @@ export const rolloutView = (
   weight: "weight" in rollout ? rollout.weight : null,
   /** The command that ends it should nothing of Continuo answer; null once it has ended. */
   byHand,
+  /** How soon a challenger that fails twice as often is found; told of one rollout, not of many. */
+  finds,
   waitsFor:
     "parkedReason" in rollout
       ? rollout.parkedReason
@@ -154,11 +157,16 @@ export const rolloutView = (
 });
 
 /** A model's rollout in progress. */
-export const liveRolloutView = (state: ModelState, rollout: RolloutState) =>
+export const liveRolloutView = (
+  state: ModelState,
+  rollout: RolloutState,
+  finds: string | null = null,
+) =>
   rolloutView(
     { ...rollout, model: state.model },
     state.manifest.rollout.steps,
     rollout.phase === "cleaning" ? null : handCommand(state, rollout),
+    finds,
   );
 
 const weightsOf = ({ champion, rollout }: ModelState): Readonly<Record<string, number>> => {

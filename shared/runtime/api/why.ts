@@ -131,8 +131,10 @@ const rolloutAnswer = (rollout: RolloutView): string => {
   }
 };
 
-const rolloutReasons = (rollout: RolloutView): readonly string[] =>
-  rollout.reasons.length > 0 ? rollout.reasons : (rollout.lastVerdict?.reasons ?? []);
+const rolloutReasons = (rollout: RolloutView): readonly string[] => [
+  ...(rollout.reasons.length > 0 ? rollout.reasons : (rollout.lastVerdict?.reasons ?? [])),
+  ...(rollout.finds === null ? [] : [`expected: ${rollout.finds}`]),
+];
 
 const runAnswer = (run: RunView, rollout: RolloutView | null): string => {
   switch (run.outcome) {

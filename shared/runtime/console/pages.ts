@@ -327,6 +327,7 @@ export const rolloutPage = async (
         </p>
         ${stepList(rollout)}
         ${rollout.waitsFor !== null && html`<p class="busy">Waits for ${rollout.waitsFor}</p>`}
+        ${rollout.finds !== null && html`<p class="muted">Expected: ${rollout.finds}</p>`}
         ${rollout.byHand !== null && html`<p class="muted">By hand it ends with <code>${rollout.byHand}</code></p>`}
         ${rollout.isLive && buttons(modelView(state))} ${weightChart(rollout)}
         <ol class="items" aria-label="Measurements">
