@@ -1,4 +1,4 @@
-/** Between rollouts: the champion serves everything, and what rollouts took away is gone. */
+/** Between rollouts: the champion serves everything and is called champion, and what rollouts took away is gone. */
 import type { Decision } from "./decision.js";
 import type { Facts, Need } from "./facts.js";
 import { sameSplit } from "./rollout.js";
@@ -7,18 +7,58 @@ import type { ModelState, Retired } from "./state.js";
 /** A call that nobody waits for any more has landed after this long, or never will. */
 const retiredMsMax = 24 * 60 * 60 * 1000;
 
+/** What a look shows may be this old: an alias that we have just moved is seen where it was. */
+const aliasMsMin = 10 * 60 * 1000;
+
 const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
 /** What rollouts took away not long ago: a late call or an old read may have left some of it deployed. */
 const retiredLately = (state: ModelState, nowMs: number): readonly Retired[] =>
   (state.retired ?? []).filter(({ atMs }) => nowMs - atMs < retiredMsMax);
 
-/** The endpoints to look at between rollouts: the champion's, and those that something was taken from. */
+/** What to look at between rollouts: the champion's endpoint and alias, and where something was taken from. */
 export const servingNeeds = (state: ModelState, nowMs: number): readonly Need[] => {
   const production = state.manifest.promotion.environments.at(-1);
   const endpoints = new Set(retiredLately(state, nowMs).map(({ endpoint }) => endpoint));
   if (state.champion !== null && production !== undefined) endpoints.add(production.endpoint);
-  return [...endpoints].map((endpoint) => ({ fact: "endpoint", endpoint }));
+  const isSettled = state.champion !== null && nowMs - state.champion.sinceMs >= aliasMsMin;
+  return [
+    ...[...endpoints].map((endpoint) => ({ fact: "endpoint" as const, endpoint })),
+    ...(isSettled ? [{ fact: "model-version" as const, alias: "champion" }] : []),
+  ];
+};
+
+/** The champion holds its alias; one that is missing is set again, one that another version holds is told of. */
+const decideAlias = (state: ModelState, { versions }: Facts): readonly Decision[] => {
+  const { champion } = state;
+  const holder = versions?.["champion"];
+  if (champion === null || holder === undefined) return ignore("the alias was not looked at");
+  if (holder?.versionId === champion.versionId) return ignore("the champion holds its alias");
+  if (holder === null) {
+    return state.manifest.mode === "observe-only"
+      ? ignore("observe-only: would have set alias champion again")
+      : [
+          {
+            do: "set-aliases",
+            versionId: champion.versionId,
+            aliases: ["champion"],
+            reason: "no version holds alias champion any more",
+          },
+        ];
+  }
+  const content = `alias:champion:${holder.versionId}`;
+  return state.seen.includes(content)
+    ? ignore("people were told that the alias was moved by hand")
+    : [
+        { do: "remember", content, reason: "people are told once" },
+        {
+          do: "notify",
+          severity: "warning",
+          title: `${state.model}: alias champion was moved by hand`,
+          body: `Version ${holder.versionId} holds it; version ${champion.versionId} serves. Set alias challenger on a version to roll it out.`,
+          reason: "an alias alone moves no traffic",
+        },
+      ];
 };
 
 /** Undeploys one leftover; users' traffic is never taken away, that of an environment without users is. */
@@ -92,5 +132,8 @@ export const decideServing = (
   if (leftovers.length > 0 && state.manifest.mode === "observe-only") {
     return ignore(`observe-only: would have because ${leftovers[0]?.reason ?? ""}`);
   }
-  return leftovers.length > 0 ? leftovers : decideTraffic(state, facts);
+  if (leftovers.length > 0) return leftovers;
+  const traffic = decideTraffic(state, facts);
+  const isCalm = traffic.every((decision) => decision.do === "ignore");
+  return isCalm ? decideAlias(state, facts) : traffic;
 };

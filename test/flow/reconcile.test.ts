@@ -1,0 +1,121 @@
+/** The hourly look: what the cloud has against what is believed, repaired where nobody else wanted it so. */
+import { describe, expect, it } from "vitest";
+import { deployedModelId, modelVersionId } from "../../events/ids.js";
+import { reconcile } from "../../shared/runtime/tick.js";
+import { manifestOf } from "../fixtures/manifest.js";
+import { storyOf, type Story } from "./story.js";
+
+const championStory = async (manifest: Parameters<typeof manifestOf>[0] = {}): Promise<Story> => {
+  const story = await storyOf(manifestOf(manifest));
+  await story.firstChampion();
+  await story.pass(3600);
+  story.world.published.splice(0);
+  return story;
+};
+
+let visits = 0;
+
+const look = async ({ world }: Story): Promise<readonly string[]> => {
+  const before = world.effects.length;
+  visits += 1;
+  await reconcile(`visit-${visits}`, world.ports);
+  return world.effects.slice(before).filter((effect) => !effect.startsWith("anchor"));
+};
+
+const told = ({ world }: Story): readonly unknown[] =>
+  world.published
+    .filter(({ topic }) => topic === "notification")
+    .map(({ body }) => (body as { data: { title: string } }).data.title);
+
+const versionOf = ({ world }: Story, id: string) => {
+  const found = world.versions.find((version) => version.id === id);
+  if (found === undefined) throw new Error(`there is no version ${id}`);
+  return found;
+};
+
+describe("aliases", () => {
+  it("as they should be need nothing", async () => {
+    const story = await championStory();
+    expect(await look(story)).toEqual([]);
+    expect(told(story)).toEqual([]);
+  });
+
+  it("champion is set again where no version holds it any more", async () => {
+    const story = await championStory();
+    versionOf(story, "1").aliases = ["default"];
+    expect(await look(story)).toEqual(["aliases 1 champion"]);
+    expect(versionOf(story, "1").aliases).toContain("champion");
+    expect(await look(story)).toEqual([]);
+  });
+
+  it("champion on another version is told once and left there", async () => {
+    const story = await championStory();
+    const other = modelVersionId.parse("7");
+    versionOf(story, "1").aliases = [];
+    story.world.versions.push({
+      id: other,
+      artifactUri: "gs://x",
+      image: "i",
+      aliases: ["champion"],
+    });
+    expect(await look(story)).toEqual([]);
+    expect(await look(story)).toEqual([]);
+    expect(told(story)).toEqual(["churn: alias champion was moved by hand"]);
+    expect(versionOf(story, "7").aliases).toEqual(["champion"]);
+  });
+
+  it("are left alone for ten minutes after a promotion, when a look may show what was before", async () => {
+    const story = await storyOf(manifestOf());
+    await story.firstChampion();
+    versionOf(story, "1").aliases = [];
+    expect(await look(story)).toEqual([]);
+    await story.pass(600);
+    expect(await look(story)).toEqual(["aliases 1 champion"]);
+  });
+});
+
+describe("traffic and deployments", () => {
+  const production = "churn-production";
+
+  it("that a person changed are told once and not overwritten", async () => {
+    const story = await championStory();
+    const endpoint = story.world.endpoints.get(production);
+    const stranger = deployedModelId.parse("4242");
+    if (endpoint === undefined) throw new Error("there is no endpoint");
+    endpoint.split = { [stranger]: 100 };
+    expect(await look(story)).toEqual([]);
+    expect(await look(story)).toEqual([]);
+    expect(told(story)).toEqual([`churn: traffic of ${production} was changed by hand`]);
+    expect(endpoint.split).toEqual({ [stranger]: 100 });
+  });
+
+  it("that a rollout took away and a late call brought back are undeployed", async () => {
+    const story = await championStory();
+    const former = story.model().champion?.deployed["production"];
+    await story.train("february");
+    for (let pass = 0; pass < 60 && story.model().rollout !== null; pass += 1) {
+      await story.pass(60);
+      const split = story.world.endpoints.get(production)?.split ?? {};
+      if (Object.keys(split).length > 1) break;
+    }
+    const { handle, world } = story;
+    await handle({
+      specversion: "1.0",
+      id: "abort",
+      source: "test",
+      time: new Date(world.nowMs).toISOString(),
+      type: "command.issued",
+      data: { model: story.model().model, command: "abort", by: "ada", reason: "for the test" },
+    });
+    for (let pass = 0; pass < 60 && story.model().rollout !== null; pass += 1) await story.pass(60);
+    expect(story.model().rollout).toBeNull();
+    expect(story.model().champion?.deployed["production"]).toBe(former);
+    const [retired] = (story.model().retired ?? []).filter(
+      ({ endpoint }) => endpoint === production,
+    );
+    if (retired === undefined) throw new Error("nothing was retired");
+    world.endpoints.get(production)?.deployed.push(retired.deployedModelId);
+    expect(await look(story)).toContain(`undeploy ${retired.deployedModelId} from ${production}`);
+    expect(world.endpoints.get(production)?.deployed).toEqual([former]);
+  });
+});
