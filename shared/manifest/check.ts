@@ -169,14 +169,12 @@ const servingBreaches = ({ serving, promotion, monitoring }: Manifest): readonly
       ? [{ path: ["serving", "env", name], message: "AIP_ names belong to Vertex AI" }]
       : [],
   ),
-  ...(monitoring.drift !== undefined && monitoring.predictionLog === undefined
-    ? [
-        {
-          path: ["monitoring", "drift"],
-          message: "needs monitoring.predictionLog: without logged predictions nothing is compared",
-        },
-      ]
-    : []),
+  ...(["drift", "skew", "quality"] as const).flatMap((name) =>
+    when(monitoring[name] !== undefined && monitoring.predictionLog === undefined, {
+      path: ["monitoring", name],
+      message: "needs monitoring.predictionLog: without logged predictions nothing is compared",
+    }),
+  ),
 ];
 
 /** What the analysis is to look at must be written down somewhere. */

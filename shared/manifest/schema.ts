@@ -373,8 +373,15 @@ const quality = z.strictObject({
 });
 
 const monitoring = z.strictObject({
-  /** Folder for request-response logs (our own JSON lines locally, BigQuery on Google Cloud). */
-  predictionLog: z.string().max(512).optional(),
+  /** Where requests and responses are logged: a table of BigQuery, or our own JSON lines in a local folder. */
+  predictionLog: z
+    .string()
+    .max(512)
+    .regex(
+      /^(?:gs:\/\/[^\s/]+\/?\S*|bq:\/\/[a-z0-9.:-]{6,100}\.\w+(?:\.[\w-]+)?)$/,
+      "must be bq://project.dataset.table, or a gs:// folder on a local cloud",
+    )
+    .optional(),
   samplingRate: share.default(1),
   /** The newest served rows against the first that the champion served. */
   drift: distances.optional(),

@@ -64,6 +64,16 @@ describe("what a rollout's analysis looks at beside errors and latency", () => {
       problem: "rollout.analysis.quality: has no loss for ranking",
     },
     {
+      what: "skew without a log",
+      text: `${exampleManifest}monitoring: { skew: {} }\n`,
+      problem: "monitoring.skew: needs monitoring.predictionLog",
+    },
+    {
+      what: "a log that is neither a table nor a folder",
+      text: `${exampleManifest}monitoring: { predictionLog: "bq://project" }\n`,
+      problem: "monitoring.predictionLog: must be bq://project.dataset.table, or a gs:// folder",
+    },
+    {
       what: "a metric without a domain",
       text: withAnalysis("{ business: { metric: conversion, better: higher } }"),
       problem: "must be a metric type, for example custom.googleapis.com/shop/conversion",
