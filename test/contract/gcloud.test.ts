@@ -32,7 +32,7 @@ describe.skipIf(!hasGcloud)(`gcloud${absence}`, () => {
     CLOUDSDK_COMPONENT_MANAGER_DISABLE_UPDATE_CHECK: "true",
     CLOUDSDK_AUTH_DISABLE_CREDENTIALS: "true",
     ...Object.fromEntries(
-      ["AIPLATFORM", "PUBSUB", "CLOUDSCHEDULER", "LOGGING", "STORAGE"].map((name) => [
+      ["AIPLATFORM", "PUBSUB", "CLOUDSCHEDULER", "LOGGING", "STORAGE", "FIRESTORE"].map((name) => [
         `CLOUDSDK_API_ENDPOINT_OVERRIDES_${name}`,
         `${cloud.address}/`,
       ]),
@@ -219,5 +219,15 @@ describe.skipIf(!hasGcloud)(`gcloud${absence}`, () => {
       'logName:"by-hand" AND severity>=WARNING',
     );
     expect(entry).toMatchObject({ textPayload: "hello there", severity: "WARNING" });
+  });
+
+  it("turns a field's time to live on, lists it, and turns it off", async () => {
+    const group = "--collection-group=journal";
+    const list = async (): Promise<readonly unknown[]> =>
+      gcloudJson(z.array(z.unknown()), `firestore fields ttls list ${group}`);
+    await gcloud(`firestore fields ttls update expireAt ${group} --enable-ttl`);
+    expect(await list()).toMatchObject([{ ttlConfig: { state: "ACTIVE" } }]);
+    await gcloud(`firestore fields ttls update expireAt ${group} --disable-ttl`);
+    expect(await list()).toEqual([]);
   });
 });
