@@ -177,25 +177,26 @@ const servingBreaches = ({ serving, promotion, monitoring }: Manifest): readonly
   ),
 ];
 
+const ofAnalysis = (name: string): readonly PropertyKey[] => ["rollout", "analysis", name];
+
 /** What the analysis is to look at must be written down somewhere. */
 const analysisBreaches = ({ rollout, monitoring, evaluation }: Manifest): readonly Breach[] => {
   const { predictions, quality } = rollout.analysis;
-  const at = (name: string): readonly PropertyKey[] => ["rollout", "analysis", name];
   const needsLog = "needs monitoring.predictionLog: without logged predictions nothing is compared";
   const isLogged = monitoring.predictionLog !== undefined && monitoring.samplingRate > 0;
   const hasLoss = evaluation.task === "binary-classification" || evaluation.task === "regression";
   return [
     ...when(predictions !== undefined && !isLogged, {
-      path: at("predictions"),
+      path: ofAnalysis("predictions"),
       message: needsLog,
     }),
-    ...when(quality !== undefined && !isLogged, { path: at("quality"), message: needsLog }),
+    ...when(quality !== undefined && !isLogged, { path: ofAnalysis("quality"), message: needsLog }),
     ...when(quality !== undefined && monitoring.quality?.labels === undefined, {
-      path: at("quality"),
+      path: ofAnalysis("quality"),
       message: "needs monitoring.quality.labels: where do the labels come from?",
     }),
     ...when(quality !== undefined && !hasLoss, {
-      path: at("quality"),
+      path: ofAnalysis("quality"),
       message: `has no loss for ${evaluation.task}: it judges binary classification and regression`,
     }),
   ];
