@@ -9,6 +9,7 @@ import type { Ports } from "../ports/ports.js";
 import type { JournalEntry } from "../ports/state.js";
 import { guardOf, leaseMs, underLease } from "./guards.js";
 import { plainText } from "./plain-text.js";
+import { countOne } from "./quota.js";
 import { registerVersion } from "./register-version.js";
 import { trainingSpec } from "./training-spec.js";
 
@@ -157,6 +158,7 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
     case "cancel-pipeline-job":
       return ports.pipelines.cancel(decision.run);
     case "deploy-model": {
+      await countOne(ports);
       const { serving } = (await stateOf(cause)).manifest;
       const { type, accelerator } = serving.machine;
       return ports.endpoints.deploy({
@@ -171,6 +173,7 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
       });
     }
     case "undeploy-model":
+      await countOne(ports);
       return ports.endpoints.undeploy(decision.endpoint, decision.deployedModelId);
     case "scale-deployed-model": {
       const { endpoint, deployedModelId, replicasMin, replicasMax } = decision;

@@ -1,4 +1,9 @@
-/** The quota of submissions to Vertex AI that a region shares: what uses it up, and the ledger that says what is left. */
+/**
+ * The quota of submissions to Vertex AI that a region shares: what uses it up, and the ledger that says what is left. Jobs
+ * and long-running operations draw on the same 60 a minute. Jobs wait for their share of it. Uploads, deployments and
+ * undeployments never wait: they are part of a rollout or of its way back, so they are counted when they are sent, and
+ * the jobs get what they leave.
+ */
 import type { Decision } from "../domain/decision.js";
 import { ConflictError, UnavailableError } from "../domain/errors.js";
 import type { AdmissionLedger } from "../ports/admission.js";
@@ -12,7 +17,7 @@ export interface AdmissionLimits {
   readonly acceleratorJobsMax: Readonly<Record<string, number>>;
 }
 
-/** Vertex AI allows 60 a minute and region; six are kept for rollbacks and clean-up, which never queue. */
+/** Vertex AI allows 60 a minute and region; six are kept for what comes right after a minute's jobs and never waits. */
 export const defaultLimits: AdmissionLimits = {
   submissionsPerMinuteMax: 54,
   acceleratorJobsMax: {},
@@ -76,4 +81,17 @@ export const takeOne = async (
     return false;
   }
   return isTaken;
+};
+
+/** Counts a submission that does not wait. Under contention it goes uncounted: the reserve is for that. */
+export const countOne = async ({ admission, clock }: Ports): Promise<void> => {
+  const nowMs = clock();
+  try {
+    await admission.change((ledger) => ({
+      ...ledger,
+      admitted: [...recentOf(ledger, nowMs), { atMs: nowMs, count: 1 }],
+    }));
+  } catch (error) {
+    if (!(error instanceof ConflictError)) throw error;
+  }
 };

@@ -2,6 +2,7 @@
 import { UnavailableError } from "../domain/errors.js";
 import type { VersionUpload } from "../ports/vertex.js";
 import { underLease, type GuardedEffect } from "./guards.js";
+import { countOne } from "./quota.js";
 
 /**
  * A version may be seen a minute after it is there. Who died may have sent its upload at 30 s, which had 20 s to arrive:
@@ -21,6 +22,7 @@ export const registerVersion = (version: VersionUpload, effect: GuardedEffect): 
         `Model ${version.model} is being uploaded by ${running}, perhaps this very version. It is looked at again.`,
       );
     }
+    await countOne(effect.ports);
     await write((fence, epoch) => {
       const labels = { ...version.labels, "continuo-epoch": String(epoch) };
       return registry.upload({ ...version, labels }, fence);

@@ -28,6 +28,9 @@ const recorder = () => {
   const wrap = (ports: Ports, { label }: { readonly label: string }): Ports => ({
     ...ports,
     state: watched(label, "state", ports.state),
+    admission: watched(label, "admission", ports.admission),
+    anchors: watched(label, "anchors", ports.anchors),
+    leases: watched(label, "leases", ports.leases),
     bus: watched(label, "bus", ports.bus),
     pipelines: watched(label, "pipelines", ports.pipelines),
     registry: watched(label, "registry", ports.registry),
