@@ -84,8 +84,11 @@ const windowsOf = (
     });
 };
 
+/** A point that is no number is as good as none. */
 const most = (found: readonly Sample[], atMs: number): number | undefined => {
-  const values = found.flatMap(({ endMs, count }) => (endMs === atMs ? [count] : []));
+  const values = found.flatMap(({ endMs, count }) =>
+    endMs === atMs && Number.isFinite(count) ? [count] : [],
+  );
   return values.length === 0 ? undefined : Math.max(...values);
 };
 

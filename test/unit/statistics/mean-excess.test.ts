@@ -5,6 +5,7 @@ import {
   logMeanExcess,
   sumsOf,
   type Excess,
+  type Sums,
 } from "../../../shared/statistics/mean-excess.js";
 import { seededRandom } from "../../../shared/statistics/random.js";
 
@@ -61,6 +62,33 @@ describe("evidence that a mean lies above what is allowed", () => {
       Array.from({ length: 300 }, () => isEverFound(shift)).filter(Boolean).length / 300;
     expect(share(0)).toBeLessThan(0.08);
     expect(share(0.8)).toBeGreaterThan(0.95);
+  });
+
+  it("is found in at most 5 % of the pairs of equal arms, one with a tenth of the rows", () => {
+    const limit = -Math.log(0.05);
+    const add = ({ count, sum, sumSquares }: Sums, value: number): Sums => ({
+      count: count + 1,
+      sum: sum + value,
+      sumSquares: sumSquares + value * value,
+    });
+    const isEverFound = (ownMean: number): boolean => {
+      let [own, other] = [sumsOf([]), sumsOf([])];
+      for (let row = 1; row <= 6000; row += 1) {
+        const isOwn = random() < 0.1;
+        // Squared errors of probabilities: skewed, as losses are.
+        const loss = (isOwn ? ownMean : 0.2) * 3 * random() ** 2;
+        if (isOwn) own = add(own, loss);
+        else other = add(other, loss);
+        const found =
+          row % 100 === 0 ? excessOverRatio(own, other, { ratioMax: 1, countMin: 30 }) : null;
+        if (found !== null && logMeanExcess([found], { rho: 0.1 }) >= limit) return true;
+      }
+      return false;
+    };
+    const share = (ownMean: number): number =>
+      Array.from({ length: 150 }, () => isEverFound(ownMean)).filter(Boolean).length / 150;
+    expect(share(0.2)).toBeLessThan(0.08);
+    expect(share(0.28)).toBeGreaterThan(0.95);
   });
 
   it("says nothing on few observations, and of constant ones counts the sign alone", () => {
