@@ -1,4 +1,4 @@
-/** Counts of numbers between edges, by DuckDB's own histogram. */
+/** Counts of numbers between edges: by DuckDB's own histogram, or in SQL that every dialect reads. */
 import { z } from "zod";
 import { doubleLiteral, tidyName } from "./sql.js";
 
@@ -56,4 +56,38 @@ export function countsOf(
     counts[edges.length - 1] = (counts[edges.length - 1] ?? 0) + onTop;
   }
   return counts;
+}
+
+/** One row with, for every edge of every asked column, how many values lie at or above it (a) and on the last one (top). */
+export const aboveSql = (from: string, asked: readonly CellQuery[]): string =>
+  `SELECT ${asked
+    .flatMap(({ index, edges }, place) => {
+      const x = tidyName(index);
+      const top = edges.at(-1);
+      return [
+        `COUNT(${x}) AS n${place}`,
+        ...edges.map(
+          (edge, i) =>
+            `COUNT(CASE WHEN ${x} >= ${doubleLiteral(edge)} THEN 1 END) AS a${place}_${i}`,
+        ),
+        ...(top === undefined
+          ? []
+          : [`COUNT(CASE WHEN ${x} = ${doubleLiteral(top)} THEN 1 END) AS top${place}`]),
+      ];
+    })
+    .join(", ")} FROM ${from} AS tidy`;
+
+/** The counts of one asked column from such a row, as `countsOf` gives them. */
+export function countsFromAbove(
+  row: Readonly<Record<string, unknown>>,
+  { edges }: CellQuery,
+  place: number,
+): readonly number[] {
+  const above = [row[`n${place}`], ...edges.map((_, i) => row[`a${place}_${i}`]), 0].map(Number);
+  const onTop = edges.length > 1 ? Number(row[`top${place}`]) : 0;
+  return edges.concat(0).map((_, cell) => {
+    const counted = (above[cell] ?? 0) - (above[cell + 1] ?? 0);
+    if (cell === edges.length) return counted - onTop;
+    return cell === edges.length - 1 ? counted + onTop : counted;
+  });
 }

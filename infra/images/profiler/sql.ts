@@ -39,9 +39,8 @@ export function doubleLiteral(value: number): string {
   return text.includes("e") ? text : `${text}e0`;
 }
 
-/** Text as a literal; a quote is doubled, which both dialects read when no backslash is there. */
-export const textLiteral = (text: string): string =>
-  `'${text.replaceAll("\\", "\\\\").replaceAll("'", "''")}'`;
+/** Text as DuckDB's literal: a quote is doubled, a backslash is itself. */
+export const textLiteral = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /** The tidy name of a column. */
 export const tidyName = (index: number): string => `c${index}`;

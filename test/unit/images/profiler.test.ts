@@ -153,6 +153,25 @@ describe("the data gate", () => {
     expect(anomalies.find((anomaly) => anomaly.kind === kind)?.message).toMatch(message);
   });
 
+  it("takes backslashes and quotes of a domain for what they are", async () => {
+    // More values than a profile lists, so that they are asked for by their literals.
+    const odd = ["a\\b", "it's", ...Array.from({ length: 5001 }, (_, i) => `c${i}`)];
+    const settings = configurationSchema.parse({
+      label: "outcome",
+      features: [{ name: "origin", type: "categorical" }],
+      schema: { columns: { origin: { type: "string", domain: odd } } },
+    });
+    const rows = goodRows(odd.length).map((row, i) => ({ ...row, origin: odd[i] }));
+    const found = await withSource(stored(rows), async (source) => {
+      const { profile, ...rest } = await profileSource(source, "now", { sliceColumns: [] });
+      return findAnomalies(source, { profile, ...rest }, settings, {
+        previous: undefined,
+        champion: undefined,
+      });
+    });
+    expect(found.anomalies).toEqual([]);
+  });
+
   it("tells of an empty table that it is empty, and nothing about its columns", async () => {
     const path = file("empty.csv", "date,distance,origin,outcome\n");
     const found = await withSource(path, async (source) =>
