@@ -199,20 +199,21 @@ const foreign = (parsed: Parameters<typeof result>[0]): Reading =>
     ? { events: [] }
     : result(parsed);
 
-/** A deployment or undeployment ended. */
+/** A deployment or undeployment ended, or an endpoint's traffic was set, which is done at once. */
 export const operationAudit = (message: Message): Reading => {
   const method = auditedMethod(message.body);
   if (method === null) return null;
   const parsed = auditEntry.safeParse(message.body);
   if (!parsed.success) return { problem: problemText(parsed.error) };
   const { protoPayload, operation } = parsed.data;
-  if (operation?.last !== true) return { events: [] };
+  const id = method === "UpdateEndpoint" ? `update/${parsed.data.insertId}` : operation?.id;
+  if (id === undefined || (operation && operation.last !== true)) return { events: [] };
   const code = protoPayload.status?.code ?? 0;
   return result(
     operationFinished.safeParse({
       ...envelope(parsed.data, "operation.finished"),
       data: {
-        operation: operation.id,
+        operation: id,
         method,
         resource: protoPayload.resourceName,
         principal: protoPayload.authenticationInfo?.principalEmail ?? "unknown",

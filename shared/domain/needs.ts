@@ -1,11 +1,15 @@
 /** What must be looked up before an event can be decided. Pure: the runtime does the looking. */
 import type { ContinuoEvent } from "../../events/index.js";
-import type { Need, SignalsWanted } from "./facts.js";
+import { endpointCadence, isLookDue, jobCadence } from "./cadence.js";
+import type { Facts, Need, SignalsWanted } from "./facts.js";
 import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor, jobIdOf } from "./ids.js";
+import { isOverdue, timeoutOf } from "./phase-timeouts.js";
+import { isConclusive } from "./rollout.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 
+/** What a look at the live run takes. */
 const runNeeds = (run: RunState | null): readonly Need[] => {
   if (run === null) return [];
   switch (run.phase) {
@@ -22,6 +26,29 @@ const runNeeds = (run: RunState | null): readonly Need[] => {
       return [{ fact: "pipeline-job", run: jobIdOf(run) }];
     case "registering":
       return [{ fact: "model-version", alias: run.run }];
+  }
+};
+
+/** Whether the tick looks at the live run: what ends tells so itself, unless it is overdue. */
+const isRunDue = ({ manifest }: ModelState, run: RunState, nowMs: number): boolean => {
+  switch (run.phase) {
+    case "requested":
+    case "retrying":
+    case "awaiting-approval":
+    case "judging":
+      return false;
+    case "validating":
+    case "training":
+    case "evaluating":
+      return (
+        timeoutOf(run, manifest, nowMs) !== null || isLookDue(run.submittedAtMs, jobCadence, nowMs)
+      );
+    case "cancelling":
+      return isOverdue(run, manifest, nowMs) || isLookDue(run.askedAtMs, jobCadence, nowMs);
+    case "parked":
+      return isLookDue(run.sinceMs, jobCadence, nowMs);
+    case "registering":
+      return isOverdue(run, manifest, nowMs) || isLookDue(run.sinceMs, endpointCadence, nowMs);
   }
 };
 
@@ -107,6 +134,71 @@ const rolloutNeeds = (
   }
 };
 
+/** Whether the tick looks at the rollout: soon after it changed something, then at the cadence of what goes on. */
+const isRolloutDue = (rollout: RolloutState, nowMs: number): boolean => {
+  switch (rollout.phase) {
+    case "awaiting-approval":
+    case "paused":
+    case "parked":
+      return false;
+    case "deploying": {
+      const changedAtMs = Math.max(rollout.sinceMs, rollout.awaitedReplicas?.askedAtMs ?? 0);
+      return isLookDue(changedAtMs, endpointCadence, nowMs);
+    }
+    case "smoke-testing":
+      return isLookDue(rollout.sinceMs, endpointCadence, nowMs);
+    case "progressing": {
+      if (rollout.wish !== undefined || rollout.isReturn === true) return true;
+      const changedAtMs = Math.max(
+        rollout.stepStartedAtMs,
+        rollout.awaitedReplicas?.askedAtMs ?? 0,
+      );
+      return isLookDue(changedAtMs, endpointCadence, nowMs);
+    }
+    case "cleaning": {
+      const changedAtMs = Math.max(rollout.sinceMs, rollout.scaledBackAtMs ?? 0);
+      return isLookDue(changedAtMs, endpointCadence, nowMs);
+    }
+  }
+};
+
+/** What the tick looks at in the rollout: while the analysis cannot tell, the endpoint is left alone. */
+const rolloutTickNeeds = (
+  state: ModelState,
+  rollout: RolloutState,
+  nowMs: number,
+): readonly Need[] => {
+  if (!isRolloutDue(rollout, nowMs)) return [];
+  const all = rolloutNeeds(state, rollout, nowMs);
+  return rollout.phase === "progressing" &&
+    rollout.wish === undefined &&
+    rollout.isReturn === undefined
+    ? all.filter(({ fact }) => fact !== "endpoint")
+    : all;
+};
+
+const tickNeeds = (state: ModelState, nowMs: number): readonly Need[] => {
+  const { run, rollout } = state;
+  return [
+    ...(run !== null && isRunDue(state, run, nowMs) ? runNeeds(run) : []),
+    ...(rollout === null ? [] : rolloutTickNeeds(state, rollout, nowMs)),
+  ];
+};
+
+/** What must be looked up because of what was found: the endpoint, before the analysis has its way with it. */
+export const furtherNeeds = (
+  state: ModelState,
+  event: ContinuoEvent,
+  { series, endpoints }: Facts,
+  nowMs: number,
+): readonly Need[] => {
+  const { rollout } = state;
+  if (event.type !== "model.visited" || series === undefined || endpoints !== undefined) return [];
+  return rollout?.phase === "progressing" && isConclusive(state, rollout, series, nowMs)
+    ? rolloutNeeds(state, rollout, nowMs).filter(({ fact }) => fact === "endpoint")
+    : [];
+};
+
 /** Whether any state could make this event need facts; when not, the state is read only once, in the transaction. */
 export const mayNeedFacts = (event: ContinuoEvent): boolean => {
   switch (event.type) {
@@ -160,13 +252,13 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
     case "operation.finished":
       return rolloutNeeds(state, state.rollout, nowMs);
     case "model.visited":
-      return [
-        ...runNeeds(state.run),
-        ...rolloutNeeds(state, state.rollout, nowMs),
-        ...(event.data.by === "reconcile" && state.rollout === null
-          ? servingNeeds(state, nowMs)
-          : []),
-      ];
+      return event.data.by === "tick"
+        ? tickNeeds(state, nowMs)
+        : [
+            ...runNeeds(state.run),
+            ...rolloutNeeds(state, state.rollout, nowMs),
+            ...(state.rollout === null ? servingNeeds(state, nowMs) : []),
+          ];
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];
     case "command.issued":

@@ -482,6 +482,7 @@ const decideDeploying = (
   nowMs: number,
 ): readonly Decision[] => {
   const { name, endpoint } = environmentAt(state, rollout.environment);
+  if (endpointFacts === undefined) return ignore(`endpoint ${endpoint} was not looked at`);
   const id = deployedIn(rollout, name);
   const failure = endpointFacts?.failures[id];
   if (failure !== undefined) {
@@ -624,7 +625,8 @@ const decideSmokeTest = (
   result: SmokeTestFacts | undefined,
   nowMs: number,
 ): readonly Decision[] => {
-  const { name } = environmentAt(state, rollout.environment);
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  if (endpointFacts === undefined) return ignore(`endpoint ${endpoint} was not looked at`);
   const id = deployedIn(rollout, name);
   if (!endpointFacts || !sameSplit(endpointFacts.trafficSplit, only(id)) || result === undefined) {
     return awaitTraffic(state, rollout, `until the challenger gets all traffic of ${name}`, nowMs);
@@ -663,37 +665,14 @@ export const park = (
   },
 ];
 
-const decideProgress = (
+/** What the analysis says of a step so far. */
+const verdictOf = (
   state: ModelState,
   rollout: InPhase<"progressing">,
-  facts: Facts,
-  nowMs: number,
-): readonly Decision[] => {
-  const { name, endpoint } = environmentAt(state, rollout.environment);
-  const endpointFacts = facts.endpoints?.[endpoint];
-  if (!endpointFacts) return ignore(`endpoint ${endpoint} was not read`);
-  const challenger = deployedIn(rollout, name);
-  const champion = state.champion?.deployed[name];
-  const believed = splitAt(champion, challenger, rollout.weight);
-  const previousWeight = rollout.history.at(-1)?.weight ?? 0;
-  if (!sameSplit(endpointFacts.trafficSplit, believed)) {
-    const before =
-      previousWeight === 0 && champion !== undefined
-        ? only(champion)
-        : splitAt(champion, challenger, previousWeight);
-    const mayBePending = nowMs - rollout.stepStartedAtMs < splitMsMax;
-    return sameSplit(endpointFacts.trafficSplit, before) && mayBePending
-      ? ignore("the traffic change of this step is still to be performed")
-      : park(
-          state,
-          rollout,
-          `traffic of ${endpoint} is ${JSON.stringify(endpointFacts.trafficSplit)}, not ${JSON.stringify(believed)}: it was changed by hand, or could not be set`,
-        );
-  }
-  if (rollout.isReturn === true) return promote(state, rollout, rollout.cause, nowMs);
+  current: Segment | null,
+): Verdict => {
   const { bakeSeconds, analysis } = state.manifest.rollout;
-  const current = facts.series ?? null;
-  const verdict = assess({
+  return assess({
     earlier: rollout.segments,
     current,
     stepStartedAtMs: rollout.stepStartedAtMs,
@@ -701,41 +680,118 @@ const decideProgress = (
     policy: analysis,
     policyVersion: state.manifestVersion,
   });
-  if (verdict.result === "failed") {
-    const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };
-    const reason = `analysis at ${rollout.weight} % failed: ${verdict.reasons.join("; ")}`;
-    return rollBack(
-      state,
-      measured,
-      { outcome: "rolled-back", reason, severity: "warning" },
-      nowMs,
-    );
-  }
-  if (rollout.wish !== undefined) {
-    return followWish(state, rollout, rollout.wish, endpointFacts, nowMs);
-  }
-  switch (verdict.result) {
+};
+
+/** Whether a step has had no verdict for longer than it may. */
+const lacksVerdict = (
+  { manifest }: ModelState,
+  rollout: InPhase<"progressing">,
+  nowMs: number,
+): boolean => {
+  const { bakeSeconds, analysis } = manifest.rollout;
+  const stalledMs = nowMs - rollout.stepStartedAtMs - bakeSeconds * 1000;
+  return stalledMs > analysis.inconclusiveSecondsMax * 1000;
+};
+
+/** Whether what was measured lets the rollout move, back or stop, for which its endpoint must be looked at. */
+export const isConclusive = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  current: Segment | null,
+  nowMs: number,
+): boolean => {
+  switch (verdictOf(state, rollout, current).result) {
     case "successful":
-      return decideAdvance(state, rollout, verdict, { current, endpointFacts }, nowMs);
+    case "failed":
+      return true;
+    case "inconclusive":
+    case "error":
+      return lacksVerdict(state, rollout, nowMs);
+  }
+};
+
+/** Traffic that is not what was set: it is still to be set, or somebody else set it; null when it is. */
+const decideForeignTraffic = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  { trafficSplit }: EndpointFacts,
+  nowMs: number,
+): readonly Decision[] | null => {
+  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const challenger = deployedIn(rollout, name);
+  const champion = state.champion?.deployed[name];
+  const believed = splitAt(champion, challenger, rollout.weight);
+  if (sameSplit(trafficSplit, believed)) return null;
+  const previousWeight = rollout.history.at(-1)?.weight ?? 0;
+  const before =
+    previousWeight === 0 && champion !== undefined
+      ? only(champion)
+      : splitAt(champion, challenger, previousWeight);
+  const mayBePending = nowMs - rollout.stepStartedAtMs < splitMsMax;
+  return sameSplit(trafficSplit, before) && mayBePending
+    ? ignore("the traffic change of this step is still to be performed")
+    : park(
+        state,
+        rollout,
+        `traffic of ${endpoint} is ${JSON.stringify(trafficSplit)}, not ${JSON.stringify(believed)}: it was changed by hand, or could not be set`,
+      );
+};
+
+const decideProgress = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { endpoint } = environmentAt(state, rollout.environment);
+  const endpointFacts = facts.endpoints?.[endpoint];
+  const foreign = endpointFacts ? decideForeignTraffic(state, rollout, endpointFacts, nowMs) : null;
+  if (foreign !== null) return foreign;
+  const unread = ignore(`endpoint ${endpoint} was not read`);
+  if (rollout.isReturn === true) {
+    return endpointFacts ? promote(state, rollout, rollout.cause, nowMs) : unread;
+  }
+  const current = facts.series;
+  if (current === undefined) return ignore("no look at the metrics is due");
+  const verdict = verdictOf(state, rollout, current);
+  const reason = `${verdict.result}: ${verdict.reasons.join("; ")}`;
+  switch (verdict.result) {
+    case "failed": {
+      if (!endpointFacts) return unread;
+      const measured: RolloutState = { ...rollout, history: remember(rollout, verdict, nowMs) };
+      const why = `analysis at ${rollout.weight} % failed: ${verdict.reasons.join("; ")}`;
+      return rollBack(
+        state,
+        measured,
+        { outcome: "rolled-back", reason: why, severity: "warning" },
+        nowMs,
+      );
+    }
+    case "successful":
+      if (!endpointFacts) return unread;
+      return rollout.wish === undefined
+        ? decideAdvance(state, rollout, verdict, { current, endpointFacts }, nowMs)
+        : followWish(state, rollout, rollout.wish, endpointFacts, nowMs);
     case "inconclusive":
     case "error": {
-      const stalledMs = nowMs - rollout.stepStartedAtMs - bakeSeconds * 1000;
-      if (stalledMs > analysis.inconclusiveSecondsMax * 1000) {
-        return park(
-          state,
-          rollout,
-          `no verdict for ${analysis.inconclusiveSecondsMax} s after the bake: ${verdict.reasons.join("; ")}`,
-        );
+      if (rollout.wish !== undefined) {
+        return endpointFacts
+          ? followWish(state, rollout, rollout.wish, endpointFacts, nowMs)
+          : unread;
+      }
+      if (lacksVerdict(state, rollout, nowMs)) {
+        const { inconclusiveSecondsMax } = state.manifest.rollout.analysis;
+        return endpointFacts
+          ? park(
+              state,
+              rollout,
+              `no verdict for ${inconclusiveSecondsMax} s after the bake: ${verdict.reasons.join("; ")}`,
+            )
+          : unread;
       }
       return rollout.lastVerdict?.result === verdict.result
-        ? ignore(`${verdict.result}: ${verdict.reasons.join("; ")}`)
-        : [
-            {
-              do: "record-measurement",
-              to: { ...rollout, lastVerdict: verdict },
-              reason: `${verdict.result}: ${verdict.reasons.join("; ")}`,
-            },
-          ];
+        ? ignore(reason)
+        : [{ do: "record-measurement", to: { ...rollout, lastVerdict: verdict }, reason }];
     }
   }
 };

@@ -7,7 +7,7 @@ import { ConflictError, RejectedError } from "../domain/errors.js";
 import { evolve, isChange, nextLink } from "../domain/evolve.js";
 import type { Facts } from "../domain/facts.js";
 import { eventKey, shortHash } from "../domain/ids.js";
-import { mayNeedFacts, needs } from "../domain/needs.js";
+import { furtherNeeds, mayNeedFacts, needs } from "../domain/needs.js";
 import type { ModelState } from "../domain/state.js";
 import { supersededBy } from "../domain/superseded.js";
 import type { Ports } from "../ports/ports.js";
@@ -205,9 +205,10 @@ const lookUp = async (
 ): Promise<{ readonly facts: Facts; readonly head: string | null } | undefined> => {
   if (!mayNeedFacts(event)) return undefined;
   const state = await ports.state.model(model);
-  return state === null
-    ? { facts: {}, head: null }
-    : { facts: await observe(model, needs(state, event, nowMs), ports), head: state.head };
+  if (state === null) return { facts: {}, head: null };
+  const facts = await observe(model, needs(state, event, nowMs), ports);
+  const further = await observe(model, furtherNeeds(state, event, facts, nowMs), ports);
+  return { facts: { ...facts, ...further }, head: state.head };
 };
 
 type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>> & {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { modelVersionId, type DeployedModelId } from "../../events/ids.js";
 import { manifestOf } from "../fixtures/manifest.js";
+import { setTrafficByHand } from "./people.js";
 import { arm, churn, storyOf, type Story } from "./story.js";
 
 const production = "churn-production";
@@ -116,7 +117,7 @@ describe("the loop in memory", () => {
     await story.pass(300);
     expect(splitOf(story)).toEqual(before);
     expect(story.model().rollout?.phase).toBe("progressing");
-    await story.pass(400);
+    await story.pass(600);
     expect(story.model().rollout?.phase).toBe("parked");
     expect(splitOf(story)).toEqual(before);
   });
@@ -133,10 +134,7 @@ describe("the loop in memory", () => {
 
   it("traffic that a person changed parks the rollout and is not overwritten", async () => {
     const story = await canary();
-    const endpoint = story.world.endpoints.get(production);
-    if (endpoint === undefined) throw new Error("no endpoint");
-    endpoint.split = { [championOf(story)]: 40, [challengerOf(story)]: 60 };
-    await story.pass(1);
+    await setTrafficByHand(story, { [championOf(story)]: 40, [challengerOf(story)]: 60 });
     expect(story.model().rollout?.phase).toBe("parked");
     expect(splitOf(story)).toEqual({ [championOf(story)]: 40, [challengerOf(story)]: 60 });
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { RolloutState, RunState } from "../../shared/domain/state.js";
 import { manifestOf } from "../fixtures/manifest.js";
 import { serve, until } from "./crashing.js";
-import { answer, command, untilPhase } from "./people.js";
+import { answer, command, setTrafficByHand, untilPhase } from "./people.js";
 import { churn, storyOf, type Story } from "./story.js";
 
 const production = "churn-production";
@@ -62,7 +62,7 @@ const secondIn = async (phase: RolloutState["phase"], environment = 1): Promise<
       break;
     case "parked":
       await untilPhase(story, "progressing");
-      await story.pass(700);
+      await story.pass(900);
       break;
     case "cleaning":
       await untilPhase(story, "progressing");
@@ -208,10 +208,8 @@ describe("abort", () => {
     const story = await secondIn("progressing");
     const [, champion] = championIds(story);
     const challenger = story.model().rollout?.deployed["production"];
-    const endpoint = story.world.endpoints.get(production);
-    if (endpoint === undefined || champion === undefined || challenger === undefined) return;
-    endpoint.split = { [champion]: 40, [challenger]: 60 };
-    await story.pass(1);
+    if (champion === undefined || challenger === undefined) throw new Error("no canary");
+    await setTrafficByHand(story, { [champion]: 40, [challenger]: 60 });
     expect(story.model().rollout?.phase).toBe("parked");
     await command(story, "abort");
     expect(splitOf(story)).toEqual([[champion, 100]]);

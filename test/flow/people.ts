@@ -1,5 +1,6 @@
 /** What people do in a story. */
 import type { EventOf } from "../../events/index.js";
+import type { DeployedModelId } from "../../events/ids.js";
 import type { RolloutState } from "../../shared/domain/state.js";
 import { churn, type Story } from "./story.js";
 
@@ -40,6 +41,29 @@ export const answer = async (
     ...envelope(story, "approval"),
     type: "approval.given",
     data: { model: churn, rollout, decision, by },
+  });
+  await story.deliver();
+};
+
+/** Somebody sets production's traffic past the control plane; the audit log tells of it. */
+export const setTrafficByHand = async (
+  story: Story,
+  split: Readonly<Record<DeployedModelId, number>>,
+): Promise<void> => {
+  const name = "churn-production";
+  const endpoint = story.world.endpoints.get(name);
+  if (endpoint === undefined) throw new Error(`there is no endpoint ${name}`);
+  endpoint.split = split;
+  await story.handle({
+    ...envelope(story, "update"),
+    type: "operation.finished",
+    data: {
+      operation: "update",
+      method: "UpdateEndpoint",
+      resource: `projects/demo/locations/europe-west4/endpoints/${name}`,
+      principal: "somebody@example.com",
+      isSuccessful: true,
+    },
   });
   await story.deliver();
 };

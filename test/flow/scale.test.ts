@@ -56,9 +56,10 @@ describe("at scale", { timeout: 240_000 }, () => {
   });
 
   it("a tick over 10,000 rollouts on 16 partitions writes nothing while nothing is conclusive", async () => {
-    const { looked, writes, messages, effects } = await inconclusiveTick(10_000, 16);
-    expect({ looked, writes, messages, effects }).toEqual({
+    const { looked, vertexReads, writes, messages, effects } = await inconclusiveTick(10_000, 16);
+    expect({ looked, vertexReads, writes, messages, effects }).toEqual({
       looked: 10_000,
+      vertexReads: 0,
       writes: 0,
       messages: 0,
       effects: 0,

@@ -4,7 +4,7 @@ import type { ContinuoEvent } from "../../../events/index.js";
 import { decide } from "../../../shared/domain/decide.js";
 import type { Decision } from "../../../shared/domain/decision.js";
 import { canonicalJson, evolve } from "../../../shared/domain/evolve.js";
-import { needs } from "../../../shared/domain/needs.js";
+import { furtherNeeds, needs } from "../../../shared/domain/needs.js";
 import type { ModelState } from "../../../shared/domain/state.js";
 import type { Manifest } from "../../../shared/manifest/schema.js";
 import { drawManifest } from "../manifests.js";
@@ -99,7 +99,9 @@ export const walkSeed = (seed: number, isTraced = false): Walk => {
       anotherRun,
       versions,
     });
-    const facts = drawFacts(random, before, needs(before, event, nowMs), versions);
+    const first = drawFacts(random, before, needs(before, event, nowMs), versions);
+    const further = furtherNeeds(before, event, first, nowMs);
+    const facts = { ...first, ...drawFacts(random, before, further, versions) };
     const decisions = decide(before, { event, facts }, nowMs);
     take(decisions);
     if (isTraced) {

@@ -14,6 +14,8 @@ export interface InconclusiveTick {
   readonly looked: number;
   readonly writes: number;
   readonly messages: number;
+  /** Calls that read something at Vertex AI. */
+  readonly vertexReads: number;
   /** Calls that change something at Vertex AI. */
   readonly effects: number;
 }
@@ -54,8 +56,18 @@ export const inconclusiveTick = async (
   };
   world.nowMs += minuteMs;
   let looked = 0;
+  let vertexReads = 0;
+  const counted =
+    <Arguments extends readonly unknown[], Result>(read: (...args: Arguments) => Result) =>
+    (...args: Arguments): Result => {
+      vertexReads += 1;
+      return read(...args);
+    };
   const ports: Ports = {
     ...world.ports,
+    endpoints: { ...world.ports.endpoints, get: counted(world.ports.endpoints.get) },
+    pipelines: { ...world.ports.pipelines, get: counted(world.ports.pipelines.get) },
+    registry: { ...world.ports.registry, version: counted(world.ports.registry.version) },
     metrics: {
       counts: (query) => {
         looked += 1;
@@ -70,6 +82,7 @@ export const inconclusiveTick = async (
     rollouts,
     partitions,
     looked,
+    vertexReads,
     writes: world.writes() - before.writes,
     messages: world.published.length - before.messages,
     effects: world.effects.length - before.effects,

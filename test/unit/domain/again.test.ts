@@ -75,7 +75,9 @@ describe("a PipelineJob that failed by the cloud's fault", () => {
     });
     expect(again.run && jobIdOf(again.run)).toBe(`${run}-2`);
     expect(modelOfRun(`${run}-2`)).toBe(churn);
-    expect(needs(again, visit, nowMs)).toEqual([{ fact: "pipeline-job", run: `${run}-2` }]);
+    expect(needs(again, visit, nowMs + 61_000)).toEqual([
+      { fact: "pipeline-job", run: `${run}-2` },
+    ]);
     expect(again.budget.reservedUsd).toBe(state.budget.reservedUsd);
   });
 

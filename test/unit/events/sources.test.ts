@@ -262,6 +262,10 @@ describe("the sources", () => {
       ),
     ],
     [
+      "a deployment's entry that names no operation",
+      operationAudit(message(changed("vertex_audit_DeployModel_last", ["operation"], undefined))),
+    ],
+    [
       "the first entry of a deployment",
       operationAudit(
         message(changed("vertex_audit_DeployModel_last", ["operation"], { id: "o", first: true })),
@@ -627,5 +631,22 @@ describe("the sources", () => {
       source(found) === null ? [] : [name],
     );
     expect(known.toSorted()).toEqual(readers.toSorted());
+  });
+});
+
+it("an endpoint's traffic that was set is an operation that ended at once", () => {
+  const { operation: _none, ...body } = changed(
+    "vertex_audit_DeployModel_last",
+    ["protoPayload", "methodName"],
+    "google.cloud.aiplatform.v1.EndpointService.UpdateEndpoint",
+  ) as Record<string, unknown>;
+  const read = operationAudit(message(body));
+  expect(read).toMatchObject({
+    events: [
+      {
+        type: "operation.finished",
+        data: { method: "UpdateEndpoint", operation: "update/vertex-9D0", isSuccessful: true },
+      },
+    ],
   });
 });
