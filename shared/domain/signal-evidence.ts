@@ -9,7 +9,7 @@ import {
   type Sums,
 } from "../statistics/mean-excess.js";
 import type { Manifest } from "../manifest/schema.js";
-import { cellText } from "./signals.js";
+import { cellText, referenceAnswersMin } from "./signals.js";
 import type { AnswerCounts, Segment } from "./state.js";
 
 type AnalysisPolicy = Manifest["rollout"]["analysis"];
@@ -104,6 +104,10 @@ const judgeAnswers = (
   const where = current.answers === undefined ? "" : cellText(current.answers, cell);
   // At 100 % nobody answers beside the challenger.
   const isShort = current.weight < 100 && Math.min(requests, championRequests) < requestsMin;
+  const short =
+    current.answers === undefined
+      ? `fewer than ${referenceAnswersMin} logged answers of the champion, from before the rollout or in this step, to compare by`
+      : `${requests} logged requests of the challenger and ${championRequests} of the champion, ${requestsMin} of each are needed`;
   return {
     evidence: { about: "prediction distribution", log, share },
     numbers: {
@@ -113,9 +117,7 @@ const judgeAnswers = (
       logEvidencePredictions: log,
     },
     seen: `${where}: ${percent(own[cell] ?? 0, requests)} of ${requests} logged requests, the champion's ${percent(champion[cell] ?? 0, championRequests)} of ${championRequests} (allowed ${ratioMax} times as many)`,
-    lacks: isShort
-      ? `${requests} logged requests of the challenger and ${championRequests} of the champion, ${requestsMin} of each are needed`
-      : null,
+    lacks: isShort ? short : null,
   };
 };
 

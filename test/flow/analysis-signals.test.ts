@@ -237,7 +237,7 @@ describe("a challenger whose answers, metric and labels are looked at", () => {
     const { rollout } = story.model();
     expect(rollout).toMatchObject({ phase: "parked", weight: 10 });
     expect(rollout?.phase === "parked" && rollout.parkedReason).toContain(
-      "0 logged requests of the challenger and 0 of the champion, 100 of each are needed",
+      "fewer than 200 logged answers of the champion, from before the rollout or in this step",
     );
   });
 
