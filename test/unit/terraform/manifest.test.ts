@@ -71,10 +71,23 @@ describe("the list of functions", () => {
   it.each(functions)("sets the variables that $name reads", ({ environment }) => {
     const addresses = { cloud: "http://127.0.0.1:1", functions: "http://127.0.0.1:2" };
     const example = functionsEnvironment({ project: "p", region: "us-central1" }, addresses, "t");
+    // On a laptop these are left to their defaults.
+    const more: Readonly<Record<string, string>> = {
+      CONTINUO_PIPELINE_IDENTITY: "pipelines@p.example",
+      CONTINUO_SLOTS: "64",
+      CONTINUO_TICK_PARTITIONS: "16",
+      CONTINUO_SUBMISSIONS_PER_MINUTE: "120",
+      CONTINUO_ACCELERATOR_JOBS: '{"NVIDIA_L4":4}',
+    };
     const values = Object.fromEntries(
-      environment.map((variable) => [variable, example[variable] ?? "pipelines@p.example"]),
+      environment.map((variable) => [variable, example[variable] ?? more[variable]]),
     );
-    expect(() => readConfig(values)).not.toThrow();
+    expect(readConfig(values)).toMatchObject({
+      slots: 64,
+      tickPartitions: 16,
+      submissionsPerMinuteMax: 120,
+      acceleratorJobsMax: { NVIDIA_L4: 4 },
+    });
   });
 
   it("runs pipelines as an identity of their own where one is set", () => {
