@@ -102,6 +102,10 @@ const environment = [
   "CONTINUO_PIPELINE_IDENTITY",
   "CONTINUO_PUSH_AUDIENCE",
   "CONTINUO_PUSH_IDENTITY",
+  "CONTINUO_SLOTS",
+  "CONTINUO_TICK_PARTITIONS",
+  "CONTINUO_SUBMISSIONS_PER_MINUTE",
+  "CONTINUO_ACCELERATOR_JOBS",
 ];
 
 const retry = { minBackoffSeconds: 1, maxBackoffSeconds: 600, deliveryAttemptsMax: 10 };
@@ -187,7 +191,7 @@ const reactions: readonly FunctionSpec[] = [
     uses: [...handling, ...leasing, "endpoints.deploy", "registry.setAliases"],
     publishes: ["training-run", "notification"],
   }),
-  // One instance: a tick that comes while another runs is skipped by it.
+  // An instance skips a tick of a partition whose tick it still works on; sixteen partitions fit side by side.
   onTopic("tick", "tick", {
     uses: [
       ...handling,
@@ -201,6 +205,7 @@ const reactions: readonly FunctionSpec[] = [
       "admission.remove",
       "pipelines.submit",
       ...registering,
+      "registry.remove",
       "endpoints.ensure",
       "schedules.sync",
       // What is left of a model that was forgotten: its last head is anchored too.
@@ -208,7 +213,7 @@ const reactions: readonly FunctionSpec[] = [
     ],
     publishes: ["evaluation", "training-run", "notification", promotion],
     concurrency: 4,
-    instancesMax: 1,
+    instancesMax: 4,
   }),
   onTopic("reconcile", "reconcile", {
     uses: [
@@ -216,6 +221,7 @@ const reactions: readonly FunctionSpec[] = [
       ...following,
       ...rollingOut,
       "state.modelPage",
+      "registry.remove",
       "state.unanchored",
       "state.markAnchored",
       "anchors.write",

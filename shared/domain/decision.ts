@@ -116,6 +116,7 @@ export type Decision = Because &
         readonly versionId: ModelVersionId;
         readonly aliases: readonly string[];
       }
+    | { readonly do: "remove-model-version"; readonly versionId: ModelVersionId }
     | { readonly do: "pause-model" }
     | { readonly do: "park-model" }
     | { readonly do: "resume-model" }
@@ -126,3 +127,6 @@ export type Decision = Because &
         readonly body: string;
       }
   );
+
+/** Nothing to do, which is a decision too, and why. */
+export const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];

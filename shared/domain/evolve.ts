@@ -93,6 +93,7 @@ export const evolve = (
     case "scale-deployed-model":
     case "set-traffic-split":
     case "set-aliases":
+    case "remove-model-version":
     case "notify":
       return state;
     case "forget-model":

@@ -1,7 +1,7 @@
 /** Between rollouts: the champion serves everything and is called champion, and what rollouts took away is gone. */
-import type { Decision } from "./decision.js";
+import { ignore, type Decision } from "./decision.js";
 import type { Facts, Need } from "./facts.js";
-import { sameSplit } from "./rollout.js";
+import { sameSplit } from "./rollout/traffic.js";
 import type { ModelState, Retired } from "./state.js";
 
 /** A call that nobody waits for any more has landed after this long, or never will. */
@@ -9,8 +9,6 @@ const retiredMsMax = 24 * 60 * 60 * 1000;
 
 /** What a look shows may be this old: an alias that we have just moved is seen where it was. */
 const aliasMsMin = 10 * 60 * 1000;
-
-const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
 /** What rollouts took away not long ago: a late call or an old read may have left some of it deployed. */
 const retiredLately = (state: ModelState, nowMs: number): readonly Retired[] =>
@@ -25,6 +23,29 @@ export const servingNeeds = (state: ModelState, nowMs: number): readonly Need[] 
   return [
     ...[...endpoints].map((endpoint) => ({ fact: "endpoint" as const, endpoint })),
     ...(isSettled ? [{ fact: "model-version" as const, alias: "champion" }] : []),
+    ...(isSettled && state.champion?.run
+      ? [{ fact: "model-version" as const, alias: state.champion.run }]
+      : []),
+  ];
+};
+
+/**
+ * A call that came long after its caller had given it up may have uploaded the champion's version once more. It took
+ * the run's alias with it; nothing else tells it from the version that was evaluated, rolled out and promoted.
+ */
+const removeSurplus = ({ champion }: ModelState, { versions }: Facts): readonly Decision[] => {
+  const run = champion?.run;
+  const holder = run ? versions?.[run] : undefined;
+  const isSurplus =
+    holder !== undefined &&
+    holder !== null &&
+    holder.versionId !== champion?.versionId &&
+    holder.aliases.every((alias) => alias === run);
+  if (!run || !champion || !isSurplus) return [];
+  const reason = `version ${holder.versionId} is a second upload of run ${run}, whose version is ${champion.versionId}`;
+  return [
+    { do: "set-aliases", versionId: champion.versionId, aliases: [run], reason },
+    { do: "remove-model-version", versionId: holder.versionId, reason },
   ];
 };
 
@@ -126,9 +147,10 @@ export const decideServing = (
   facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
-  const leftovers = retiredLately(state, nowMs).flatMap((retired) =>
-    removeLeftover(state, retired, facts),
-  );
+  const leftovers = [
+    ...retiredLately(state, nowMs).flatMap((retired) => removeLeftover(state, retired, facts)),
+    ...removeSurplus(state, facts),
+  ];
   if (leftovers.length > 0 && state.manifest.mode === "observe-only") {
     return ignore(`observe-only: would have because ${leftovers[0]?.reason ?? ""}`);
   }

@@ -2,7 +2,7 @@
 import type { DeployedModelId } from "../../events/ids.js";
 import type { Decision } from "./decision.js";
 import { jobIdOf } from "./ids.js";
-import { sameSplit } from "./rollout.js";
+import { sameSplit } from "./rollout/traffic.js";
 import type { ModelState, RolloutState } from "./state.js";
 
 type Split = Extract<Decision, { readonly do: "set-traffic-split" }>;
@@ -103,6 +103,10 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
       return supersededScaling(state, decision);
     case "set-aliases":
       return supersededAliases(state, decision);
+    case "remove-model-version": {
+      const used = [state.champion, state.rollout, state.waiting].map((one) => one?.versionId);
+      return used.includes(decision.versionId) ? `${decision.versionId} is used` : null;
+    }
     case "request-training-run":
     case "retry-training-run":
     case "publish-evaluation":

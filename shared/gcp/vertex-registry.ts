@@ -79,6 +79,11 @@ export const vertexRegistry = (
       }),
     version: (model, aliasOrId) =>
       attempting(`read model version ${model}@${aliasOrId}`, () => find(`${model}@${aliasOrId}`)),
+    remove: (model, version) =>
+      attempting(`remove model version ${model}@${version}`, async () => {
+        if ((await find(`${model}@${version}`)) === null) return;
+        await api.request("DELETE", `models/${model}@${version}:deleteVersion`);
+      }),
     setAliases: (model, version, aliases, fence) =>
       attempting(`set aliases ${aliases.join(", ")} of ${model}@${version}`, async () => {
         const body: MergeVersionAliasesRequest = { versionAliases: [...aliases] };

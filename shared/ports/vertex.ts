@@ -36,6 +36,8 @@ export interface Registry {
   readonly uploading: (model: ModelName) => Promise<string | null>;
   /** A version by alias or by id; null when there is none. */
   readonly version: (model: ModelName, aliasOrId: string) => Promise<ModelVersionFacts | null>;
+  /** Removes a version; one that is gone is left so. Throws RejectedError for one that is deployed. */
+  readonly remove: (model: ModelName, version: ModelVersionId) => Promise<void>;
   /** Merges aliases into a version's; a leading `-` removes one. */
   readonly setAliases: (
     model: ModelName,

@@ -50,6 +50,7 @@ export const guardOf: Readonly<Record<Decision["do"], Guard | null>> = {
   },
   "adopt-manifest": { by: "lease", handle: "Scheduler job name; changing a job compares nothing" },
   "forget-model": { by: "lease", handle: "Scheduler job name; deleting a job compares nothing" },
+  "remove-model-version": { by: "id", handle: "Model version id, which is never used again" },
   ignore: null,
   "record-dataset": null,
   "hold-trigger": null,

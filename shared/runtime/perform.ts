@@ -199,6 +199,9 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
           ports.registry.setAliases(model, decision.versionId, decision.aliases, fence),
         ),
       );
+    case "remove-model-version":
+      await countOne(ports);
+      return ports.registry.remove(model, decision.versionId);
     case "notify":
       return publish(cause, "notification.raised", effect.key, {
         model,

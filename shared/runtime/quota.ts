@@ -32,7 +32,8 @@ export const isSubmission = (decision: Decision): boolean =>
   decision.do === "submit-pipeline-job" ||
   decision.do === "register-model-version" ||
   decision.do === "deploy-model" ||
-  decision.do === "undeploy-model";
+  decision.do === "undeploy-model" ||
+  decision.do === "remove-model-version";
 
 /** Whether an error says that the quota of submissions is used up. */
 export const isQuotaError = (error: unknown): boolean =>

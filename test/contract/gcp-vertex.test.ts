@@ -360,6 +360,24 @@ describe("the registry", () => {
     expect(await ports.registry.version(model, "champion")).toBeNull();
   });
 
+  it("removes a version, and leaves one that is gone", async () => {
+    const extra = modelName.parse("extra-model");
+    await ports.registry.upload({ ...version("run-one"), model: extra });
+    await eventually("the first", async () => (await ports.registry.version(extra, "1")) !== null);
+    await ports.registry.upload({ ...version("run-two"), model: extra });
+    const second = await eventually(
+      "the second",
+      async () => (await ports.registry.version(extra, "run-two")) ?? false,
+    );
+    await ports.registry.remove(extra, second.versionId);
+    await eventually(
+      "its removal",
+      async () => (await ports.registry.version(extra, second.versionId)) === null,
+    );
+    await ports.registry.remove(extra, second.versionId);
+    expect(await ports.registry.version(extra, "1")).not.toBeNull();
+  });
+
   it("never makes a model twice, however many upload its first version at once", async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 4 }, () =>

@@ -74,6 +74,32 @@ describe("aliases", () => {
   });
 });
 
+describe("versions", () => {
+  const surplus = modelVersionId.parse("7");
+
+  it("that a late call uploaded once more is removed, and the run's alias goes back", async () => {
+    const story = await championStory();
+    const run = story.model().champion?.run ?? "none";
+    versionOf(story, "1").aliases = ["champion"];
+    story.world.versions.push({ id: surplus, artifactUri: "gs://x", image: "i", aliases: [run] });
+    expect(await look(story)).toEqual([`aliases 1 ${run}`, "remove 7"]);
+    expect(story.world.versions.map(({ id, aliases }) => ({ id, aliases }))).toEqual([
+      { id: "1", aliases: ["champion", run] },
+    ]);
+    expect(await look(story)).toEqual([]);
+  });
+
+  it("that a person has given another alias are left alone", async () => {
+    const story = await championStory();
+    const run = story.model().champion?.run ?? "none";
+    versionOf(story, "1").aliases = ["champion"];
+    const aliases = [run, "keep-me"];
+    story.world.versions.push({ id: surplus, artifactUri: "gs://x", image: "i", aliases });
+    expect(await look(story)).toEqual([]);
+    expect(story.world.versions).toHaveLength(2);
+  });
+});
+
 describe("traffic and deployments", () => {
   const production = "churn-production";
 

@@ -281,6 +281,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       cancel: wrap("cancelJob", vertex, pipelines.cancel),
     },
     registry: {
+      remove: wrap("removeVersion", vertex, registry.remove),
       uploading: wrap("uploading", vertex, registry.uploading),
       upload: refusable("upload", ({ alias }) => alias, registry.upload),
       version: wrap("version", vertex, registry.version),

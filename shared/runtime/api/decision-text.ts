@@ -83,6 +83,8 @@ export const decisionText = (decision: Decision): string => {
       return `promote version ${decision.champion.versionId} to champion`;
     case "set-aliases":
       return `set aliases ${decision.aliases.join(", ")} on version ${decision.versionId}`;
+    case "remove-model-version":
+      return `remove version ${decision.versionId} from the registry`;
     case "pause-model":
       return "pause the model";
     case "park-model":
@@ -146,6 +148,7 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "set-traffic-split":
     case "promote":
     case "set-aliases":
+    case "remove-model-version":
     case "pause-model":
     case "park-model":
     case "resume-model":

@@ -56,6 +56,8 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
   const models = new Map<ModelName, Version[]>();
   const uploads = new Map<string, ModelName>();
   const attempts = new Map<string, number>();
+  /** Versions made so far: the id of one that was removed is not used again. */
+  const made = new Map<ModelName, number>();
   const byHand: ModelRegistry["byHand"][number][] = [];
   const reads = staleReads<string, ModelVersionFacts | null>(context, "version");
   let changes = 0;
@@ -81,7 +83,9 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
   };
 
   const add = (model: ModelName, version: Omit<Version, "id" | "model">): void => {
-    const id = modelVersionId.parse(String(versionsOf(model).length + 1));
+    const last = made.get(model) ?? 0;
+    made.set(model, last + 1);
+    const id = modelVersionId.parse(String(last + 1));
     models.set(model, [...versionsOf(model), { ...version, id, model }]);
     refresh(model);
     tellUpload(context, { model, id, by: version.by });
@@ -170,6 +174,16 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
             aliases: [alias, ...(versionsOf(model).length === 0 ? ["default"] : [])],
           });
         });
+      },
+      remove: async (model, id) => {
+        const removed = versionsOf(model).find((version) => version.id === id);
+        if (removed === undefined) return;
+        const rest = versionsOf(model).filter((version) => version !== removed);
+        models.set(model, rest);
+        for (const name of [id, ...removed.aliases]) {
+          if (find(model, name) === undefined) reads.changed(`${model}@${name}`, null);
+        }
+        trace.line(() => `cloud removed version ${model}@${id}`);
       },
       uploading: async (model) =>
         [...uploads].find(([, uploaded]) => uploaded === model)?.[0] ?? null,
