@@ -25,8 +25,8 @@ const verdictText = (card: Explanation["verdicts"][number]): string => {
   ].join("\n");
 };
 
-/** The story for people. */
-const explanationText = (explanation: Explanation): string => {
+/** The story for people: the answer, its reasons and numbers, every verdict, and how it came to this. */
+export const explanationText = (explanation: Explanation): string => {
   const named = Object.entries(explanation.numbers);
   let lastWhat = "";
   const steps = explanation.steps.flatMap(({ when, what, decision, reason, numbers: values }) => {
