@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { sep } from "node:path";
 import type { Plugin } from "esbuild";
+import { z } from "zod";
 import { pruneDescriptors } from "./descriptors.js";
 
 /** JSON descriptors, the one service that is called through them, and its methods that the client is asked for. */
@@ -27,14 +28,20 @@ const pruned: Readonly<
   },
 };
 
-/** Modules of which nothing is used here: other services' messages, other languages' error texts, Asian code pages. */
+/** Modules of which nothing is used here: other services' clients and messages, gRPC's server, error texts and code pages. */
 const emptied: readonly string[] = [
   "zod/v4/locales/index.js",
   "iconv-lite/encodings/dbcs-data.js",
+  "@grpc/grpc-js/build/src/server.js",
+  "@grpc/grpc-js/build/src/server-interceptors.js",
+  "google-gax/build/src/iamService.js",
+  "google-gax/build/src/operationsClient.js",
   "google-gax/build/protos/operations.js",
   "google-gax/build/protos/iam_service.js",
   "google-gax/build/protos/locations.js",
   "google-gax/build/protos/compute_operations.js",
+  "@google-cloud/firestore/build/src/v1/firestore_admin_client.js",
+  "@google-cloud/firestore/build/src/v1beta1/index.js",
   "@google-cloud/firestore/build/protos/firestore_v1_proto_api.js",
   "@google-cloud/firestore/build/protos/firestore_v1beta1_proto_api.js",
   "@google-cloud/firestore/build/protos/firestore_admin_v1_proto_api.js",
@@ -46,6 +53,47 @@ const rewritten: Readonly<Record<string, string>> = {
     "exports.LocationsClient = class LocationsClient { close() {} };",
 };
 
+const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
+
+const endsWithAny = (paths: readonly string[]): RegExp =>
+  new RegExp(`node_modules/(?:${paths.map(escaped).join("|")})$`);
+
+const packagePath = (path: string): string =>
+  path.split(sep).join("/").split("node_modules/").at(-1) ?? path;
+
+/** Places of the clients' code that cost time at the start and do nothing for us; each must be there, or the build fails. */
+const edited: Readonly<Record<string, readonly (readonly [string, string])[]>> = {
+  // Without WebAssembly, whose start takes longer than all of its arithmetic here, the package uses its own JavaScript.
+  "long/umd/index.js": [
+    ["wasm = new WebAssembly.Instance(", "if (false) wasm = new WebAssembly.Instance("],
+  ],
+  // Every message described once more as a message: what only a server's reflection asks for.
+  "@grpc/proto-loader/build/src/index.js": [
+    ['const descriptor = require("protobufjs/ext/descriptor");', "const descriptor = {};"],
+    ["const messageDescriptor = message.toDescriptor('proto3');", ""],
+    ["type: messageDescriptor.$type.toObject(messageDescriptor, descriptorOptions)", "type: {}"],
+    ["const enumDescriptor = enumType.toDescriptor('proto3');", ""],
+    ["type: enumDescriptor.$type.toObject(enumDescriptor, descriptorOptions)", "type: {}"],
+    ["const descriptorList = root.toDescriptor('proto3').file;", "const descriptorList = [];"],
+  ],
+};
+
+const withEdits = (path: string): string =>
+  (edited[packagePath(path)] ?? []).reduce(
+    (text, [from, to]) => {
+      if (!text.includes(from))
+        throw new Error(`${path} has no "${from}" any more: look at lean-clients.ts`);
+      return text.replace(from, to);
+    },
+    readFileSync(path, "utf8"),
+  );
+
+/** The types that a function answers with, of some two thousand. */
+const mediaTypes = {
+  path: "mime-db/db.json",
+  kept: /^(?:text|image|font)\/|^application\/(?:json|javascript|octet-stream|x-www-form-urlencoded|problem\+json|pdf|xml|zip|gzip|wasm)$/,
+} as const;
+
 /** Node has URL itself; the package brings a Unicode table of 260 kB. */
 const inNode: Readonly<Record<string, string>> = { "whatwg-url": "node:url" };
 
@@ -55,14 +103,6 @@ const firebaseFirestore = {
   path: "../../firestore/index.js",
   source: "@google-cloud/firestore",
 } as const;
-
-const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/]/g, String.raw`\$&`);
-
-const endsWithAny = (paths: readonly string[]): RegExp =>
-  new RegExp(`node_modules/(?:${paths.map(escaped).join("|")})$`);
-
-const packagePath = (path: string): string =>
-  path.split(sep).join("/").split("node_modules/").at(-1) ?? path;
 
 /** The plugin. */
 export const leanClients: Plugin = {
@@ -76,6 +116,14 @@ export const leanClients: Plugin = {
     build.onLoad({ filter: endsWithAny(Object.keys(rewritten)) }, ({ path }) => ({
       contents: rewritten[packagePath(path)] ?? "",
     }));
+    build.onLoad({ filter: endsWithAny(Object.keys(edited)) }, ({ path }) => ({
+      contents: withEdits(path),
+    }));
+    build.onLoad({ filter: endsWithAny([mediaTypes.path]) }, ({ path }) => {
+      const all = z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, "utf8")));
+      const kept = Object.entries(all).filter(([name]) => mediaTypes.kept.test(name));
+      return { contents: JSON.stringify(Object.fromEntries(kept)), loader: "json" };
+    });
     build.onLoad({ filter: endsWithAny(emptied) }, () => ({ contents: "" }));
     build.onResolve(
       { filter: new RegExp(`^(?:${Object.keys(inNode).map(escaped).join("|")})$`) },
