@@ -112,7 +112,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
   const pauseMs = ({ slow, slowMsMax }: Profile): number => {
     if (slow === 0) return 0;
     pauses ??= randomOf(world.seed, `pause/${label}`);
-    return pauses.chance(slow / 4) ? pauses.between(latencyMsMax, slowMsMax) : 0;
+    return pauses.chance(slow / 2) ? pauses.between(latencyMsMax, slowMsMax) : 0;
   };
 
   const call = <Result>(
