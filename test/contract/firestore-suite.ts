@@ -338,22 +338,6 @@ export const firestoreSuite = (
         );
       });
 
-      test("not-in stands beside neither or, in nor array-contains-any", async () => {
-        const collection = fresh();
-        const excluded = Filter.where("m", "not-in", [2, 3]);
-        const others = [
-          Filter.where("n", "in", [1, 2]),
-          Filter.where("n", "array-contains-any", [1]),
-        ];
-        const filters = [
-          Filter.or(Filter.where("n", "==", 2), excluded),
-          ...others.map((other) => Filter.and(other, excluded)),
-        ];
-        for (const filter of filters) {
-          expect(await codeOf(collection.where(filter).get())).toBe(3);
-        }
-      });
-
       test("names sort by bytes, with numeric ids first", async () => {
         const collection = await fill({
           b: {},

@@ -245,3 +245,25 @@ describe("queries", () => {
     expect(newest.read).toBeLessThanOrEqual(10);
   });
 });
+
+test.each([
+  ["or", { compositeFilter: { op: "OR", filters: ["EQUAL", "NOT_IN"] } }],
+  ["in", { compositeFilter: { op: "AND", filters: ["IN", "NOT_IN"] } }],
+  [
+    "array-contains-any",
+    { compositeFilter: { op: "AND", filters: ["ARRAY_CONTAINS_ANY", "NOT_IN"] } },
+  ],
+] as const)("not-in does not stand beside %s", (_, { compositeFilter: { op, filters } }) => {
+  const list = { arrayValue: { values: [{ integerValue: "1" }] } };
+  const filterOf = (operator: string, index: number) => ({
+    fieldFilter: {
+      field: { fieldPath: `f${index}` },
+      op: operator,
+      value: operator === "EQUAL" ? { integerValue: "1" } : list,
+    },
+  });
+  const where = { compositeFilter: { op, filters: filters.map(filterOf) } };
+  expect(() => readQuery(root, { from: [{ collectionId: "c" }], where })).toThrow(
+    /'NOT_IN' cannot/,
+  );
+});
