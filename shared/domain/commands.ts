@@ -1,14 +1,17 @@
 /** What an operator's command means in the state that it finds; one that makes no sense there is refused with the reason. */
 import type { EventOf } from "../../events/index.js";
-import type { Decision } from "./decision.js";
+import { ignore, type Decision } from "./decision.js";
 import type { Facts } from "./facts.js";
 import { freezeAt, freezeText } from "./freeze.js";
 import { jobIdOf } from "./ids.js";
-import { abort, gcloudPlace, resume, returnToFormer, skipSmokeTest, wishFor } from "./rollout.js";
-import { endRun } from "./run.js";
+import { gcloudPlace } from "./rollout/by-hand.js";
+import { abort } from "./rollout/ending.js";
+import { returnToFormer } from "./rollout/returning.js";
+import { skipSmokeTest } from "./rollout/smoke-test.js";
+import { resume } from "./rollout/steps.js";
+import { wishFor } from "./rollout/wish.js";
+import { endRun } from "./run/ending.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
-
-const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
 const timerKinds = ["trigger", "run-deadline", "approval-deadline", "schedule"] as const;
 

@@ -2,7 +2,7 @@
 import type { ContinuoEvent, EventOf } from "../../events/index.js";
 import type { ModelName } from "../../events/ids.js";
 import { manifestSchema } from "../manifest/schema.js";
-import type { Decision } from "./decision.js";
+import { ignore, type Decision } from "./decision.js";
 import type { Facts, ModelVersionFacts } from "./facts.js";
 import { expired } from "./approval.js";
 import { decideCommand } from "./commands.js";
@@ -11,17 +11,17 @@ import { freezeAt, freezeText } from "./freeze.js";
 import { eventKey, jobIdOf, shortHash } from "./ids.js";
 import type { Alert } from "./loop.js";
 import { isOverdue, limitOf } from "./phase-timeouts.js";
-import { decideApproval, decideRollout, park, rollBack, startRollout } from "./rollout.js";
-import {
-  decideEvaluation,
-  decideGateApproval,
-  decideJob,
-  decideRequested,
-  decideRetry,
-  decideSubmission,
-  endRun,
-  refuseGate,
-} from "./run.js";
+import { decideApproval } from "./rollout/approval.js";
+import { park } from "./rollout/canary.js";
+import { rollBack } from "./rollout/ending.js";
+import { decideRollout } from "./rollout/rollout.js";
+import { startRollout } from "./rollout/starting.js";
+import { decideGateApproval, refuseGate } from "./run/data-gate.js";
+import { endRun } from "./run/ending.js";
+import { decideEvaluation } from "./run/evaluation-gate.js";
+import { decideRetry } from "./run/failed-job.js";
+import { decideJob } from "./run/job.js";
+import { decideRequested, decideSubmission } from "./run/submission.js";
 import { adoptSchedules, decideScheduleTimer } from "./schedules.js";
 import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
@@ -32,8 +32,6 @@ export interface Observation {
   readonly event: ContinuoEvent;
   readonly facts: Facts;
 }
-
-const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
 const correlationOf = (event: ContinuoEvent): string => event.correlationid ?? event.id;
 

@@ -5,7 +5,7 @@ import type { Facts, Need, SignalsWanted } from "./facts.js";
 import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor, jobIdOf } from "./ids.js";
 import { isOverdue, timeoutOf } from "./phase-timeouts.js";
-import { isConclusive } from "./rollout.js";
+import { isConclusive } from "./rollout/verdict.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 

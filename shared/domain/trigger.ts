@@ -1,6 +1,6 @@
 /** The trigger policy: which facts start a training run, and when. */
 import { reserve } from "./budget.js";
-import type { Decision } from "./decision.js";
+import { ignore, type Decision } from "./decision.js";
 import { freezeAt, freezeText } from "./freeze.js";
 import { runIdFor } from "./ids.js";
 import { ownDoing, parkModel, type Alert } from "./loop.js";
@@ -25,8 +25,6 @@ export interface Trigger {
   /** What is known of the alert behind it, where it is one. */
   readonly alert?: Alert;
 }
-
-const ignore = (reason: string): readonly Decision[] => [{ do: "ignore", reason }];
 
 /** Dataset versions that the data gate did not stop, oldest first. */
 export const usableDatasets = (state: ModelState): readonly DatasetVersion[] =>

@@ -1,6 +1,6 @@
 /** State as people and programs see it: flat, with instants as RFC 3339. */
 import type { Decision } from "../../domain/decision.js";
-import { handCommand } from "../../domain/rollout.js";
+import { handCommand } from "../../domain/rollout/by-hand.js";
 import type {
   ModelState,
   RolloutRecord,

@@ -2,7 +2,7 @@
 import { deployedModelId, type DeployedModelId, type ModelName } from "../../../events/ids.js";
 import { RejectedError, UnavailableError } from "../../../shared/domain/errors.js";
 import type { EndpointFacts, ReplicaFacts } from "../../../shared/domain/facts.js";
-import { sameSplit } from "../../../shared/domain/rollout.js";
+import { sameSplit } from "../../../shared/domain/rollout/traffic.js";
 import type { Endpoints } from "../../../shared/ports/vertex.js";
 import { randomOf } from "../random.js";
 import { tellOperation, type CloudContext } from "./context.js";

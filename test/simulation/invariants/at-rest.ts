@@ -3,7 +3,7 @@ import type { ContinuoEvent } from "../../../events/index.js";
 import { modelNamedBy } from "../../../shared/domain/decide.js";
 import { evolve, nextLink } from "../../../shared/domain/evolve.js";
 import { eventKey } from "../../../shared/domain/ids.js";
-import { sameSplit } from "../../../shared/domain/rollout.js";
+import { sameSplit } from "../../../shared/domain/rollout/traffic.js";
 import type { DeployedModelId, ModelName } from "../../../events/ids.js";
 import type { ModelState } from "../../../shared/domain/state.js";
 import type { Finding, World } from "../world.js";

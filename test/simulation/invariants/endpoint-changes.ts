@@ -1,5 +1,5 @@
 /** What must hold whenever an endpoint changes. */
-import { sameSplit } from "../../../shared/domain/rollout.js";
+import { sameSplit } from "../../../shared/domain/rollout/traffic.js";
 import type { ModelState } from "../../../shared/domain/state.js";
 import type { Finding, SeenChange, World } from "../world.js";
 

@@ -3,7 +3,7 @@ import { decide } from "../../../shared/domain/decide.js";
 import type { Decision } from "../../../shared/domain/decision.js";
 import type { Facts } from "../../../shared/domain/facts.js";
 import { needs } from "../../../shared/domain/needs.js";
-import { handCommand } from "../../../shared/domain/rollout.js";
+import { handCommand } from "../../../shared/domain/rollout/by-hand.js";
 import type { ModelState, RolloutState } from "../../../shared/domain/state.js";
 import { manifestOf } from "../../fixtures/manifest.js";
 import {
