@@ -20,10 +20,42 @@ import { answerOf, identified, readLabels } from "./monitoring/served.js";
 type SeriesNeed = Need & { readonly fact: "series" };
 type Wanted<Signal extends keyof SignalsWanted> = NonNullable<SignalsWanted[Signal]>;
 
+/** Predictions that one stretch of constant weight is judged by, and how often it is halved to have no more. */
 const rowsMax = 200_000;
+const halvingsMax = 10;
 /** How long before the rollout the champion's answers are looked for, and how many of them. */
 const referenceMs = 60 * 60 * 1000;
 const referenceRowsMax = 20_000;
+/** Files of labels, the newest by name: what a rollout predicted is labelled in the last ones. */
+const labelFilesMax = 500;
+
+interface Span {
+  readonly sinceMs: number;
+  readonly untilMs: number;
+}
+
+const reader =
+  ({ endpoint }: SeriesNeed, location: string, { predictionLog }: Ports) =>
+  (span: Span, most: number): Promise<readonly LoggedPrediction[]> =>
+    predictionLog.read({ location, endpoint, ...span, rowsMax: most });
+
+/**
+ * The first predictions of a stretch. What was counted once stays counted: evidence from a window that moves along, such
+ * as the newest rows, would not hold at every look.
+ */
+const firstOf = async (
+  read: ReturnType<typeof reader>,
+  { sinceMs, untilMs }: Span,
+): Promise<readonly LoggedPrediction[]> => {
+  for (let halvings = 0; halvings < halvingsMax; halvings += 1) {
+    const end = sinceMs + Math.ceil((untilMs - sinceMs) / 2 ** halvings);
+    const found = await read({ sinceMs, untilMs: end }, rowsMax);
+    if (found.length < rowsMax) return found;
+  }
+  throw new RejectedError(
+    `more than ${rowsMax} predictions are logged in ${((untilMs - sinceMs) / 2 ** halvingsMax / 1000).toFixed(1)} s; lower monitoring.samplingRate`,
+  );
+};
 
 /** One prediction of each request: those of one request are made for one caller, and are no independent draws. */
 const onePerRequest = (predictions: readonly LoggedPrediction[]): readonly LoggedPrediction[] => {
@@ -49,28 +81,14 @@ const answersOf = (
  * The cells come from what the champion answered before the rollout; where too little of it was logged, from its first
  * answers in this step, which are then not counted: cells must not depend on what is counted in them.
  */
-const readAnswers = async (
+const countedAnswers = (
   need: SeriesNeed,
-  { startedAtMs, positiveClass }: SignalsWanted,
-  { location }: Wanted<"answers">,
-  ports: Ports,
-): Promise<AnswerCounts | null> => {
-  const read = async (sinceMs: number, untilMs: number, most: number) =>
-    onePerRequest(
-      await ports.predictionLog.read({
-        location,
-        endpoint: need.endpoint,
-        sinceMs,
-        untilMs,
-        rowsMax: most,
-      }),
-    );
-  const before = answersOf(
-    await read(startedAtMs - referenceMs, startedAtMs, referenceRowsMax),
-    need.champion,
-    positiveClass,
-  );
-  const step = await read(need.sinceMs, need.untilMs, rowsMax);
+  positiveClass: string | undefined,
+  earlier: readonly LoggedPrediction[],
+  served: readonly LoggedPrediction[],
+): AnswerCounts | null => {
+  const before = answersOf(onePerRequest(earlier), need.champion, positiveClass);
+  const step = onePerRequest(served);
   const first = step.filter(({ deployedModelId }) => deployedModelId === need.champion);
   const isEnough = before.length >= referenceAnswersMin;
   const reference = isEnough
@@ -87,6 +105,18 @@ const readAnswers = async (
   };
 };
 
+const readAnswers = async (
+  need: SeriesNeed,
+  { startedAtMs, positiveClass }: SignalsWanted,
+  { location }: Wanted<"answers">,
+  ports: Ports,
+): Promise<AnswerCounts | null> => {
+  const read = reader(need, location, ports);
+  const span = { sinceMs: startedAtMs - referenceMs, untilMs: startedAtMs };
+  const before = await read(span, referenceRowsMax);
+  return countedAnswers(need, positiveClass, before, await firstOf(read, need));
+};
+
 const readLosses = async (
   need: SeriesNeed,
   { earlier, positiveClass }: SignalsWanted,
@@ -94,14 +124,10 @@ const readLosses = async (
   ports: Ports,
 ): Promise<readonly LabelledLosses[]> => {
   const stretches = [...earlier, { sinceMs: need.sinceMs, untilMs: need.untilMs }];
-  const predictions = await ports.predictionLog.read({
-    location,
-    endpoint: need.endpoint,
-    sinceMs: Math.min(...stretches.map(({ sinceMs }) => sinceMs)),
-    untilMs: need.untilMs,
-    rowsMax,
-  });
-  const { labels: arrived } = await readLabels(labels, ports);
+  const read = reader(need, location, ports);
+  const predictions: LoggedPrediction[] = [];
+  for (const stretch of stretches) predictions.push(...(await firstOf(read, stretch)));
+  const { labels: arrived } = await readLabels(labels, ports, labelFilesMax);
   const named: readonly ArmPrediction[] = identified(predictions, idField, positiveClass);
   return labelledLosses(named, arrived, {
     champion: need.champion,

@@ -48,16 +48,22 @@ const arm = (requests: number): ArmCounts => ({
 const canary = async (
   manifest: Manifest,
   changes: Partial<Behaviour> = {},
-  refusal?: string,
-): Promise<{ story: Story; logged: LoggedPrediction[] }> => {
+  log: { readonly refusal?: string; readonly crowdedAboveMs?: number } = {},
+): Promise<{ story: Story; logged: LoggedPrediction[]; spans: number[] }> => {
+  const spans: number[] = [];
   const behaviour = { ...usual, ...changes };
   const logged: LoggedPrediction[] = [];
   const points: Record<DeployedModelId, { atMs: number; value: number }[]> = {};
   const through = (ports: Ports): Ports => ({
     ...ports,
     predictionLog: {
-      read: async ({ sinceMs, untilMs }) => {
-        if (refusal !== undefined) throw new RejectedError(refusal);
+      read: async ({ sinceMs, untilMs, rowsMax }) => {
+        if (log.refusal !== undefined) throw new RejectedError(log.refusal);
+        spans.push(untilMs - sinceMs);
+        const [first] = logged;
+        if (first !== undefined && untilMs - sinceMs > (log.crowdedAboveMs ?? Infinity)) {
+          return Array.from({ length: rowsMax }, () => first);
+        }
         return logged.filter(({ timeMs }) => timeMs >= sinceMs && timeMs < untilMs);
       },
     },
@@ -124,7 +130,7 @@ const canary = async (
     }
     await story.pass(seconds);
   };
-  return { story: { ...story, pass }, logged };
+  return { story: { ...story, pass }, logged, spans };
 };
 
 const recordOf = async ({ world }: Story): Promise<RolloutRecord | undefined> => {
@@ -241,8 +247,38 @@ describe("a challenger whose answers, metric and labels are looked at", () => {
     );
   });
 
+  it("is judged by the first predictions of a step where more are logged than can be read", async () => {
+    const { story, spans } = await canary(
+      manifestWith({ predictions: {} }),
+      {},
+      {
+        crowdedAboveMs: 20_000,
+      },
+    );
+    await story.pass(60);
+    const hourMs = 60 * 60 * 1000;
+    const first = spans.filter((span) => span < hourMs);
+    // The whole step, then half of it, and so on, until it can be read.
+    expect(first.slice(-3)).toEqual([60_000, 30_000, 15_000]);
+    const { rollout } = story.model();
+    expect(rollout?.phase === "progressing" && rollout.lastVerdict?.numbers).toMatchObject({
+      predictions: 25,
+    });
+    const crowded = await canary(manifestWith({ predictions: {} }), {}, { crowdedAboveMs: 1 });
+    await crowded.story.pass(60);
+    const { rollout: parked } = crowded.story.model();
+    expect(parked?.phase === "progressing" && parked.lastVerdict).toMatchObject({
+      result: "error",
+      reasons: [
+        expect.stringMatching(
+          /more than 200000 predictions are logged in .* lower monitoring\.samp/,
+        ),
+      ],
+    });
+  });
+
   it("is not judged by a log that refuses to be read, and rolled back for errors all the same", async () => {
-    const { story } = await canary(all, {}, "no such table: predictions");
+    const { story } = await canary(all, {}, { refusal: "no such table: predictions" });
     await story.pass(61);
     const { rollout } = story.model();
     expect(rollout?.phase === "progressing" && rollout.lastVerdict).toMatchObject({

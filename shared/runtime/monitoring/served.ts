@@ -103,14 +103,19 @@ const label = z.object({
   label: z.union([z.string(), z.number(), z.boolean()]).transform(String),
 });
 
-/** Labels of a folder of JSON lines, in the order of the files' names; `bad` counts lines that are no label. */
+/**
+ * Labels of a folder of JSON lines, in the order of the files' names, the last `filesMax` of them; `bad` counts lines
+ * that are no label.
+ */
 export const readLabels = async (
   folder: string,
   { objects }: Ports,
+  filesMax = Number.POSITIVE_INFINITY,
 ): Promise<{ readonly labels: readonly ArrivedLabel[]; readonly bad: number }> => {
   const labels: ArrivedLabel[] = [];
   let bad = 0;
-  for (const uri of await objects.list(folder)) {
+  const uris = await objects.list(folder);
+  for (const uri of uris.slice(Math.max(0, uris.length - filesMax))) {
     const body = await objects.read(uri, labelBytesMax);
     for (const text of body?.toString("utf8").split("\n") ?? []) {
       if (text.trim() === "") continue;
