@@ -35,6 +35,7 @@ const effects = new Set([
   "CreatePipelineJob",
   "CancelPipelineJob",
   "UploadModel",
+  "DeleteModelVersion",
   "MergeVersionAliases",
   "CreateEndpoint",
   "DeployModel",
@@ -80,6 +81,10 @@ export const stagesAt = (
     const isApplied = line.step === "applied";
     if (isEffect(line)) {
       return isApplied ? "between perform and done" : "between commit and perform";
+    }
+    // Taking and giving back the right to an effect.
+    if (line.names.some((name) => name.includes("/documents/leases/"))) {
+      return "between commit and done, between two calls";
     }
     if (nameOf(line) !== "Commit" || entriesIn(line).length === 0) return "before the journal";
     if (isFirstWrite) return isApplied ? "between commit and perform" : "during the commit";
