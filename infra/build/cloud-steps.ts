@@ -14,6 +14,7 @@ import { buildBuilder } from "./build-builder.js";
 import { readDigests } from "./digests.js";
 import { buildFunctions } from "./functions.js";
 import { imageNames, jobImages, writeImageLists } from "./images.js";
+import { checkParity } from "./parity.js";
 import { waitForRun } from "./wait-for-run.js";
 
 /** What a step works with. */
@@ -104,6 +105,7 @@ const upload = async (context: StepContext): Promise<void> => {
 
 const bundle = async ({ root, config, tell }: StepContext): Promise<void> => {
   const { folder, repository, commit, routine } = config;
+  checkParity(root);
   writeImageLists(root, { folder, repository, commit });
   if (routine === "tag") {
     tell(`${imageNames.length} images are promoted; a promotion builds nothing`);

@@ -6,13 +6,16 @@ import { functions } from "../../functions/manifest.js";
 /** Components that run as jobs or containers on Vertex AI; their Dockerfiles lie in infra/images. */
 export const jobImages = ["trainer", "predictor", "profiler", "evaluator", "launcher"] as const;
 
-const functionNames = functions.map(({ name }) => name);
+const functionNames: readonly string[] = functions.map(({ name }) => name);
 
 /** The image that builds of model repositories run in. */
 const builder = "builder";
 
+/** Images that carry no function. */
+export const otherImages: readonly string[] = [...jobImages, builder];
+
 /** Every image's name. */
-export const imageNames: readonly string[] = [...functionNames, ...jobImages, builder];
+export const imageNames: readonly string[] = [...functionNames, ...otherImages];
 
 /** One target of Docker's bake file. */
 interface Target {

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { functions } from "../../functions/manifest.js";
+import { checkParity } from "./parity.js";
 import { buildFunctions, functionsFolder, type BuiltFunction } from "./functions.js";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
@@ -36,6 +37,7 @@ const table = (built: readonly BuiltFunction[], seconds: number): string =>
     `${built.length} functions in ${seconds.toFixed(1)} s, in ${relative(process.cwd(), values.out) || "."}`,
   ].join("\n");
 
+checkParity(root);
 const startedAt = performance.now();
 const built = await buildFunctions(root, positionals.length > 0 ? positionals : known, values.out);
 const seconds = (performance.now() - startedAt) / 1000;

@@ -1,10 +1,20 @@
 import { execFile } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
+import { anyEvent } from "../../events/index.js";
+import { buildBuilder } from "../../infra/build/build-builder.js";
 import { cloudSteps } from "../../infra/build/cloud-steps.js";
 import { readCloudBuild } from "../../infra/build/cloud-file.js";
+import { writeRepository } from "../../infra/cli/verbs/init.js";
+import { installedImagesUri } from "../../shared/gcp/installed-images.js";
+import { gcpPorts } from "../../shared/gcp/ports.js";
+import { provisionBucket } from "../../shared/gcp/provision-bucket.js";
+import { withLocalCloud } from "./local-cloud.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
 const report = z.object({
@@ -16,6 +26,9 @@ const report = z.object({
       command: z.string(),
     }),
   ),
+});
+const messages = z.object({
+  receivedMessages: z.array(z.object({ message: z.object({ data: z.string() }) })).default([]),
 });
 /** What takes minutes. */
 const minutes = ["test", "static", "bundle", "images"];
@@ -79,5 +92,96 @@ describe("a dry run of Cloud Build", () => {
     await expect(build("--dry-run", "--routine", "nightly")).rejects.toThrow(/_ROUTINE/);
     await expect(build("--dry-run", "--skip", "tset")).rejects.toThrow(/no step tset/);
     await expect(build("deploy")).rejects.toThrow(/no step "deploy"; name one of test, static/);
+  });
+});
+
+describe("the builder image", () => {
+  it("checks, compiles and releases the repository of a model, every image by its digest", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "continuo-builder-"));
+    const cloud = await withLocalCloud(["pubsub", "storage"]);
+    try {
+      const { projectId, address } = cloud;
+      const bucket = `${projectId}-continuo`;
+      const base = {
+        projectId,
+        region: "us-central1",
+        bucket,
+        identity: "b@x",
+        localCloud: address,
+      };
+      await provisionBucket(base);
+      const { objects } = gcpPorts(base);
+      const digest = `sha256:${"ab".repeat(32)}`;
+      const installed = { images: { "continuo/profiler": `r/profiler@${digest}` } };
+      await objects.write(
+        installedImagesUri(bucket),
+        Buffer.from(JSON.stringify(installed)),
+        "application/json",
+      );
+      for (const path of ["topics/pipeline", "subscriptions/seen"]) {
+        await fetch(`${address}/v1/projects/${projectId}/${path}`, {
+          method: "PUT",
+          headers: { "content-type": "application/json" },
+          body: path.startsWith("topics")
+            ? "{}"
+            : JSON.stringify({ topic: `projects/${projectId}/topics/pipeline` }),
+        });
+      }
+      await buildBuilder(root, join(folder, "builder"));
+      const repository = join(folder, "churn");
+      writeRepository(repository, {
+        model: "churn",
+        owner: "me",
+        project: projectId,
+        region: "us-central1",
+        builder: "builder:1.0.0",
+      });
+      const run = (step: string) =>
+        promisify(execFile)(process.execPath, [join(folder, "builder/main.mjs"), step], {
+          cwd: repository,
+          env: {
+            PATH: process.env["PATH"],
+            PROJECT_ID: projectId,
+            COMMIT_SHA: "c0ffee0",
+            BUILD_ID: "b7",
+            CONTINUO_LOCAL_CLOUD: address,
+            _ROUTINE: "main",
+            _BUCKET: bucket,
+          },
+        });
+      expect((await run("check")).stdout).toBe("churn: nothing is wrong\n");
+      await expect(run("compile")).rejects.toThrow(/run the step "digests" first/);
+      mkdirSync(join(repository, ".build"));
+      writeFileSync(join(repository, ".build/digests.txt"), `trainer ${digest}\n`);
+      await run("compile");
+      expect((await run("release")).stdout).toMatch(/^released sha256:[0-9a-f]{64} as gs:/);
+      expect((await run("run")).stdout).toContain("no run is asked for");
+      const uploaded = await objects.read(
+        `gs://${bucket}/continuo/models/churn/train.json`,
+        1_000_000,
+      );
+      const images = [...(uploaded?.toString() ?? "").matchAll(/"image": "([^"]+)"/g)].map(
+        ([, image]) => image,
+      );
+      expect(images).toEqual([
+        `r/profiler@${digest}`,
+        `us-central1-docker.pkg.dev/my-project/continuo/churn-trainer@${digest}`,
+        "continuo/evaluator",
+      ]);
+      const pulled = await fetch(`${address}/v1/projects/${projectId}/subscriptions/seen:pull`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: '{"maxMessages": 1}',
+      });
+      const { receivedMessages } = messages.parse(await pulled.json());
+      const text = Buffer.from(receivedMessages[0]?.message.data ?? "", "base64").toString();
+      expect(anyEvent.parse(JSON.parse(text))).toMatchObject({
+        type: "pipeline.released",
+        data: { model: "churn", build: "b7" },
+      });
+    } finally {
+      await cloud.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 });

@@ -13,6 +13,7 @@ import { readBuildConfig } from "../../../infra/build/config.js";
 import { dryRun } from "../../../infra/build/dry-run.js";
 import { dockerfile } from "../../../infra/build/function-files.js";
 import { bakeFile, imageNames, jobImages } from "../../../infra/build/images.js";
+import { functionLists, parityProblems } from "../../../infra/build/parity.js";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
 const file = (path: string): string => readFileSync(join(root, path), "utf8");
@@ -168,16 +169,6 @@ describe("the images of a release", () => {
     expect(bake.group.default.targets).toEqual(imageNames);
   });
 
-  it("are one per function of the generated list too, which Terraform reads", () => {
-    const others: readonly string[] = [...jobImages, "builder"];
-    const generated = z
-      .object({ functions: z.record(z.string(), z.unknown()) })
-      .parse(JSON.parse(file("functions/manifest.json")));
-    expect(imageNames.filter((name) => !others.includes(name)).toSorted()).toEqual(
-      Object.keys(generated.functions).toSorted(),
-    );
-  });
-
   it("have a Dockerfile each, a tag of the commit, and a cache beside it", () => {
     for (const name of jobImages) {
       expect(existsSync(join(root, "infra/images", name, "Dockerfile"))).toBe(true);
@@ -209,5 +200,31 @@ describe("triggers", () => {
     expect(
       set.map(([, name]) => name).filter((name) => !Object.hasOwn(substitutions, name ?? "")),
     ).toEqual([]);
+  });
+});
+
+describe("the lists of functions", () => {
+  const lists = functionLists(root);
+
+  it("name the same functions in the list, in Terraform, in Cloud Build, and in the code", () => {
+    expect(parityProblems(lists)).toEqual([]);
+    expect(Object.keys(lists)).toHaveLength(4);
+  });
+
+  it.each(Object.keys(lists))("are told apart when a function is missing from %s", (place) => {
+    const without = (lists[place] ?? []).filter((name) => name !== "tick");
+    expect(parityProblems({ ...lists, [place]: without })).toEqual([
+      `function tick is missing from ${place}`,
+    ]);
+  });
+
+  it("are told apart when one has a function of its own", () => {
+    const more = {
+      ...lists,
+      "functions/<name>/index.ts": [...(lists["functions/<name>/index.ts"] ?? []), "stray"],
+    };
+    expect(parityProblems(more).join()).toMatch(
+      /^function stray is missing from functions\/manifest.ts and .*json.* and .*cloudbuild/,
+    );
   });
 });
