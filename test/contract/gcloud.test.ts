@@ -102,6 +102,22 @@ describe.skipIf(!hasGcloud)(`gcloud${absence}`, () => {
     });
   });
 
+  it("checks messages against a schema, and plays them again from a snapshot", async () => {
+    const definition = '{"type":"record","name":"Row","fields":[{"name":"a","type":"int"}]}';
+    await gcloud("pubsub schemas create row --type=avro", `--definition=${definition}`);
+    await gcloud("pubsub topics create typed --schema=row --message-encoding=json");
+    await gcloud("pubsub subscriptions create typed --topic=typed");
+    await gcloud("pubsub topics publish typed", '--message={"a":1}');
+    await expect(gcloud("pubsub topics publish typed", '--message={"a":"x"}')).rejects.toThrow(
+      "INVALID_JSON_AVRO_MESSAGE",
+    );
+    await gcloud("pubsub snapshots create before --subscription=typed");
+    const pull = "pubsub subscriptions pull typed --auto-ack --format=value(message.data)";
+    expect((await gcloud(pull)).trim()).toBe('{"a":1}');
+    await gcloud("pubsub subscriptions seek typed --snapshot=before");
+    expect((await gcloud(pull)).trim()).toBe('{"a":1}');
+  });
+
   it("creates a subscription that pushes with a token and without a wrapper", async () => {
     const taken = createServer();
     await new Promise<void>((resolve) => taken.listen(0, "127.0.0.1", resolve));

@@ -94,6 +94,12 @@ export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
     emulator: "delivers the successors",
     source: "https://cloud.google.com/pubsub/docs/ordering",
   },
+  "bring the later ones again after one that was given back": {
+    service: "sends a key's later messages again after an earlier one that was given back",
+    emulator: "sends the given back one alone",
+    source:
+      "https://cloud.google.com/pubsub/docs/ordering#considerations_when_using_ordered_messaging",
+  },
   "frees a key when its head is dead-lettered": {
     service: "goes on with the key's next message",
     emulator: "blocks the key for good",

@@ -1,19 +1,85 @@
 /** The cases of snapshots and schemas, for every Pub/Sub that the suite runs against. */
-import { v1 } from "@google-cloud/pubsub";
+import { v1, type protos } from "@google-cloud/pubsub";
 import { describe, expect } from "vitest";
 import { grpcOptionsOf, testProject } from "./local-cloud.js";
 import { base64, fresh, named, type pubsubCalls, type PulledMessage } from "./pubsub-targets.js";
+
+type StreamingReply = protos.google.pubsub.v1.IStreamingPullResponse;
 
 /** What the suite gives its cases. */
 export interface SuiteTools extends ReturnType<typeof pubsubCalls> {
   readonly contract: (title: string, body: () => Promise<void>) => void;
   readonly port: () => number;
+  readonly eventually: <Value>(
+    what: string,
+    look: () => Value | undefined | false | Promise<Value | undefined | false>,
+  ) => Promise<Value>;
   /** What comes within the case's patience, up to a count. */
   readonly pulled: (sub: string, count?: number) => Promise<readonly PulledMessage[]>;
 }
 
 const texts = (messages: readonly PulledMessage[]): readonly string[] =>
   messages.map(({ message }) => Buffer.from(message.data ?? "", "base64").toString()).toSorted();
+
+/** Ordering keys on a stream. */
+export const orderedStreamCases = (tools: SuiteTools): void => {
+  const { contract, topicWith, publish, eventually } = tools;
+
+  /** A stream that keeps what came, and acknowledges or gives back what it is told to. */
+  const streamOf = (subscription: string) => {
+    const client = new v1.SubscriberClient(grpcOptionsOf(tools.port()));
+    const stream = client.streamingPull();
+    const got: { readonly text: string; readonly ackId: string }[] = [];
+    stream.on("error", () => undefined);
+    stream.on("data", (reply: StreamingReply) => {
+      for (const { ackId, message } of reply.receivedMessages ?? []) {
+        got.push({ text: Buffer.from(message?.data ?? "").toString(), ackId: ackId ?? "" });
+      }
+    });
+    stream.write({ subscription, streamAckDeadlineSeconds: 60 });
+    return {
+      got,
+      ack: (...ackIds: string[]) => stream.write({ ackIds }),
+      nack: (ackId: string) =>
+        stream.write({ modifyDeadlineAckIds: [ackId], modifyDeadlineSeconds: [0] }),
+      close: async () => {
+        stream.destroy();
+        await client.close();
+      },
+    };
+  };
+  const key = (text: string) => ({ data: base64(text), orderingKey: "k" });
+
+  describe("ordering keys on a stream", () => {
+    contract("let a key's messages follow each other before the first is done", async () => {
+      const { topic, sub } = await topicWith({ enableMessageOrdering: true });
+      await publish(topic, key("1"), key("2"));
+      const { got, ack, close } = streamOf(sub);
+      await eventually("two messages", () => got.length === 2);
+      await publish(topic, key("3"));
+      await eventually("the third message", () => got.length === 3);
+      ack(...got.map(({ ackId }) => ackId));
+      await publish(topic, key("4"));
+      await eventually("the fourth message", () => got.length === 4);
+      expect(got.map(({ text }) => text)).toEqual(["1", "2", "3", "4"]);
+      await close();
+    });
+
+    contract("bring the later ones again after one that was given back", async () => {
+      const { topic, sub } = await topicWith({ enableMessageOrdering: true });
+      await publish(topic, key("1"), key("2"), key("3"), { data: base64("other") });
+      const { got, nack, close } = streamOf(sub);
+      await eventually("four messages", () => got.length === 4);
+      const keyed = () => got.filter(({ text }) => text !== "other");
+      nack(keyed()[1]?.ackId ?? "");
+      // The first one is still out, and the others wait for it.
+      nack(keyed()[0]?.ackId ?? "");
+      await eventually("the key's messages again", () => keyed().length === 6);
+      expect(keyed().map(({ text }) => text)).toEqual(["1", "2", "3", "1", "2", "3"]);
+      await close();
+    });
+  });
+};
 
 /** Snapshots. */
 export const snapshotCases = (tools: SuiteTools): void => {

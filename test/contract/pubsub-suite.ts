@@ -19,7 +19,7 @@ import {
   type PubsubTarget,
   type PulledMessage,
 } from "./pubsub-targets.js";
-import { schemaCases, snapshotCases } from "./pubsub-second-tier.js";
+import { orderedStreamCases, schemaCases, snapshotCases } from "./pubsub-second-tier.js";
 import { endpoint } from "./push-endpoint.js";
 
 /** A Pub/Sub to run the suite against; without `start` it is reported as skipped. */
@@ -412,7 +412,8 @@ export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTes
       });
     });
 
-    const tools = { ...calls, contract, port: () => target.port, pulled };
+    const tools = { ...calls, contract, port: () => target.port, pulled, eventually };
+    orderedStreamCases(tools);
     snapshotCases(tools);
     schemaCases(tools);
 

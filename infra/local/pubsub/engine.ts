@@ -114,8 +114,9 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       );
     });
     const queues = new Map(subscribed.map(({ queue }) => [queue.row.id, queue]));
-    for (const { message, readyIn } of published) {
+    for (const { message, readyIn, behindIn } of published) {
       for (const id of readyIn) queues.get(id)?.offer(message);
+      for (const id of behindIn) queues.get(id)?.follow(message.orderingKey);
     }
     return published.map(({ message }) => String(message.id));
   };

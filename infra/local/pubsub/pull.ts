@@ -75,6 +75,7 @@ export async function* pullStream(
   let closed: RpcError | undefined;
   let wake: (() => void) | undefined;
   const consumer: Consumer = {
+    takesRuns: true,
     deadlineSeconds: (subscription) =>
       limits.deadlineSeconds() || (subscription.ackDeadlineSeconds ?? 10),
     wants: () => {

@@ -2,7 +2,13 @@
 import { RpcError } from "../protocol/service.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import { durationMs, timestampOf, type ReceivedMessage, type Subscription } from "./shapes.js";
-import type { Outcome, Store, StoredMessage, SubscriptionRow } from "./store.js";
+import {
+  dueNever,
+  type Outcome,
+  type Store,
+  type StoredMessage,
+  type SubscriptionRow,
+} from "./store.js";
 
 /** Messages ready in memory per subscription; the rest waits in the database. */
 const readyMax = 1000;
@@ -25,6 +31,8 @@ export interface Consumer {
   /** How many it would take now. */
   readonly wants: () => number;
   readonly give: (delivery: Delivery) => void;
+  /** Whether it takes a key's messages one behind the other, before the earlier ones are acknowledged. */
+  readonly takesRuns?: boolean;
   /** Told when a message given to it is settled. */
   readonly onSettled?: (ackId: string) => void;
   /** How long a message may be out, where it is not the subscription's time; undefined: watched by the consumer. */
@@ -60,7 +68,18 @@ interface Lease {
   readonly generation: number;
   readonly ackId: string;
   readonly consumer: Consumer;
+  /** The ordering key, empty where the subscription keeps no order. */
+  readonly key: string;
   alarm: Alarm | undefined;
+}
+
+/** The messages of a key that are out with one consumer, in order. */
+interface Run {
+  readonly consumer: Consumer;
+  readonly out: Set<number>;
+  last: number;
+  /** One of them came back: nothing follows until the others are settled. */
+  isBroken: boolean;
 }
 
 let generations = Date.now();
@@ -79,6 +98,9 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
   const known = new Set<number>();
   const leases = new Map<number, Lease>();
   const consumers: Consumer[] = [];
+  const runs = new Map<string, Run>();
+  /** Keys whose runs may have a next message. */
+  const growing = new Set<string>();
   let turn = 0;
   /** Whether the database may hold due messages that are not in memory. */
   let hasMore = true;
@@ -219,6 +241,46 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     }
   };
 
+  /** Gives back a message that must wait for an earlier one of its key, which is still out. */
+  const holdBack = (entry: Ready): void => {
+    const attempts = entry.attempts + 1;
+    if (isDeadLettered(entry, attempts)) {
+      known.delete(entry.id);
+      return;
+    }
+    needs.record(
+      { kind: "failed", subscription: row, message: entry.id, attempts, dueMs: dueNever.held },
+      () => known.delete(entry.id),
+    );
+  };
+
+  /** Takes back what was given out behind a message that failed: it comes again after it. */
+  const breakRun = (key: string, run: Run, failed: number): void => {
+    run.isBroken = true;
+    growing.delete(key);
+    for (const id of [...run.out].filter((one) => one > failed)) {
+      const lease = leases.get(id);
+      lease?.alarm?.cancel();
+      leases.delete(id);
+      known.delete(id);
+      run.out.delete(id);
+      lease?.consumer.onSettled?.(lease.ackId);
+    }
+  };
+
+  /** Ends a message's part in its key's run; returns whether an earlier one is still out. */
+  const leaveRun = (lease: Lease, outcome: "acked" | "failed" | "unsent"): boolean => {
+    const run = runs.get(lease.key);
+    const { id } = lease.ready;
+    if (run === undefined || !run.out.delete(id)) return false;
+    if (outcome !== "acked") breakRun(lease.key, run, id);
+    if (run.out.size === 0) {
+      runs.delete(lease.key);
+      growing.delete(lease.key);
+    }
+    return outcome !== "acked" && [...run.out].some((one) => one < id);
+  };
+
   const acked = (message: number): void => {
     known.add(message);
     needs.record({ kind: "acked", subscription: row, message }, () => {
@@ -231,8 +293,10 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     leases.delete(lease.ready.id);
     lease.alarm?.cancel();
     if (!isClosed) {
+      const isBehind = leaveRun(lease, outcome);
       if (outcome === "acked") acked(lease.ready.id);
-      else if (outcome === "failed") fail(lease.ready);
+      else if (outcome === "failed") (isBehind ? holdBack : fail)(lease.ready);
+      else if (isBehind) known.delete(lease.ready.id);
       else putBack(lease.ready);
     }
     lease.consumer.onSettled?.(lease.ackId);
@@ -257,13 +321,51 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
       generation,
       ackId: delivery.ackId,
       consumer,
+      key: row.config.enableMessageOrdering === true ? body.orderingKey : "",
       alarm: undefined,
     };
     leases.set(entry.id, lease);
+    if (lease.key !== "" && consumer.takesRuns === true) joinRun(lease);
     if (consumer.deadlineSeconds !== undefined) {
       watch(lease, consumer.deadlineSeconds(row.config) * 1000);
     }
     consumer.give(delivery);
+  };
+
+  const joinRun = ({ key, ready: { id }, consumer }: Lease): void => {
+    const former = runs.get(key);
+    const run: Run =
+      former !== undefined && former.consumer === consumer && !former.isBroken
+        ? former
+        : { consumer, out: new Set(), last: id, isBroken: false };
+    run.out.add(id);
+    run.last = id;
+    runs.set(key, run);
+    growing.add(key);
+  };
+
+  /** Lets each run go on with its key's next messages, as far as its consumer wants more. */
+  const grow = (): void => {
+    if (growing.size > 0) needs.flush();
+    for (const key of growing) {
+      const run = runs.get(key);
+      for (;;) {
+        if (run === undefined || !consumers.includes(run.consumer)) {
+          growing.delete(key);
+          break;
+        }
+        if (run.consumer.wants() <= 0) break;
+        const next = store.nextOfKey(row.id, key, run.last);
+        const body =
+          next === undefined || known.has(next.message) ? undefined : store.message(next.message);
+        if (next === undefined || body === undefined) {
+          growing.delete(key);
+          break;
+        }
+        known.add(next.message);
+        lend({ id: next.message, attempts: next.attempts, body }, run.consumer);
+      }
+    }
   };
 
   const watch = (lease: Lease, ms: number): void => {
@@ -284,11 +386,11 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
           turn = (turn + offset + 1) % consumers.length;
         }
       }
-      if (consumer === undefined) return;
-      const entry = takeReady();
-      if (entry === undefined) return;
+      const entry = consumer === undefined ? undefined : takeReady();
+      if (consumer === undefined || entry === undefined) break;
       lend(entry, consumer);
     }
+    grow();
   }
 
   const parseAckId = (ackId: string): { readonly message: number; readonly generation: number } => {
@@ -327,6 +429,12 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
         held.bytes += bytesOf(entry);
         ready.push(entry);
       }
+      pumpSoon();
+    },
+    /** A message of a key that was just published here behind earlier ones. */
+    follow: (key: string): void => {
+      if (runs.get(key)?.isBroken !== false) return;
+      growing.add(key);
       pumpSoon();
     },
     /** Looks into the database again. */
@@ -382,6 +490,8 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
         lease.consumer.onSettled?.(lease.ackId);
       }
       leases.clear();
+      runs.clear();
+      growing.clear();
       for (const entry of ready) held.bytes -= bytesOf(entry);
       ready = [];
       known.clear();

@@ -46,10 +46,11 @@ export interface Target {
   readonly accepts: (attributes: Readonly<Record<string, string>>) => boolean;
 }
 
-/** A published message and the subscriptions where it may be delivered at once. */
+/** A published message, the subscriptions where it may be delivered at once, and those where its key has earlier ones. */
 export interface Published {
   readonly message: StoredMessage;
   readonly readyIn: readonly number[];
+  readonly behindIn: readonly number[];
 }
 
 const json = z.string().transform((text): unknown => JSON.parse(text));
@@ -148,6 +149,9 @@ export function makeStore(db: Database.Database, now: () => number) {
     ),
     firstOfKey: db.prepare(
       `SELECT message, attempts FROM pubsub_backlog WHERE subscription = ? AND ordering_key = ? AND due_ms != ${dueNever.acked} ORDER BY message LIMIT 1`,
+    ),
+    nextOfKey: db.prepare(
+      `SELECT message, attempts FROM pubsub_backlog WHERE subscription = ? AND ordering_key = ? AND message > ? AND due_ms != ${dueNever.acked} ORDER BY message LIMIT 1`,
     ),
     countUnacked: db.prepare(
       `SELECT count(*) AS count FROM pubsub_backlog WHERE subscription = ? AND due_ms <= ${dueNever.held}`,
@@ -273,8 +277,12 @@ export function makeStore(db: Database.Database, now: () => number) {
           sql.addMessage.run(message.id, topic, data, JSON.stringify(attributes), orderingKey);
         }
         const dueMs = now();
-        const readyIn = taking.filter((target) => addTo(target, message, dueMs));
-        return { message, readyIn: readyIn.map((target) => target.id) };
+        const readyIn: number[] = [];
+        const behindIn: number[] = [];
+        for (const target of taking) {
+          (addTo(target, message, dueMs) ? readyIn : behindIn).push(target.id);
+        }
+        return { message, readyIn, behindIn };
       }),
     message: (id: number): StoredMessage | undefined => {
       const row = sql.message.get(id);
@@ -284,6 +292,11 @@ export function makeStore(db: Database.Database, now: () => number) {
     /** Messages that may be delivered, oldest due first. */
     due: (id: number, limit: number): readonly BacklogRow[] =>
       sql.due.all(id, now(), limit).map((row) => backlogRow.parse(row)),
+    /** The message of a key that comes after another one. */
+    nextOfKey: (id: number, key: string, after: number): BacklogRow | undefined => {
+      const row = sql.nextOfKey.get(id, key, after);
+      return row === undefined ? undefined : backlogRow.parse(row);
+    },
     nextDueMs: (id: number): number | undefined =>
       dueRow.parse(sql.nextDue.get(id, now())).due_ms ?? undefined,
     countUnacked: (id: number): number => countRow.parse(sql.countUnacked.get(id)).count,
