@@ -629,7 +629,8 @@ const decideRejection = (
 ): readonly Decision[] => {
   const { decision, about, message } = event.data;
   const reason = `${decision} was refused: ${message}`;
-  if (state.run?.run === about) {
+  // A job that would not be cancelled goes on: its run ends with it, or is parked.
+  if (state.run?.run === about && decision !== "cancel-pipeline-job") {
     return endRun(
       state,
       state.run,
@@ -660,7 +661,7 @@ const decideRejection = (
       severity: "warning",
       title: `${state.model}: ${decision} was refused`,
       body: message,
-      reason: "nothing in progress moves on by it, so a person is told",
+      reason: "nothing in progress ends by it, so a person is told",
     },
   ];
 };

@@ -215,6 +215,20 @@ describe("a job whose run is out of time", () => {
   });
 });
 
+describe("a cancellation that the cloud refuses", () => {
+  it.each(["cancelling", "parked"] as const)("leaves the run %s: its job goes on", (phase) => {
+    const event = eventOf("effect.rejected", {
+      model: churn,
+      decision: "cancel-pipeline-job",
+      about: run,
+      message: "PERMISSION_DENIED",
+    });
+    const decisions = decide(stateIn(phase), { event, facts: {} }, nowMs);
+    expect(kinds(decisions)).toEqual(["notify"]);
+    expect(after(stateIn(phase), decisions)?.run?.phase).toBe(phase);
+  });
+});
+
 describe("a parked run", () => {
   const command = (name: string) =>
     eventOf("command.issued", { model: churn, command: name, by: "ada" });

@@ -359,6 +359,7 @@ export const events: Readonly<Record<EventType, readonly ContinuoEvent[]>> = {
   "effect.rejected": [
     ["submit-pipeline-job", run],
     ["register-model-version", run],
+    ["cancel-pipeline-job", run],
     ["deploy-model", rollout],
     ["set-traffic-split", rollout],
     ["undeploy-model", inProduction],
