@@ -84,6 +84,9 @@ const replaced = (value: unknown, [head, ...rest]: readonly string[], by: unknow
   );
 };
 
+/** The same values each time; a failure prints the seed and the path that leads to it. */
+const fixedSeed = 20_260_105;
+
 describe("whatever the schemas let pass", () => {
   it("is decided without an exception, with a reason, and keeps the invariants", () => {
     let passed = 0;
@@ -112,7 +115,7 @@ describe("whatever the schemas let pass", () => {
           expect(JSON.parse(JSON.stringify(next))).toEqual(next);
         },
       ),
-      { numRuns: 4000 },
+      { numRuns: 4000, seed: fixedSeed },
     );
     expect(passed).toBeGreaterThan(300);
   });
