@@ -23,8 +23,18 @@ case "$action" in
     ;;
   push)
     docker buildx use continuo
+    # A tag never moves: an earlier build of this commit has pushed its images for good.
+    missing=""
+    while read -r name; do
+      docker buildx imagetools inspect "${_REPOSITORY:?}/$name:${COMMIT_SHA:?}" >/dev/null 2>&1 || missing="$missing $name"
+    done <"$release/names.txt"
+    if [ -z "$missing" ]; then
+      echo "every image of commit $COMMIT_SHA was pushed before"
+      exit 0
+    fi
     # A list of packages and the record of the build lie beside each image; what was built before comes from the cache.
-    docker buildx bake --file "$release/bake.json" --sbom=true --provenance=mode=max --push
+    # shellcheck disable=SC2086
+    docker buildx bake --file "$release/bake.json" --sbom=true --provenance=mode=max --push $missing
     ;;
   digests)
     : >"$release/digests.txt"

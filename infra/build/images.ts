@@ -35,7 +35,7 @@ export interface ImageOptions {
   readonly commit: string;
 }
 
-/** What Docker builds, all at once: each image tagged with the commit, its layers cached beside it. */
+/** What Docker builds, all at once: each image tagged with the commit, its layers in a repository whose tags may move. */
 export const bakeFile = ({ folder, repository, commit }: ImageOptions) => {
   const target = (name: string, context: string, dockerfile: string): readonly [string, Target] => [
     name,
@@ -44,8 +44,10 @@ export const bakeFile = ({ folder, repository, commit }: ImageOptions) => {
       dockerfile,
       tags: [`${repository}/${name}:${commit}`],
       labels: { "org.opencontainers.image.revision": commit },
-      "cache-from": [`type=registry,ref=${repository}/${name}:cache`],
-      "cache-to": [`type=registry,ref=${repository}/${name}:cache,mode=max,ignore-error=true`],
+      "cache-from": [`type=registry,ref=${repository}-cache/${name}:cache`],
+      "cache-to": [
+        `type=registry,ref=${repository}-cache/${name}:cache,mode=max,ignore-error=true`,
+      ],
     },
   ];
   return {

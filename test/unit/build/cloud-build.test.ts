@@ -176,7 +176,7 @@ describe("the images of a release", () => {
     expect(bake.target["tick"]).toMatchObject({
       context: ".build/functions/tick",
       tags: ["r/tick:c0ffee0"],
-      "cache-from": ["type=registry,ref=r/tick:cache"],
+      "cache-from": ["type=registry,ref=r-cache/tick:cache"],
     });
   });
 });

@@ -27,7 +27,10 @@ case "$*" in
 esac`);
 const curl = command('if [[ "$*" == *"${REFUSED:-nobody}/status" ]]; then exit 22; fi');
 const docker = command(
-  'if [[ "$*" == *imagetools* ]]; then echo "${DIGEST:-sha256:' + "a".repeat(64) + '}"; fi',
+  'if [[ "$*" == "buildx imagetools inspect"* && "$*" == *"/${ABSENT:-none}:"* ]]; then exit 1; fi\n' +
+    'if [[ "$*" == *imagetools* ]]; then echo "${DIGEST:-sha256:' +
+    "a".repeat(64) +
+    '}"; fi',
 );
 
 const folders: string[] = [];
@@ -152,9 +155,12 @@ describe("a release", () => {
 });
 
 describe("images", () => {
-  it("are pushed with a list of packages and the record of their build", async () => {
-    const { told } = await images("push");
-    expect(told.join("\n")).toMatch(/buildx bake .*--sbom=true --provenance=mode=max --push/);
+  it("are pushed with a list of packages and the record of their build, but for those of an earlier try", async () => {
+    const { told } = await images("push", { ABSENT: "api" });
+    expect(told.join("\n")).toMatch(/buildx bake .*--sbom=true --provenance=mode=max --push api\n/);
+    const again = await images("push");
+    expect(again.told.join("\n")).not.toContain("bake");
+    expect(again.stdout).toContain("was pushed before");
   });
 
   it("of a pull request are built without filling the cache, and never pushed", async () => {

@@ -17,14 +17,17 @@ docker buildx create --use --name continuo >/dev/null 2>&1 || docker buildx use 
 
 for component in $components; do
   image="${_REPOSITORY:?}/MODEL_NAME-$component"
+  cache="type=registry,ref=${_REPOSITORY}-cache/MODEL_NAME-$component:cache"
   case "$action" in
     build)
-      docker buildx build "$component" --tag "$image:${COMMIT_SHA:?}" --cache-from "type=registry,ref=$image:cache"
+      docker buildx build "$component" --tag "$image:${COMMIT_SHA:?}" --cache-from "$cache"
       ;;
     push)
+      # A tag never moves: an earlier build of this commit has pushed its image for good.
+      if docker buildx imagetools inspect "$image:${COMMIT_SHA:?}" >/dev/null 2>&1; then continue; fi
       # A list of packages and the record of the build lie beside the image.
-      docker buildx build "$component" --tag "$image:${COMMIT_SHA:?}" --cache-from "type=registry,ref=$image:cache" \
-        --cache-to "type=registry,ref=$image:cache,mode=max,ignore-error=true" \
+      docker buildx build "$component" --tag "$image:${COMMIT_SHA:?}" --cache-from "$cache" \
+        --cache-to "$cache,mode=max,ignore-error=true" \
         --sbom=true --provenance=mode=max --push
       ;;
     digests)

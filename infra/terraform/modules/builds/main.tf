@@ -84,6 +84,17 @@ resource "google_service_account_iam_member" "build" {
   member             = "serviceAccount:${google_service_account.build.email}"
 }
 
+# The smoke test of a release asks the api.
+resource "google_cloud_run_v2_service_iam_member" "smoke_test" {
+  for_each = var.has_api ? { api = var.api_service } : {}
+
+  project  = var.project_id
+  location = var.region
+  name     = each.value
+  role     = "roles/run.invoker"
+  member   = "serviceAccount:${google_service_account.build.email}"
+}
+
 resource "google_cloudbuild_trigger" "routine" {
   for_each = local.wanted
 

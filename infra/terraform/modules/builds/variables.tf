@@ -61,3 +61,14 @@ variable "identities" {
   description = "E-mail address of each function's identity."
   type        = map(string)
 }
+
+variable "has_api" {
+  description = "Whether the api is deployed."
+  type        = bool
+}
+
+variable "api_service" {
+  description = "Name of the api's service; null before it is deployed."
+  type        = string
+  default     = null
+}

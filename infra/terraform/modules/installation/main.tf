@@ -201,8 +201,11 @@ module "builds" {
   repositories = {
     images    = module.registry.images_repository
     pipelines = module.registry.pipelines_repository
+    cache     = module.registry.cache_repository
   }
   bucket         = module.settings.bucket
   released_topic = module.bus.topics["pipeline"]
+  has_api        = module.settings.is_deployed
+  api_service    = lookup(module.services.names, "api", null)
   identities     = module.identities.functions
 }

@@ -29,6 +29,24 @@ resource "google_artifact_registry_repository" "images" {
   }
 }
 
+# Layers that builds find again. Their tags move, which those of images must not.
+resource "google_artifact_registry_repository" "cache" {
+  project       = var.project_id
+  location      = var.region
+  repository_id = "continuo-cache"
+  description   = "Layers of earlier builds."
+  format        = "DOCKER"
+  labels        = var.labels
+
+  cleanup_policies {
+    id     = "delete-old"
+    action = "DELETE"
+    condition {
+      older_than = "2592000s"
+    }
+  }
+}
+
 resource "google_artifact_registry_repository" "pipelines" {
   project       = var.project_id
   location      = var.region

@@ -12,3 +12,8 @@ output "pipelines_repository" {
   description = "Name of the repository of pipeline templates."
   value       = google_artifact_registry_repository.pipelines.name
 }
+
+output "cache_repository" {
+  description = "Name of the repository of builds' layers."
+  value       = google_artifact_registry_repository.cache.name
+}
