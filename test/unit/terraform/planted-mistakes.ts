@@ -391,6 +391,14 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     says: /can be emptied/,
   },
   {
+    mistake: "functions may remove audit heads",
+    file: moduleFile("identities/main.tf"),
+    from: "name => settings.auditPermissions if",
+    to: 'name => concat(settings.auditPermissions, ["storage.objects.delete"]) if',
+    rule: "parity",
+    says: /is granted .*audit heads: storage\.objects\.delete/,
+  },
+  {
     mistake: "an image is named by a tag",
     file: moduleFile("services/main.tf"),
     from: "@${var.image_digests[each.key]}",
