@@ -18,7 +18,7 @@ type PredictionQuery = Parameters<PredictionLog["read"]>[0];
 const tableDefault = "request_response_logging";
 
 const address =
-  /^bq:\/\/(?<project>[a-z0-9.:-]{6,100})\.(?<dataset>\w{1,1024})(?:\.(?<table>[\w-]{1,1024}))?$/;
+  /^bq:\/\/(?<project>(?:[a-z0-9.-]{1,100}:)?[a-z0-9-]{1,63})\.(?<dataset>\w{1,1024})(?:\.(?<table>[\w-]{1,1024}))?$/;
 
 /** The table's name in SQL, from `bq://project.dataset` or `bq://project.dataset.table`. */
 const tableOf = (location: string): string => {

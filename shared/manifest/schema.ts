@@ -378,7 +378,7 @@ const monitoring = z.strictObject({
     .string()
     .max(512)
     .regex(
-      /^(?:gs:\/\/[^\s/]+\/?\S*|bq:\/\/[a-z0-9.:-]{6,100}\.\w+(?:\.[\w-]+)?)$/,
+      /^(?:gs:\/\/[^\s/]+\/?\S*|bq:\/\/(?:[a-z0-9.-]{1,100}:)?[a-z0-9-]{1,63}\.\w+(?:\.[\w-]+)?)$/,
       "must be bq://project.dataset.table, or a gs:// folder on a local cloud",
     )
     .optional(),

@@ -332,6 +332,16 @@ describe("a table's query", () => {
     ]);
   });
 
+  it.each([
+    ["bq://demo-project.logging", "`demo-project.logging.request_response_logging`"],
+    ["bq://demo-project.logging.predictions", "`demo-project.logging.predictions`"],
+    ["bq://demo-project.logging.churn-log", "`demo-project.logging.churn-log`"],
+    ["bq://example.com:demo.logging.t", "`example.com:demo.logging.t`"],
+  ])("of %s reads %s", async (location, table) => {
+    await read(location);
+    expect(queries.at(-1)?.query).toContain(`FROM ${table}\n`);
+  });
+
   it("waits for a job that takes a while, and gives up on one that does not end", async () => {
     rows = [logged(1)];
     mood.waits = 3;
