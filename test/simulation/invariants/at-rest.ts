@@ -156,13 +156,20 @@ export const aliasesShowWhoServes = ({ registry, store, forgottenSince }: World)
       : `version ${challengers[0]?.id} of ${model} still holds alias challenger`;
   });
 
-/** A run makes one model version, however often its upload was tried, unless the network kept one of the calls. */
+/**
+ * A run makes one model version, however often its upload was tried. Where the network kept one of the calls for long,
+ * there may be another for a while: what the champion's run has too many is removed.
+ */
 export const oneVersionPerRun = ({ registry, store, lateUploads }: World): Finding =>
-  first(store.models.keys(), (model) => {
+  first(store.models.values(), ({ model, champion, rollout }) => {
+    const isOthers = registry.byHand.some((change) => change.model === model);
     const runs = registry.versions(model).flatMap(({ run }) => run ?? []);
     return first(new Set(runs), (run) => {
       const count = runs.filter((one) => one === run).length;
-      return count === 1 || lateUploads.has(run) ? null : `run ${run} made ${count} versions`;
+      const isLookedAt = run === champion?.run && rollout === null && !isOthers;
+      return count === 1 || (lateUploads.has(run) && !isLookedAt)
+        ? null
+        : `run ${run} made ${count} versions`;
     });
   });
 
