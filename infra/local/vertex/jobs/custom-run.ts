@@ -41,6 +41,7 @@ export const runCustomJob = async (
   context: CloudContext,
   job: KeptJob<CustomJobSpec>,
   signal: AbortSignal,
+  more: Readonly<Record<string, string>> = {},
 ): Promise<JobEnd> => {
   const spec = job.request;
   const containers = containersOf(context);
@@ -92,6 +93,7 @@ export const runCustomJob = async (
               replica,
             ),
           ),
+          ...Object.entries(more),
           ...Object.entries(environmentOf("containerSpec", container?.env)),
         ]),
         cwd: folder,

@@ -51,7 +51,12 @@ export interface JobKind<Request> {
   /** Jobs of this kind that run at once; more wait in state PENDING. */
   readonly jobsMax: number;
   /** Does the work; a job that a crash interrupted is run again from its start. */
-  readonly run: (job: KeptJob<Request>, signal: AbortSignal) => Promise<JobEnd>;
+  readonly run: (
+    job: KeptJob<Request>,
+    signal: AbortSignal,
+    /** Adds output fields while it runs. */
+    note: (result: JobEnd["result"]) => void,
+  ) => Promise<JobEnd>;
 }
 
 /** The jobs of one kind. */
@@ -117,7 +122,12 @@ export const jobKeeper = <Request>(
       const release = await slots.acquire(signal);
       try {
         if (job.state === "PENDING") enter(job.id, "RUNNING");
-        end = await kind.run(table.get(job.id) ?? job, signal);
+        end = await kind.run(table.get(job.id) ?? job, signal, (result) => {
+          const current = table.get(job.id);
+          if (current === undefined) return;
+          const updateMs = context.now();
+          table.put(job.id, { ...current, updateMs, result: { ...current.result, ...result } });
+        });
       } finally {
         release();
       }

@@ -1,4 +1,4 @@
-/** JobService of Vertex AI: custom jobs and batch predictions; the other kinds of job answer UNIMPLEMENTED. */
+/** JobService of Vertex AI: custom jobs, tuning jobs and batch predictions; the other kinds of job answer UNIMPLEMENTED. */
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { CloudContext, CloudProduct } from "../../cloud.js";
@@ -13,6 +13,8 @@ import { emptyReply, type FieldMask } from "../messages.js";
 import { modelStore } from "../models/store.js";
 import { generateId, locationName, parseName, parseParent } from "../names.js";
 import { operationsOf } from "../operations.js";
+import { checkTuningJob, type TuningMessage, type TuningRequest } from "./tuning-request.js";
+import { runTuningJob } from "./tuning-run.js";
 import { page, type PageRequest } from "../paging.js";
 import { quotasOf } from "../quotas.js";
 import { checkBatchPrediction, type BatchPredictionMessage } from "./batch-request.js";
@@ -143,6 +145,13 @@ const resourceHandlers = <Request>(
   };
 };
 
+/** The accelerators of the trials that run at once. */
+const trialAccelerators = (request: TuningRequest) =>
+  acceleratorsOf(request.trialJobSpec).map(({ type, count }) => ({
+    type,
+    count: count * Math.min(request.parallelTrialCount, request.maxTrialCount),
+  }));
+
 /** The registry of the same cloud as a source of models. */
 const registeredModels = (context: CloudContext): FindBatchModel => {
   const store = modelStore(context);
@@ -175,6 +184,18 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
     }),
     message: (job) => ({ ...keptJobMessage(job), jobSpec: job.request }),
   };
+  const tuningJobs: Resource<TuningRequest> = {
+    kind: "HyperparameterTuningJob",
+    collection: "hyperparameterTuningJobs",
+    listField: "hyperparameterTuningJobs",
+    keeper: jobKeeper(context, {
+      label: "tuning job",
+      table: "vertex_tuning_jobs",
+      jobsMax,
+      run: (job, signal, note) => runTuningJob(context, job, signal, note),
+    }),
+    message: (job) => ({ ...job.request, ...keptJobMessage(job) }),
+  };
   const batchPredictions: Resource<BatchPredictionMessage> = {
     kind: "BatchPredictionJob",
     collection: "batchPredictionJobs",
@@ -189,6 +210,12 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
   };
 
   const quotas = quotasOf(context);
+  quotas.countUsersOf(() =>
+    tuningJobs.keeper
+      .all()
+      .filter(({ state }) => !hasJobEnded(state))
+      .flatMap(({ request }) => trialAccelerators(request)),
+  );
   quotas.countUsersOf(() =>
     customJobs.keeper
       .all()
@@ -248,6 +275,19 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
         return accept(customJobs, job, call);
       },
       ...resourceHandlers(context, customJobs),
+      CreateHyperparameterTuningJob: (
+        request: { readonly parent?: string; readonly hyperparameterTuningJob?: TuningMessage },
+        call: CallContext,
+      ) => {
+        parseParent(settings, request.parent);
+        const given = checkTuningJob(request.hyperparameterTuningJob);
+        quotas.checkAccelerators(trialAccelerators(given.request));
+        const { labels } = request.hyperparameterTuningJob ?? {};
+        const { displayName } = given;
+        const job = newJob("hyperparameterTuningJobs", displayName, labels, given.request);
+        return accept(tuningJobs, job, call);
+      },
+      ...resourceHandlers(context, tuningJobs),
       CreateBatchPredictionJob: (
         request: {
           readonly parent?: string;
@@ -273,10 +313,15 @@ export const jobProduct = (context: CloudContext, options: JobOptions = {}): Clo
     services: [service],
     start: () => {
       customJobs.keeper.resume();
+      tuningJobs.keeper.resume();
       batchPredictions.keeper.resume();
     },
     stop: async () => {
-      await Promise.all([customJobs.keeper.stop(), batchPredictions.keeper.stop()]);
+      await Promise.all([
+        customJobs.keeper.stop(),
+        tuningJobs.keeper.stop(),
+        batchPredictions.keeper.stop(),
+      ]);
     },
   };
 };
