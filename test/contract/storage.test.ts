@@ -87,6 +87,14 @@ describe("buckets", () => {
     expect(await made.exists()).toEqual([false]);
   });
 
+  it("lose their labels and rules when all of them are taken away", async () => {
+    const made = await freshBucket();
+    await made.setMetadata({ labels: { team: "ml" }, cors: [{ method: ["GET"] }] });
+    const [metadata] = await made.setMetadata({ labels: { team: null }, cors: [] });
+    expect(metadata.labels).toBeUndefined();
+    expect(metadata.cors).toBeUndefined();
+  });
+
   it("are created once, with a proper name, and deleted only when empty", async () => {
     const made = await freshBucket();
     expect(await codeOf(storage.createBucket(made.name))).toBe(409);
@@ -199,6 +207,12 @@ describe("objects", () => {
     });
     expect(changed).toMatchObject({ metageneration: "2", contentType: "text/x" });
     expect(changed.metadata).toEqual({ b: "2", c: "3" });
+  });
+
+  it("are refused with a customer's own key, as nothing here encrypts", async () => {
+    const file = bucket.file("secret", { encryptionKey: randomBytes(32) });
+    expect(await codeOf(file.save("x", { resumable: false }))).toBe(501);
+    expect(await bucket.file("secret").exists()).toEqual([false]);
   });
 
   it("obey generation preconditions", async () => {

@@ -19,6 +19,7 @@ import {
   settableBucketFields,
   showBucket,
   type BucketResource,
+  type SettableBucketFields,
 } from "./resources.js";
 import type { StorageTables } from "./tables.js";
 
@@ -51,6 +52,13 @@ const readSettable = (draft: unknown) => {
   if (!read.success) throw invalid(`Invalid value: ${z.prettifyError(read.error)}`);
   return read.data;
 };
+
+/** Labels and rules that were all taken away are not there. */
+const withoutEmpty = ({ labels, cors, ...rest }: SettableBucketFields): SettableBucketFields => ({
+  ...rest,
+  ...(labels === undefined || Object.keys(labels).length === 0 ? {} : { labels }),
+  ...(cors === undefined || cors.length === 0 ? {} : { cors }),
+});
 
 // Buckets have metagenerations only; generation conditions do not apply to them.
 const versionOf = ({ metageneration }: BucketResource) => ({ generation: "", metageneration });
@@ -111,7 +119,7 @@ export const bucketRoutes = (
       const bucket = requireBucket(call);
       requireForWrite(conditions, versionOf(bucket));
       const settable = settableBucketFields.parse(bucket);
-      const merged = readSettable(isReplacing ? draft : mergePatch(settable, draft));
+      const merged = withoutEmpty(readSettable(isReplacing ? draft : mergePatch(settable, draft)));
       const { name, project, location, locationType, timeCreated } = bucket;
       const resource = bucketResource.parse({
         ...merged,

@@ -42,7 +42,7 @@ export const readRelated = async (
     for (;;) {
       const index = held.indexOf(needle, from);
       if (index >= 0) return index;
-      if (held.length > headBytesMax) throw invalid("The metadata part is too large.");
+      if (held.length > headBytesMax) throw invalid("Metadata part is too large.");
       if (!(await more())) throw invalid("Malformed multipart body: a part is missing or cut off.");
     }
   };

@@ -32,6 +32,18 @@ const afterFirst = (pathname: string, prefixes: readonly string[]): string | und
   return prefix === undefined ? undefined : pathname.slice(prefix.length);
 };
 
+/** A caller that encrypts with its own key must not find its bytes stored as they are. */
+const requirePlain = (headers: NodeJS.Dict<string | string[]>): void => {
+  const asked = Object.keys(headers).find((name) =>
+    /^x-goog-(copy-source-)?encryption-/.test(name),
+  );
+  if (asked !== undefined) {
+    throw notImplemented(
+      `The local Cloud Storage does not encrypt with a customer's key (${asked}); leave it out here.`,
+    );
+  }
+};
+
 const httpRoute = (
   context: CloudContext,
   plain: readonly StorageRoute[],
@@ -50,6 +62,7 @@ const httpRoute = (
       }
       const host = request.headers.host;
       const address = host === undefined ? context.address() : `http://${host}`;
+      requirePlain(request.headers);
       const { route, params } = found;
       await route.handle({ request, response, query: url.searchParams, params, address });
     } catch (error) {
