@@ -166,9 +166,9 @@ test.each([
 
 test("kinds of jobs that are not built say so", async () => {
   await expect(
-    world.jobs.createHyperparameterTuningJob({
+    world.jobs.createModelDeploymentMonitoringJob({
       parent: world.parent,
-      hyperparameterTuningJob: { displayName: "x", maxTrialCount: 1, parallelTrialCount: 1 },
+      modelDeploymentMonitoringJob: { displayName: "x" },
     }),
   ).rejects.toMatchObject({ code: 12 });
 });
