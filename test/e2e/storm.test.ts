@@ -18,6 +18,7 @@ import {
   type Playing,
 } from "./instance.js";
 import { poisonFor } from "./poison.js";
+import { alertStorm } from "../simulation/scale/storm.js";
 import { seededRandom } from "../../shared/statistics/random.js";
 
 const alerts = 5000;
@@ -189,11 +190,27 @@ describe("a storm", () => {
         ? true
         : null,
     );
-    expect(await seen.runs("stormy")).toHaveLength(1);
+    const runs = await seen.runs("stormy");
+    expect(runs).toHaveLength(1);
     const pipelines = seen.pipelines();
     const [jobs] = await pipelines.listPipelineJobs({ parent: seen.parent });
     await pipelines.close();
     const ofStormy = jobs.filter(({ labels }) => labels?.["continuo-model"] === "stormy");
     expect(ofStormy).toHaveLength(1);
+
+    // The same storm on the virtual clock comes to the same.
+    const simulated = await alertStorm({ alerts, isCoalesced: true });
+    expect({
+      runs: runs.length,
+      deadAlerts: letters.length - poison.length,
+      lostAlerts: Math.max(0, alerts - admitted - counted),
+    }).toEqual({
+      runs: simulated.runs,
+      deadAlerts: simulated.deadLetters,
+      lostAlerts: alerts - simulated.admitted - simulated.counted,
+    });
+    console.log(
+      `${alerts + repeatedAlerts} alerts: ${admitted} decided, ${counted} counted, ${runs.length} run; simulated: ${simulated.admitted}, ${simulated.counted}, ${simulated.runs}`,
+    );
   });
 });
