@@ -98,6 +98,7 @@ const rollouts = async (): Promise<readonly Row[]> => {
     row("rollouts looked at", seen.looked, "=", size),
     row("writes", seen.writes, "=", 0),
     row("messages", seen.messages, "=", 0),
+    row("reads at Vertex AI", seen.vertexReads, "=", 0),
     row("changes at Vertex AI", seen.effects, "=", 0),
   ];
 };
