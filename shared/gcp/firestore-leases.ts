@@ -4,7 +4,7 @@
  */
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
-import { sendWithinMs, type Leases } from "../ports/leases.js";
+import { sendWithinMs, type Lease, type Leases } from "../ports/leases.js";
 import { lazily, type GcpConfig } from "./config.js";
 import { translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
@@ -44,9 +44,12 @@ export const firestoreLeases = (config: GcpConfig): Leases => {
         const startedAt = performance.now();
         const holder = randomUUID();
         const ref = firestore.doc(`leases/${name}`);
+        let mine: Pick<Lease, "epoch" | "written"> | null = null;
         const taken = await firestore.runTransaction(async (transaction) => {
           const document = await transaction.get(ref);
           const before = document.exists ? leaseFields.parse(document.data()) : unheld;
+          // Tried again although the first commit had reached the store: it is ours.
+          if (before.holder === holder) return mine;
           const changedAtMs = document.updateTime?.toMillis() ?? 0;
           if (before.holder !== "" && document.readTime.toMillis() - changedAtMs < lastsMs) {
             return null;
@@ -54,7 +57,8 @@ export const firestoreLeases = (config: GcpConfig): Leases => {
           const epoch = before.epoch + 1;
           transaction.set(ref, { epoch, holder, written: null });
           // Whoever never gave it back may have written or not.
-          return { epoch, written: before.holder === "" ? before.written : null };
+          mine = { epoch, written: before.holder === "" ? before.written : null };
+          return mine;
         });
         return taken === null
           ? null
