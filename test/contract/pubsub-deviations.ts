@@ -94,6 +94,16 @@ export const pubsubDeviations: Readonly<Record<string, Deviation>> = {
     emulator: "delivers the successors",
     source: "https://cloud.google.com/pubsub/docs/ordering",
   },
+  "that are detached keep nothing and cannot be pulled": {
+    service: "detaches subscriptions",
+    emulator: "does not implement DetachSubscription",
+    source: `${reference}/projects.subscriptions/detach`,
+  },
+  "get back what the topic retained, when they seek to the time before it": {
+    service: "lets any subscription seek to what its topic retains",
+    emulator: "forgets what was acknowledged",
+    source: `${reference}/projects.topics#Topic.FIELDS.message_retention_duration`,
+  },
   "bring the later ones again after one that was given back": {
     service: "sends a key's later messages again after an earlier one that was given back",
     emulator: "sends the given back one alone",

@@ -3,6 +3,7 @@ import { v1, type protos } from "@google-cloud/pubsub";
 import { describe, expect } from "vitest";
 import { grpcOptionsOf, testProject } from "./local-cloud.js";
 import { base64, fresh, named, type pubsubCalls, type PulledMessage } from "./pubsub-targets.js";
+import { endpoint } from "./push-endpoint.js";
 
 type StreamingReply = protos.google.pubsub.v1.IStreamingPullResponse;
 
@@ -77,6 +78,70 @@ export const orderedStreamCases = (tools: SuiteTools): void => {
       await eventually("the key's messages again", () => keyed().length === 6);
       expect(keyed().map(({ text }) => text)).toEqual(["1", "2", "3", "1", "2", "3"]);
       await close();
+    });
+  });
+};
+
+/** What subscriptions are set up with, beyond the plain ones. */
+export const subscriptionCases = (tools: SuiteTools): void => {
+  const { call, contract, topicWith, publish, pull, pulled, eventually } = tools;
+
+  describe("subscriptions", () => {
+    contract("push bare data with the metadata in headers", async () => {
+      const { url, pushed, close } = await endpoint(204);
+      try {
+        const { topic, sub } = await topicWith({
+          pushConfig: { pushEndpoint: url, noWrapper: { writeMetadata: true } },
+        });
+        const data = base64('{"a":1}');
+        const { json } = await publish(topic, { data, attributes: { kind: "row" } });
+        const got = await eventually("the push", () => pushed[0]);
+        expect(got.body).toEqual({ a: 1 });
+        expect(got.headers).toMatchObject({
+          "x-goog-pubsub-subscription-name": sub,
+          "x-goog-pubsub-message-id": (json["messageIds"] as readonly string[])[0],
+          "x-goog-pubsub-publish-time": expect.stringMatching(/Z$/),
+          kind: "row",
+        });
+      } finally {
+        close();
+      }
+    });
+
+    contract("that are detached keep nothing and cannot be pulled", async () => {
+      const { topic, sub } = await topicWith({});
+      await publish(topic, { data: base64("dropped") });
+      expect((await call("POST", `${sub}:detach`, {})).code).toBe(200);
+      expect((await call("GET", sub)).json).toMatchObject({ detached: true, topic });
+      const { code, json } = await call("POST", `${sub}:pull`, { maxMessages: 1 });
+      expect([code, json.error?.status]).toEqual([400, "FAILED_PRECONDITION"]);
+      expect((await publish(topic, { data: base64("alone") })).code).toBe(200);
+    });
+
+    contract("get back what the topic retained, when they seek to the time before it", async () => {
+      const { topic, sub } = await topicWith({});
+      const name = topic;
+      const retained = { topic: { name, messageRetentionDuration: "600s" } };
+      const updateMask = "messageRetentionDuration";
+      expect((await call("PATCH", topic, { ...retained, updateMask })).code).toBe(200);
+      await publish(topic, { data: base64("again") });
+      const [first] = await pulled(sub);
+      await call("POST", `${sub}:acknowledge`, { ackIds: [first?.ackId] });
+      expect(await pull(sub)).toEqual([]);
+      await call("POST", `${sub}:seek`, { time: new Date(Date.now() - 60_000).toISOString() });
+      expect(texts(await pulled(sub))).toEqual(["again"]);
+    });
+
+    contract("are changed in the named fields only, and not in what is fixed", async () => {
+      const { topic, sub } = await topicWith({ ackDeadlineSeconds: 20, labels: { a: "b" } });
+      const subscription = { name: sub, topic, ackDeadlineSeconds: 40 };
+      const { json } = await call("PATCH", sub, { subscription, updateMask: "ackDeadlineSeconds" });
+      expect(json).toMatchObject({ ackDeadlineSeconds: 40, labels: { a: "b" } });
+      for (const field of ["topic", "enableMessageOrdering", "nowhere"]) {
+        const { code } = await call("PATCH", sub, { subscription, updateMask: field });
+        expect(code).toBe(400);
+      }
+      expect((await call("PATCH", sub, { subscription })).code).toBe(400);
     });
   });
 };

@@ -19,7 +19,12 @@ import {
   type PubsubTarget,
   type PulledMessage,
 } from "./pubsub-targets.js";
-import { orderedStreamCases, schemaCases, snapshotCases } from "./pubsub-second-tier.js";
+import {
+  orderedStreamCases,
+  schemaCases,
+  snapshotCases,
+  subscriptionCases,
+} from "./pubsub-second-tier.js";
 import { endpoint } from "./push-endpoint.js";
 
 /** A Pub/Sub to run the suite against; without `start` it is reported as skipped. */
@@ -413,6 +418,7 @@ export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTes
     });
 
     const tools = { ...calls, contract, port: () => target.port, pulled, eventually };
+    subscriptionCases(tools);
     orderedStreamCases(tools);
     snapshotCases(tools);
     schemaCases(tools);
