@@ -1,4 +1,4 @@
-/** The cases of snapshots and schemas, for every Pub/Sub that the suite runs against. */
+/** Cases of subscriptions' settings, ordered streams, snapshots and schemas, for every Pub/Sub that the suite runs against. */
 import { v1, type protos } from "@google-cloud/pubsub";
 import { describe, expect } from "vitest";
 import { grpcOptionsOf, testProject } from "./local-cloud.js";

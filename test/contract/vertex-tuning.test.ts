@@ -132,6 +132,28 @@ describe("a tuning job", () => {
     expect(silent.trials?.[0]?.infeasibleReason).toBe("The trial did not report the metric loss.");
   });
 
+  it("that is cancelled has no trial that still runs", async () => {
+    const given = tuningJob(["plain"]);
+    const [pool] = given.trialJobSpec?.workerPoolSpecs ?? [];
+    const containerSpec = { imageUri: "shell", command: ["sh", "-c", "exec sleep 600", "--"] };
+    const trialJobSpec = { workerPoolSpecs: [{ ...pool, containerSpec }] };
+    const name = await create({ ...given, trialJobSpec });
+    await eventually("two trials", async () => {
+      const [job] = await world.jobs.getHyperparameterTuningJob({ name });
+      return job.trials?.length === 2;
+    });
+    await world.jobs.cancelHyperparameterTuningJob({ name });
+    const job = await endOf(name);
+    expect(String(job.state)).toBe("JOB_STATE_CANCELLED");
+    expect(job.trials?.map(({ infeasibleReason }) => infeasibleReason)).toEqual([
+      "The job was cancelled.",
+      "The job was cancelled.",
+    ]);
+    const [operation] = await world.jobs.deleteHyperparameterTuningJob({ name });
+    await operation.promise();
+    await expect(world.jobs.getHyperparameterTuningJob({ name })).rejects.toThrow("NOT_FOUND");
+  });
+
   it("that cannot be is refused", async () => {
     const wrong: readonly (readonly [Partial<TuningJob>, RegExp])[] = [
       [{ maxTrialCount: 0 }, /maxTrialCount is 0/],

@@ -91,9 +91,11 @@ export const runTuningJob = async (
   for (const trial of z.array(storedTrial).parse(job.result["trials"] ?? [])) {
     if (trial.state !== "ACTIVE") trials.set(trial.id, trial);
   }
+  const inOrder = (): readonly Trial[] =>
+    [...trials.values()].toSorted((a, b) => Number(a.id) - Number(b.id));
   const put = (trial: Trial): void => {
     trials.set(trial.id, trial);
-    note({ trials: [...trials.values()].toSorted((a, b) => Number(a.id) - Number(b.id)) });
+    note({ trials: inOrder() });
   };
   const failed = (): readonly Trial[] =>
     [...trials.values()].filter(({ state }) => state === "INFEASIBLE");
@@ -157,6 +159,16 @@ export const runTuningJob = async (
     }
   };
   await Promise.all(Array.from({ length: parallelTrialCount }, worker));
+  if (signal.aborted) {
+    const message = "The job was cancelled.";
+    const ended = inOrder().map((trial) =>
+      trial.state === "ACTIVE"
+        ? { ...trial, state: "INFEASIBLE", infeasibleReason: message }
+        : trial,
+    );
+    const error = { code: statusCode.CANCELLED, message };
+    return { state: "FAILED", error, result: { trials: ended } };
+  }
   const tooMany = failed().length >= (maxFailedTrialCount || failedTrialsMaxDefault);
   const last = failed().at(-1)?.["infeasibleReason"];
   return tooMany
