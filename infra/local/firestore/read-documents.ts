@@ -75,9 +75,15 @@ const batchGetDocuments = (engine: Engine) =>
     const view = openView(engine, request, database);
     const documents = await readAll(engine, view, targets);
     const readTime = timestampOf(readMicrosOf(engine, view));
-    if (view.begun !== undefined) yield { transaction: view.begun, readTime };
+    // A transaction that began here comes with the first document: a message of its own would cost a round of the loop.
+    const begun = view.begun === undefined ? {} : { transaction: view.begun };
+    if (targets.length === 0 && view.begun !== undefined) yield { ...begun, readTime };
     for (const [index, target] of targets.entries()) {
-      yield { ...found(target, documents[index], mask), readTime };
+      yield {
+        ...found(target, documents[index], mask),
+        ...(index === 0 ? begun : {}),
+        readTime,
+      };
     }
   };
 
