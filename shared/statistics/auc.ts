@@ -1,7 +1,8 @@
 /**
  * Ranking metrics of binary classifiers. `labels` holds 1 for the positive class and 0 otherwise;
- * `scores` has the same length, higher meaning more likely positive.
+ * `scores` has the same length, higher meaning more likely positive. Other lengths and a NaN are a RangeError.
  */
+import { requireNumbers, requireSameLength } from "./input.js";
 import { ascendingOrder, midranksInOrder } from "./ordering.js";
 
 /** Area under the ROC curve (Mann-Whitney with midranks); NaN when a class is absent. */
@@ -10,6 +11,8 @@ export function areaUnderRoc(
   scores: ArrayLike<number>,
   order = ascendingOrder(scores),
 ): number {
+  requireSameLength(labels, scores);
+  requireNumbers(scores);
   const ranks = midranksInOrder(scores, order);
   let positives = 0;
   let rankSum = 0;
@@ -37,6 +40,8 @@ function thresholdCounts(
   scores: ArrayLike<number>,
   order = ascendingOrder(scores),
 ): readonly ThresholdCount[] {
+  requireSameLength(labels, scores);
+  requireNumbers(scores);
   const counts: ThresholdCount[] = [];
   let truePositives = 0;
   let falsePositives = 0;

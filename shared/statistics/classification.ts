@@ -1,7 +1,8 @@
 /**
  * Metrics of binary probabilities. `labels` holds 1 or 0, `scores` the probability of the positive
- * class in [0, 1]; both have one entry per row.
+ * class in [0, 1]; both have one entry per row, else a RangeError, as for a score that is not finite.
  */
+import { requireFinite, requireSameLength } from "./input.js";
 
 /** Probabilities are kept this far from 0 and 1 before a logarithm (scikit-learn's float64 epsilon). */
 const clip = 2.220446049250313e-16;
@@ -18,6 +19,8 @@ function mean(
   scores: ArrayLike<number>,
   loss: (label: number, score: number) => number,
 ): number {
+  requireSameLength(labels, scores);
+  requireFinite(scores);
   let sum = 0;
   for (let i = 0; i < labels.length; i += 1) sum += loss(labels[i] ?? 0, scores[i] ?? 0);
   return sum / labels.length;
@@ -81,6 +84,8 @@ export function calibrationBins(
   scores: ArrayLike<number>,
   bins = 10,
 ): readonly CalibrationBin[] {
+  requireSameLength(labels, scores);
+  requireFinite(scores);
   const rows = new Float64Array(bins);
   const scoreSum = new Float64Array(bins);
   const positives = new Float64Array(bins);

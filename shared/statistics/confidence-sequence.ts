@@ -2,6 +2,7 @@
  * Asymptotic confidence sequences: intervals for a mean that hold at every look at once
  * (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit theory").
  */
+import { requireFinite } from "./input.js";
 
 /** Two-sided radius after t observations (or batches) with this standard deviation. */
 export function confidenceSequenceRadius(
@@ -32,6 +33,7 @@ export function lowerConfidenceSequence(
   batches: readonly number[],
   options: { readonly rho: number; readonly alpha: number },
 ): number {
+  requireFinite(batches);
   const t = batches.length;
   if (t < 2) return -Infinity;
   const mean = batches.reduce((sum, value) => sum + value, 0) / t;

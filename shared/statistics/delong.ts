@@ -2,6 +2,7 @@
  * DeLong, DeLong and Clarke-Pearson (1988): comparing the areas under two correlated ROC curves;
  * structural components through midranks as in Sun and Xu (2014), O(n log n).
  */
+import { requireNumbers, requireSameLength } from "./input.js";
 import { ascendingOrder } from "./ordering.js";
 import { normalQuantile, normalUpper } from "./distributions.js";
 
@@ -64,8 +65,6 @@ function components(
       if (labels[order[end] ?? 0] === 1) positivesTied += 1;
       end += 1;
     }
-    // Not a number equals nothing, itself included: such a row is a tie of its own.
-    if (end === start) end += 1;
     const negativesTied = end - start - positivesTied;
     const ofPositive = (negativesBelow + negativesTied / 2) / negatives.length;
     const ofNegative = 1 - (positivesBelow + positivesTied / 2) / positives.length;
@@ -115,7 +114,7 @@ function rowsByClass(labels: ArrayLike<number>) {
 
 /**
  * Paired comparison of two scores on the same rows. Labels are 0 or 1. When a class is absent the
- * areas are NaN: the caller reports that the comparison cannot be measured. Ascending orders of the scores
+ * areas are NaN: the caller reports that the comparison cannot be measured. Other lengths and a NaN are a RangeError. Ascending orders of the scores
  * that are known already save their sorting.
  */
 export function pairedAuc(
@@ -124,6 +123,10 @@ export function pairedAuc(
   challenger: ArrayLike<number>,
   orders: { readonly champion?: Uint32Array; readonly challenger?: Uint32Array } = {},
 ): PairedAuc {
+  for (const scores of [champion, challenger]) {
+    requireSameLength(labels, scores);
+    requireNumbers(scores);
+  }
   const rows = rowsByClass(labels);
   const { positives, negatives } = rows;
   const a = components(labels, ranked(champion, orders.champion), rows);

@@ -1,12 +1,23 @@
 /**
  * Distances between two categorical distributions, given as counts over the same cells (any
- * positive totals). An empty side has no distribution: the answer is NaN.
+ * positive totals). An empty side has no distribution: the answer is NaN. Sides of different lengths, and
+ * counts that are negative, infinite or NaN, are a RangeError.
  */
+import { requireCounts, requireSameLength } from "./input.js";
 
 /** Divides counts by their total. */
 export function normalize(counts: ArrayLike<number>): Float64Array {
+  requireCounts(counts);
   let total = 0;
-  for (let i = 0; i < counts.length; i += 1) total += counts[i] ?? 0;
+  let largest = 0;
+  for (let i = 0; i < counts.length; i += 1) {
+    total += counts[i] ?? 0;
+    largest = Math.max(largest, counts[i] ?? 0);
+  }
+  // Counts that no double can add up are brought down first.
+  if (total === Infinity) {
+    return normalize(Float64Array.from(counts, (count) => count / largest));
+  }
   return Float64Array.from(counts, (count) => count / total);
 }
 
@@ -16,9 +27,10 @@ function sumOver(
   b: ArrayLike<number>,
   term: (p: number, q: number) => number,
 ): number {
+  requireSameLength(a, b);
   const p = normalize(a);
   const q = normalize(b);
-  let sum = 0;
+  let sum = p.length === 0 ? NaN : 0;
   for (let i = 0; i < p.length; i += 1) sum += term(p[i] ?? 0, q[i] ?? 0);
   return sum;
 }
@@ -36,9 +48,10 @@ export function jensenShannonDivergence(a: ArrayLike<number>, b: ArrayLike<numbe
 
 /** L-infinity distance: the largest difference of a share, between 0 and 1. */
 export function chebyshevDistance(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  requireSameLength(a, b);
   const p = normalize(a);
   const q = normalize(b);
-  let largest = 0;
+  let largest = p.length === 0 ? NaN : 0;
   for (let i = 0; i < p.length; i += 1) {
     const distance = Math.abs((p[i] ?? 0) - (q[i] ?? 0));
     if (Number.isNaN(distance)) return NaN;

@@ -2,6 +2,7 @@
  * Conditional-binomial e-process for error rates, after Lindon and Malek (2022), one-sided. May be
  * looked at after every request: by Ville's inequality P(E ever >= 1/alpha) <= alpha under H0.
  */
+import { requirePart } from "./input.js";
 import { betaTails, logBeta } from "./special.js";
 
 /** Error counts of a stretch of time with a constant traffic split. */
@@ -28,6 +29,7 @@ function logUpperIntegral(bound: number, a: number, b: number): number {
 
 /** Natural log of E for one segment; 0 (no evidence) without errors or with one version alone. */
 function logSegment({ share, challengerErrors: k, errors: n }: ErrorSegment, rho0: number): number {
+  requirePart(k, n);
   if (n === 0 || !(share > 0) || !(share < 1)) return 0;
   const bound = (share * rho0) / (share * rho0 + 1 - share);
   const [a, b] = prior(share);
@@ -37,7 +39,8 @@ function logSegment({ share, challengerErrors: k, errors: n }: ErrorSegment, rho
 
 /**
  * Natural log of E against H0 "the challenger's error rate is at most rho0 times the champion's".
- * Segments with different shares multiply. Roll back at E >= 1/alpha.
+ * Segments with different shares multiply. Roll back at E >= 1/alpha. More errors of the challenger than of both, a
+ * negative count and NaN are a RangeError.
  */
 export function logEProcess(
   segments: readonly ErrorSegment[],

@@ -3,6 +3,7 @@
  * unit, Hampel 1974): the standard error is sqrt(sum of squares) / n, and that of a paired difference comes
  * from the differences of the influences. One pass after a sort, so it serves where a bootstrap is too slow.
  */
+import { requireNumbers, requireSameLength } from "./input.js";
 import { ascendingOrder } from "./ordering.js";
 
 /** A metric's value and the influence of every unit, whose mean is 0. */
@@ -57,6 +58,8 @@ export function averagePrecisionEstimate(
   scores: ArrayLike<number>,
   order = ascendingOrder(scores),
 ): Estimate {
+  requireSameLength(labels, scores);
+  requireNumbers(scores);
   const size = labels.length;
   const precision = new Float64Array(size);
   const [byPositive, byNegative] = [new Float64Array(size), new Float64Array(size)];

@@ -7,6 +7,7 @@
  * e-process (a mixture of likelihood ratios; Ville's inequality bounds P(E ever >= 1/alpha) by alpha).
  */
 import { above, logMeanExp, nearestBound, total } from "./latency.js";
+import { requirePart } from "./input.js";
 import { betaTails, logBeta } from "./special.js";
 
 /** Latency counts of one window: one entry more than there are bounds. */
@@ -63,12 +64,15 @@ export function compareLatencyWindows(
 }
 
 /** Natural log of E against "at most half of the windows are worse"; 0 without any window. */
-export const logSigns = (compared: number, slower: number): number =>
-  compared === 0
-    ? 0
-    : (compared + 1) * Math.LN2 +
-      logBeta(slower + 1, compared - slower + 1) +
-      betaTails(0.5, slower + 1, compared - slower + 1).logUpper;
+export function logSigns(compared: number, slower: number): number {
+  requirePart(slower, compared);
+  if (compared === 0) return 0;
+  return (
+    (compared + 1) * Math.LN2 +
+    logBeta(slower + 1, compared - slower + 1) +
+    betaTails(0.5, slower + 1, compared - slower + 1).logUpper
+  );
+}
 
 /**
  * Natural log of E against "the challenger is slower in at most half of the windows", averaged over the quantiles.

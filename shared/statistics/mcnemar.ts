@@ -1,4 +1,5 @@
 /** McNemar's test: do two classifiers err on different rows equally often? */
+import { requireCounts } from "./input.js";
 import { binomialCdf, binomialMass, chiSquareUpper } from "./distributions.js";
 
 /** Discordant rows: `b` only the champion has right, `c` only the challenger has right. */
@@ -17,6 +18,7 @@ const exactRowsMax = 25;
 
 /** Two-sided McNemar test of the discordant counts b and c. */
 export function mcNemar(b: number, c: number): McNemar {
+  requireCounts([b, c]);
   const n = b + c;
   if (n === 0) {
     return { statistic: 0, pValue: 1, pChiSquare: 1, pCorrected: 1, pExact: 1, pMid: 1 };

@@ -1,10 +1,12 @@
-/** Corrections for testing many hypotheses at once; p-values in, adjusted p-values out, same order. */
+/** Corrections for testing many hypotheses at once; p-values in, adjusted p-values out, same order. NaN is a RangeError. */
+import { requireNumbers } from "./input.js";
 
 /** Applies a step over p-values sorted ascending and puts the results back in order. */
 function inOrder(
   pValues: readonly number[],
   adjust: (sorted: readonly number[]) => readonly number[],
 ): readonly number[] {
+  requireNumbers(pValues);
   const order = pValues.map((_, i) => i).toSorted((a, b) => (pValues[a] ?? 0) - (pValues[b] ?? 0));
   const adjusted = adjust(order.map((i) => pValues[i] ?? 1));
   const result = pValues.map(() => 1);

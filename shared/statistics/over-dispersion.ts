@@ -4,6 +4,7 @@
  * is Pearson's (McCullagh and Nelder 1989, "Generalized Linear Models", section 4.5): the mean squared residual of the
  * challenger's share of the errors, window by window, in units of its binomial variance.
  */
+import { requirePart } from "./input.js";
 
 /** Error counts of one window in which both versions served. */
 export interface ErrorWindow {
@@ -23,6 +24,7 @@ export interface Dispersion {
  * O(windows). Without two windows that have errors, or with the errors of one version alone, there are no degrees.
  */
 export function errorDispersion(windows: readonly ErrorWindow[]): Dispersion {
+  for (const window of windows) requirePart(window.challengerErrors, window.errors);
   const counted = windows.filter(({ errors }) => errors > 0);
   const errors = counted.reduce((sum, window) => sum + window.errors, 0);
   const share = counted.reduce((sum, { challengerErrors }) => sum + challengerErrors, 0) / errors;

@@ -2,6 +2,7 @@
  * Confidence-based performance estimation (CBPE): what the metrics would be if the calibrated
  * probabilities were right, before any label arrives. `scores` are probabilities of the positive class.
  */
+import { requireFinite } from "./input.js";
 import { ascendingOrder } from "./ordering.js";
 
 /** Expected confusion counts (real numbers) and the metrics that follow from them. */
@@ -45,11 +46,12 @@ function expectedAuc(
   return { auc: area / whole, aucWithoutCorner: (area - corner) / whole };
 }
 
-/** Expected performance of the decision score >= threshold. */
+/** Expected performance of the decision score >= threshold; a score that is not finite is a RangeError. */
 export function estimatePerformance(
   scores: ArrayLike<number>,
   threshold = 0.5,
 ): EstimatedPerformance {
+  requireFinite(scores);
   let [tp, fp, fn, tn] = [0, 0, 0, 0];
   for (let i = 0; i < scores.length; i += 1) {
     const p = scores[i] ?? 0;

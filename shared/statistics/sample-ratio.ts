@@ -1,4 +1,5 @@
 /** Sample ratio mismatch: does the observed traffic follow the configured split? */
+import { requireCounts, requireSameLength } from "./input.js";
 import { chiSquareUpper } from "./distributions.js";
 
 /** Below this p-value the split is broken; small, because the test runs at every look. */
@@ -9,6 +10,9 @@ export function sampleRatioMismatch(
   counts: readonly number[],
   shares: readonly number[],
 ): { readonly pValue: number; readonly mismatch: boolean } {
+  requireSameLength(counts, shares);
+  requireCounts(counts);
+  requireCounts(shares);
   const requests = counts.reduce((sum, count) => sum + count, 0);
   const shareTotal = shares.reduce((sum, share) => sum + share, 0);
   let statistic = 0;

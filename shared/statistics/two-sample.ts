@@ -1,10 +1,22 @@
-/** Tests and distances between two samples of numbers, in any order and of any sizes. */
+/**
+ * Tests and distances between two samples of numbers, in any order and of any sizes. An empty sample and one that
+ * holds a NaN are a RangeError; infinite values have a rank, and no distance or mean.
+ */
+import { requireCounts, requireFinite, requireNumbers, requireSameLength } from "./input.js";
 import { oneSampleKolmogorovUpper } from "./kolmogorov.js";
 import { midranks } from "./ordering.js";
 import { chiSquareUpper, normalUpper, studentTwoSided } from "./distributions.js";
 
 /** Sorted copy of a sample. */
-const sorted = (values: ArrayLike<number>): Float64Array => Float64Array.from(values).toSorted();
+function sorted(values: ArrayLike<number>): Float64Array {
+  requireSample(values);
+  return Float64Array.from(values).toSorted();
+}
+
+function requireSample(values: ArrayLike<number>): void {
+  if (values.length === 0) throw new RangeError("a sample is empty");
+  requireNumbers(values);
+}
 
 /** Walks both samples in order; at each distinct value tells the counts at or below it. */
 function walk(
@@ -99,6 +111,8 @@ export function kolmogorovSmirnov(
 export function wassersteinDistance(first: ArrayLike<number>, second: ArrayLike<number>): number {
   const a = sorted(first);
   const b = sorted(second);
+  requireFinite(a);
+  requireFinite(b);
   let sum = 0;
   walk(a, b, (value, next, i, j) => {
     if (next !== Infinity) sum += Math.abs(i / a.length - j / b.length) * (next - value);
@@ -110,6 +124,8 @@ export function wassersteinDistance(first: ArrayLike<number>, second: ArrayLike<
 export function energyDistance(first: ArrayLike<number>, second: ArrayLike<number>): number {
   const a = sorted(first);
   const b = sorted(second);
+  requireFinite(a);
+  requireFinite(b);
   let sum = 0;
   walk(a, b, (value, next, i, j) => {
     if (next !== Infinity) sum += (i / a.length - j / b.length) ** 2 * (next - value);
@@ -131,6 +147,8 @@ export function mannWhitney(
   control: ArrayLike<number>,
   experiment: ArrayLike<number>,
 ): MannWhitney {
+  requireSample(control);
+  requireSample(experiment);
   const n = experiment.length;
   const m = control.length;
   const all = Float64Array.from([...Array.from(experiment), ...Array.from(control)]);
@@ -155,6 +173,10 @@ export function mannWhitney(
 
 /** Hodges-Lehmann shift: the median of all pairwise differences experiment - control. */
 export function hodgesLehmann(control: ArrayLike<number>, experiment: ArrayLike<number>): number {
+  for (const sample of [control, experiment]) {
+    requireSample(sample);
+    requireFinite(sample);
+  }
   const differences = new Float64Array(control.length * experiment.length);
   for (let i = 0; i < experiment.length; i += 1) {
     for (let j = 0; j < control.length; j += 1) {
@@ -188,8 +210,18 @@ export function welchTest(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
 ): { readonly t: number; readonly degreesOfFreedom: number; readonly pValue: number } {
+  for (const sample of [a, b]) {
+    if (sample.length < 2) throw new RangeError(`a sample of ${sample.length} has no variance`);
+    requireFinite(sample);
+  }
   const first = meanAndVariance(a);
   const second = meanAndVariance(b);
+  if (first.variance === 0 && second.variance === 0) {
+    // Two constants: equal or not, without any doubt.
+    const difference = second.mean - first.mean;
+    const t = difference === 0 ? 0 : difference * Infinity;
+    return { t, degreesOfFreedom: a.length + b.length - 2, pValue: t === 0 ? 1 : 0 };
+  }
   const va = first.variance / a.length;
   const vb = second.variance / b.length;
   const t = (second.mean - first.mean) / Math.sqrt(va + vb);
@@ -202,6 +234,9 @@ export function chiSquareTest(
   a: ArrayLike<number>,
   b: ArrayLike<number>,
 ): { readonly statistic: number; readonly degreesOfFreedom: number; readonly pValue: number } {
+  requireSameLength(a, b);
+  requireCounts(a);
+  requireCounts(b);
   const cells = Array.from(a, (count, i) => [count, b[i] ?? 0] as const).filter(
     ([x, y]) => x + y > 0,
   );
@@ -213,7 +248,7 @@ export function chiSquareTest(
     const expectedB = x + y - expectedA;
     statistic += (x - expectedA) ** 2 / expectedA + (y - expectedB) ** 2 / expectedB;
   }
-  const degreesOfFreedom = cells.length - 1;
+  const degreesOfFreedom = Math.max(0, cells.length - 1);
   const pValue = degreesOfFreedom < 1 ? 1 : chiSquareUpper(statistic, degreesOfFreedom);
   return { statistic, degreesOfFreedom, pValue };
 }
