@@ -69,7 +69,7 @@ const pursueCancellation = (
         do: "notify",
         severity: "page",
         title: `${state.model}: run ${run.run} is parked: its job does not end`,
-        body: `${parkedReason}. It may cost money, and no other run starts. Stop it in Vertex AI Pipelines: the run ends with it. To let the run go without it: continuo cancel ${state.model}`,
+        body: `${parkedReason}. It may cost money, and no other run starts. Stop it in Vertex AI Pipelines: the run ends with it. To let the run go without it: continuo runs cancel ${state.model}`,
         reason: "a person must act",
       },
     ];
