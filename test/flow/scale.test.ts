@@ -6,7 +6,7 @@ import { inconclusiveTick } from "../simulation/scale/rollouts.js";
 import { alertStorm } from "../simulation/scale/storm.js";
 import { submissionsAtOnce } from "../simulation/scale/submissions.js";
 
-describe("at scale", { timeout: 240_000 }, () => {
+describe("at scale", { timeout: 900_000 }, () => {
   it("100,000 alerts on one model in a minute are one run, and its neighbours hardly wait", async () => {
     const { absorbedMs, neighbourP99Ms, ...counts } = await alertStorm({
       alerts: 100_000,

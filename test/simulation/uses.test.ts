@@ -42,7 +42,7 @@ const recorder = () => {
   return { seen, wrap };
 };
 
-describe("permissions", () => {
+describe("permissions", { timeout: 900_000 }, () => {
   it(`cover whatever the functions do in ${seeds} seeds`, async () => {
     const { seen, wrap } = recorder();
     await quietly(async () => {
