@@ -118,11 +118,11 @@ describe("a tick over an inconclusive rollout", () => {
 });
 
 describe("a tick over a run", () => {
-  it("looks for its job in the first two minutes and then every ten", async () => {
+  it("looks for its job in the first five minutes and then every ten", async () => {
     const reads = { ...nothing };
     const story = await storyOf(patient, { through: counting(reads) });
     await story.arrive("january");
-    expect(await readsOf(story, reads, 9)).toEqual({ ...nothing, jobs: 1 });
+    expect(await readsOf(story, reads, 9)).toEqual({ ...nothing, jobs: 4 });
     expect(await readsOf(story, reads, 60)).toEqual({ ...nothing, jobs: 6 });
   });
 
