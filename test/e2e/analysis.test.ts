@@ -10,6 +10,9 @@ import { z } from "zod";
 import { monitoringReport, type MonitoringReport } from "../../events/monitoring.js";
 import { flightsFile, instanceOf, months, type Flight } from "../../infra/demo/flights.js";
 import { parquetOf } from "../../infra/demo/ingest.js";
+import { assess } from "../../shared/domain/analysis.js";
+import type { Segment } from "../../shared/domain/state.js";
+import { parseManifest } from "../../shared/manifest/parse.js";
 import { seededRandom } from "../../shared/statistics/random.js";
 import {
   isUp,
@@ -30,7 +33,7 @@ import {
 /** Requests to each endpoint; Monitoring has a point a second, and the tick looks as often. */
 const perSecond = 100;
 /** What the rollouts below may take from the challenger's registration to their end. */
-const rolloutSecondsMax = 150;
+const rolloutSecondsMax = 300;
 
 /** Without any fault. */
 const never = { FAULT_AFTER_REQUESTS: "1000000000" };
@@ -96,6 +99,18 @@ const changed = (changes: readonly Change[]): string =>
     ),
   );
 
+/** The identical challenger's answers are looked at too, from the log of its endpoint. */
+const lookedAt = (name: Name): readonly Change[] =>
+  name === "identical"
+    ? [
+        [/requestsMin: 50/, "requestsMin: 50\n    predictions: { requestsMin: 20 }"],
+        [
+          /^budget: .*$/m,
+          "$&\nmonitoring: { predictionLog: gs://continuo-demo-continuo/predictions }",
+        ],
+      ]
+    : [];
+
 const manifestOf = (name: Name): string =>
   changed([
     [/^name: .*$/m, `name: ${name}`],
@@ -112,6 +127,7 @@ const manifestOf = (name: Name): string =>
     [/bakeSeconds: .*/, `bakeSeconds: ${name === "silent" ? 1 : 10}`],
     [/requestsMin: .*/, "requestsMin: 50"],
     [/inconclusiveSecondsMax: .*/, `inconclusiveSecondsMax: ${name === "silent" ? 6 : 120}`],
+    ...lookedAt(name),
   ]);
 
 const real = "real-flights";
@@ -171,16 +187,26 @@ const thinned = (month: readonly Flight[]): readonly Flight[] => {
   return month.filter((_, index) => index % step === 0).slice(0, rowsPerWindow);
 };
 
+/** A verdict with the segment that it was made of. */
+const keptVerdict = z.looseObject({
+  result: z.string(),
+  reasons: z.array(z.string()),
+  numbers: z.record(z.string(), z.number()),
+  policyVersion: z.number(),
+  measured: z.custom<Segment>(),
+});
+
 describe(`at ${perSecond} requests, one point of each series and one look a second, a challenger that`, () => {
   const folder = newFolder();
   const started: { up?: Playing; stops: (() => Promise<void> | void)[] } = { stops: [] };
   const rollouts = new Map<Name, Rollout>();
 
+  const measured: z.infer<typeof keptVerdict>[] = [];
   const looks: MonitoringReport[] = [];
   const refused: { run?: Run; why?: readonly string[] } = {};
 
   const firstVersion = async (seen: Outside, name: string): Promise<string> => {
-    await until(`the champion of ${name}`, 120, async () => {
+    await until(`the champion of ${name}`, 240, async () => {
       const [rollout] = await seen.rollouts(name);
       return rollout?.outcome === "promoted" ? true : null;
     });
@@ -205,7 +231,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
 
   /** The first report that the detector writes of a window that began after `afterMs`. */
   const lookAfter = (seen: Outside, afterMs: number): Promise<MonitoringReport> =>
-    until("a look at what was served", 120, async () => {
+    until("a look at what was served", 240, async () => {
       await seen.advance("continuo-detect-drift");
       const { report } = z
         .object({ report: monitoringReport.nullable() })
@@ -224,7 +250,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
     const usual = await lookAfter(seen, 0);
     await serve(seen, thinned(march).map(shifted));
     looks.push(usual, await lookAfter(seen, Date.parse(usual.window.end)));
-    refused.run = await until("the end of the spoiled run", 120, async () => {
+    refused.run = await until("the end of the spoiled run", 240, async () => {
       const [run] = await seen.runs(real);
       return run?.datasetUris.at(-1)?.endsWith("-02.parquet") && !run.isLive ? run : null;
     });
@@ -256,6 +282,18 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
       return all.find((one) => one.versionId === versionId && isOver(one)) ?? null;
     });
     rollouts.set(name, rollout);
+    if (name === "identical") measured.push(...(await measuredIn(seen, rollout)));
+  };
+
+  /** What each verdict of a rollout kept. */
+  const measuredIn = async (
+    seen: Outside,
+    { rollout }: Rollout,
+  ): Promise<readonly z.infer<typeof keptVerdict>[]> => {
+    const { history } = z
+      .object({ history: z.array(z.object({ verdict: keptVerdict })) })
+      .parse(await seen.read(`/rollouts/${rollout}`));
+    return history.map(({ verdict }) => verdict);
   };
 
   beforeAll(async () => {
@@ -272,7 +310,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
     const uri = await seen.putObject("flights/2001-01.parquet", parquetOf(flights(4000)));
     await publishData(seen, "flights", uri);
     await Promise.all([...names.map((name) => roll(seen, name)), playRealFlights(seen)]);
-  }, 400_000);
+  }, 900_000);
 
   afterAll(async () => {
     for (const stop of started.stops) await stop();
@@ -294,6 +332,33 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
   it(`is identical is promoted within ${rolloutSecondsMax} s`, () => {
     expect(failure("identical")).toBe("");
     expect(rolloutOf("identical").outcome).toBe("promoted");
+  });
+
+  it("was looked at leaves what was measured, of which every verdict can be made again", () => {
+    const parsed = parseManifest(manifestOf("identical"));
+    if (!parsed.ok) throw new Error("the manifest was applied, so it must be right");
+    const { bakeSeconds, analysis } = parsed.manifest.rollout;
+    const segments = measured.map((verdict) => verdict.measured);
+    const again = segments.map((current, index) =>
+      assess({
+        earlier: segments.slice(0, index),
+        current,
+        stepStartedAtMs: current.startMs,
+        bakeMs: bakeSeconds * 1000,
+        policy: analysis,
+        policyVersion: 1,
+      }),
+    );
+    // As they are stored: JSON has one zero.
+    expect(JSON.parse(JSON.stringify(again))).toEqual(measured);
+    expect(measured.map(({ numbers }) => numbers["predictions"])).toEqual([
+      expect.any(Number),
+      expect.any(Number),
+      expect.any(Number),
+      // At 100 % nobody answers beside the challenger.
+      0,
+    ]);
+    expect(measured[0]?.numbers["predictions"]).toBeGreaterThanOrEqual(20);
   });
 
   it(`is 30 % slower (208 ms for 160) is rolled back for its latency within ${rolloutSecondsMax} s`, () => {
