@@ -1,6 +1,6 @@
 /** `npm run bench -- statistics`: the simulation tables, the speeds and the plots of the documentation. */
 import { mkdir, writeFile } from "node:fs/promises";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { format } from "prettier";
 import { clopperPearsonInterval } from "../../shared/statistics/interval.js";
@@ -223,12 +223,15 @@ export async function benchStatistics(): Promise<void> {
   console.log("simulating promotions, slices and drift");
   const gates = { promotion: promotionTable(), slices: sliceTable(), drift: driftTable() };
   console.log("measuring speeds");
+  const load = (loadavg()[0] ?? NaN).toFixed(1);
   const speeds = await measureSpeeds();
   const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+  const { user, system } = process.cpuUsage();
+  const processorMinutes = ((user + system) / 60e6).toFixed(1);
   const text = `# Simulated error rates and delays
 
-Made by \`npm run bench -- statistics\` in ${minutes} minutes, seed ${seed}. Shares have exact 95 % limits (Clopper and Pearson). Speeds were
-taken on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}).
+Made by \`npm run bench -- statistics\` in ${minutes} minutes (${processorMinutes} of processor time), seed ${seed}. Shares have exact 95 % limits (Clopper and Pearson). Speeds were
+taken on ${cpus().length} cores (${cpus()[0]?.model ?? "unknown"}) at a load average of ${load}.
 
 ## Rollout analysis: errors
 
@@ -254,7 +257,7 @@ move both versions (spread 0.2), own noise each for itself (spread 0.1).
 ${outcomeTable(Object.keys(latencyRules), latencies)}
 
 The shipped rule compares whole minutes, so that bursts cannot mislead it, and needs eight of them at least; taking
-requests as independent is quicker and wrong wherever a version has slow minutes of its own.
+requests as independent is quicker and wrong wherever a version has slow minutes of its own. Kayenta's rule finds slower versions sooner.
 
 ## Goals, and what was met
 
@@ -285,7 +288,8 @@ ${gates.drift}
 
 ## Speed
 
-Median, least and most of the rounds; DuckDB's and our histograms take turns.
+Median, least and most of the rounds; DuckDB's and our histograms take turns. A load average above the number of cores means that others
+were at work on the machine, and that all of these but processor times are longer than on one of its own.
 
 ${table(["what", "seconds", "goal"], speeds)}
 `;
