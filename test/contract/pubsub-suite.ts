@@ -36,7 +36,7 @@ export interface PubsubUnderTest {
 
 const limitMs = 30_000;
 /** Waiting for what is known not to come. */
-const deviationLimitMs = 2500;
+const deviationLimitMs = 1500;
 
 /** Runs the suite against one Pub/Sub. */
 export const pubsubSuite = (label: string, { start, isEmulator }: PubsubUnderTest): void => {
