@@ -1,5 +1,5 @@
 /** Every query that the adapters make has its index in Terraform: the local Firestore needs none, the real one refuses. */
-import { Query } from "@google-cloud/firestore";
+import { Query } from "firebase-admin/firestore";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";

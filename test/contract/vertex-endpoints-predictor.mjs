@@ -52,6 +52,30 @@ const predict = async (instance, parameters) => {
   return { model: model?.value ?? null, instance, parameters: parameters ?? null };
 };
 
+const answer = async (request, response, text) => {
+  if (request.url !== env.AIP_PREDICT_ROUTE) {
+    response.writeHead(404).end("no such route");
+    return;
+  }
+  if (request.headers["content-type"] !== "application/json") {
+    response.writeHead(200, { "content-type": "text/plain" }).end(text.toUpperCase());
+    return;
+  }
+  const { instances, parameters } = JSON.parse(text);
+  const status = instances[0]?.status;
+  if (typeof status === "number") {
+    response.writeHead(status).end(`refused with ${status}`);
+    return;
+  }
+  if (instances[0]?.garbage === true) {
+    response.writeHead(200).end("not json");
+    return;
+  }
+  const predictions = await Promise.all(instances.map((item) => predict(item, parameters)));
+  response.writeHead(200, { "content-type": "application/json" });
+  response.end(JSON.stringify({ predictions }));
+};
+
 const server = createServer((request, response) => {
   if (request.method === "GET" && request.url === env.AIP_HEALTH_ROUTE) {
     response.writeHead(isHealthy ? 200 : 503).end();
@@ -59,29 +83,8 @@ const server = createServer((request, response) => {
   }
   const chunks = [];
   request.on("data", (chunk) => chunks.push(chunk));
-  request.on("end", async () => {
-    if (request.url !== env.AIP_PREDICT_ROUTE) {
-      response.writeHead(404).end("no such route");
-      return;
-    }
-    const text = Buffer.concat(chunks).toString("utf8");
-    if (request.headers["content-type"] !== "application/json") {
-      response.writeHead(200, { "content-type": "text/plain" }).end(text.toUpperCase());
-      return;
-    }
-    const { instances, parameters } = JSON.parse(text);
-    const status = instances[0]?.status;
-    if (typeof status === "number") {
-      response.writeHead(status).end(`refused with ${status}`);
-      return;
-    }
-    if (instances[0]?.garbage === true) {
-      response.writeHead(200).end("not json");
-      return;
-    }
-    const predictions = await Promise.all(instances.map((item) => predict(item, parameters)));
-    response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ predictions }));
+  request.on("end", () => {
+    void answer(request, response, Buffer.concat(chunks).toString("utf8"));
   });
 });
 server.listen(Number(env.AIP_HTTP_PORT), env.HOST);

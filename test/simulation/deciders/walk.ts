@@ -99,9 +99,9 @@ export const walkSeed = (seed: number, isTraced = false): Walk => {
       anotherRun,
       versions,
     });
-    const first = drawFacts(random, before, needs(before, event, nowMs), versions);
-    const further = furtherNeeds(before, event, first, nowMs);
-    const facts = { ...first, ...drawFacts(random, before, further, versions) };
+    const known = drawFacts(random, before, needs(before, event, nowMs), versions);
+    const further = furtherNeeds(before, event, known, nowMs);
+    const facts = { ...known, ...drawFacts(random, before, further, versions) };
     const decisions = decide(before, { event, facts }, nowMs);
     take(decisions);
     if (isTraced) {
