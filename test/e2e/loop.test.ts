@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it, type TestContext } from "vitest";
+import { z } from "zod";
 import {
   isUp,
   newFolder,
@@ -183,6 +184,23 @@ describe("what was decided, on the same state started again", () => {
     expect(others).toEqual([]);
     expect(deployed).toMatchObject({ modelVersionId: "1" });
     expect(production.trafficSplit).toEqual({ [deployed?.id ?? ""]: 100 });
+  });
+
+  it("anchors its record by the hour, and verify finds it as it was written", async () => {
+    const { advance, continuo } = world();
+    await advance("continuo-reconcile");
+    const chains = z.object({
+      isIntact: z.boolean(),
+      models: z.array(z.object({ model: z.string(), records: z.number(), anchors: z.number() })),
+    });
+    const verified = await until("an anchored head of every model", 120, async () => {
+      const { code, out } = await continuo("verify", "--json");
+      const seen = chains.parse(JSON.parse(out));
+      return seen.models.every(({ anchors }) => anchors > 0) ? { code, ...seen } : null;
+    });
+    expect(verified).toMatchObject({ code: 0, isIntact: true });
+    const flights = verified.models.find(({ model }) => model === "flights-late");
+    expect(flights?.records).toBeGreaterThan(20);
   });
 
   /** A run that a publisher started ends; a rollout that follows from it is aborted, because nobody sends requests here. */
