@@ -49,7 +49,7 @@ describe("errors until a worse challenger is found", () => {
   ])("predict the mean delay of simulated rollouts: %s", (name, ratio) => {
     const scenario = scenarios.find((one) => one.name === name);
     if (scenario === undefined) throw new Error(name);
-    const outcomes = simulate(scenario, { repetitions: 150, seed: 11 });
+    const outcomes = simulate(scenario, { repetitions: 100, seed: 11 });
     const delay = (rule: string): number => {
       const { delays = [] } = outcomes.find((one) => one.rule === rule) ?? {};
       return delays.reduce((sum, minutes) => sum + minutes, 0) / delays.length;
