@@ -25,7 +25,7 @@ const distribution = z.object({
   count: number.default(0),
   mean: number.optional(),
   bucketOptions: bucketOptions.default({}),
-  bucketCounts: z.array(number).default([]),
+  bucketCounts: z.array(number.transform((count) => Math.max(0, count))).default([]),
 });
 
 const timeSeries = z.object({

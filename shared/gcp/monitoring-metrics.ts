@@ -23,8 +23,9 @@ const requestSamples = ({ responses, errors, latencies }: Series): readonly Samp
   ...latencies,
 ];
 
+/** Requests in all; what is no count of anything (negative, not a number) counts nothing. */
 const sum = (found: readonly Sample[]): number =>
-  found.reduce((total, { count }) => total + count, 0);
+  found.reduce((total, { count }) => total + (count > 0 && Number.isFinite(count) ? count : 0), 0);
 
 interface Series {
   readonly responses: readonly Sample[];

@@ -80,6 +80,19 @@ describe("time series as Monitoring gives them", () => {
     expect(found?.usage[champion]).toEqual([{ atMs: 60_000 }, { atMs: 120_000, cpu: 0.5 }]);
   });
 
+  it("count nothing where a count is negative or no number", async () => {
+    const found = await metricsOf({
+      [`${online}/response_count`]: [
+        series([
+          [1, { int64Value: "-3" }],
+          [2, { int64Value: "6" }],
+          [3, { doubleValue: "Infinity" }],
+        ]),
+      ],
+    })();
+    expect(found?.arms[champion]?.requests).toBe(6);
+  });
+
   it("are nothing without a request, whatever else was measured", async () => {
     const read = metricsOf({ [`${online}/cpu/utilization`]: [series([[1, { doubleValue: 1 }]])] });
     expect(await read()).toBeNull();
