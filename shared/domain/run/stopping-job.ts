@@ -97,7 +97,8 @@ export const decideStopping = (
   if (job === null) {
     const reasons = [timeoutText(run) ?? "cancelled before its PipelineJob was created"];
     const outcome = run.timeout === undefined ? "cancelled" : "failed";
-    return nowMs >= run.submittedAtMs + submissionMsMax
+    // A job that was seen when its cancellation was asked for may still be missing from an older answer.
+    return nowMs >= Math.max(run.submittedAtMs, run.askedAtMs) + submissionMsMax
       ? endRun(state, run, { outcome, reasons, machineSeconds: 0 }, nowMs)
       : ignore(`PipelineJob ${run.run} may still be created`);
   }

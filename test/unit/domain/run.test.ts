@@ -202,6 +202,13 @@ describe("a training run", () => {
     expect(ended(gone)).toMatchObject({ outcome: "failed" });
   });
 
+  it("that was cancelled a moment ago does not end because an old answer misses its job", () => {
+    const asked = { submittedAtMs: nowMs - hourMs, askedAtMs: nowMs - 5_000 };
+    const state = withRun({ ...runs.cancelling, ...asked });
+    expect(kinds(look(state, { pipelineJob: null }))).toEqual(["ignore"]);
+    expect(ended(look(state, { pipelineJob: null }, nowMs + 900_000))).toBeDefined();
+  });
+
   it("whose time was over before it could be tried again is not submitted", () => {
     const earlier = { count: 1, machineSeconds: 60, deadlineAtMs: nowMs };
     const requested: RunState = { ...runs.requested, earlier };
