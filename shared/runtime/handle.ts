@@ -125,6 +125,15 @@ const commitOf = (
   };
 };
 
+/** What is known of a model's state goes stale: a process may stand still between its commit and its effects. */
+const knownForMs = 15_000;
+
+/** A state as it was at a time; undefined is the state that the entry itself has just made. */
+interface Known {
+  readonly state: ModelState | null | undefined;
+  readonly atMs: number;
+}
+
 /**
  * Performs an entry's effects in order, those that are not superseded, and marks it done. "held-back" when a submission
  * met a used-up quota: the entry stays pending for the tick, and its event needs no further delivery.
@@ -133,12 +142,17 @@ const performAll = async (
   entry: JournalEntry,
   model: ModelName,
   options: HandleOptions,
-  superseded: (decision: Decision) => string | null,
+  latest: Known,
 ): Promise<"done" | "held-back"> => {
   const { ports } = options;
+  let known = latest;
   for (const [index, { decision }] of entry.decisions.entries()) {
     if (!hasEffect(decision)) continue;
-    const why = superseded(decision);
+    const nowMs = ports.clock();
+    if (nowMs - known.atMs > knownForMs) {
+      known = { state: await ports.state.model(model), atMs: nowMs };
+    }
+    const why = known.state === undefined ? null : supersededBy(decision, known.state);
     if (why !== null) {
       log("NOTICE", `effect left out: ${why}`, { model, decision: decision.do, key: entry.key });
       continue;
@@ -162,8 +176,9 @@ const performAll = async (
 export const finish = async (entry: JournalEntry, options: HandleOptions): Promise<void> => {
   const { model } = entry;
   if (model === null) return;
+  const atMs = options.ports.clock();
   const state = await options.ports.state.model(model);
-  await performAll(entry, model, options, (decision) => supersededBy(decision, state));
+  await performAll(entry, model, options, { state, atMs });
 };
 
 /** A refused effect becomes a fact of its own, decided like any other. */
@@ -267,8 +282,9 @@ const handleForModel = async (
       return { model, outcome: "duplicate", entry: result.entry };
     case "committed": {
       const { entry, state } = result.commit;
+      const own = { state: undefined, atMs: entry.receivedAtMs };
       const isHeldBack =
-        entry.isPending && (await performAll(entry, model, options, () => null)) === "held-back";
+        entry.isPending && (await performAll(entry, model, options, own)) === "held-back";
       const after = state === undefined ? result.before : (state ?? undefined);
       return { model, outcome: "committed", entry, state: after, isHeldBack };
     }

@@ -13,6 +13,7 @@ export const regressions: Readonly<Record<number, string>> = {
   2248: "a version was registered with the artifact of the run before",
   2761: "a version that had been rolled back was rolled out again by the late entry of its alias",
   2938: "an old answer ended a run whose job had just been seen and cancelled",
+  3833: "a process that stood still after its commit set traffic for a rollout that had been rolled back",
   4903: "a rejected run cost less than its job had used",
   5119: "a clock that was behind brought the last month's budget back",
   5297: "a run ended with facts that had been looked up for another run",
