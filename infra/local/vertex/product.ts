@@ -1,10 +1,12 @@
-/** Vertex AI: models, endpoints, prediction, pipelines, jobs and the operations they share. */
+/** Vertex AI: models, endpoints, prediction, pipelines, jobs, metadata and the operations they share. */
 import type { CloudContext, CloudProduct } from "../cloud.js";
 import { auditRefusals } from "./audit.js";
 import { containersOf } from "./containers.js";
 import { endpointService } from "./endpoints/service.js";
 import { endpointStore } from "./endpoints/store.js";
 import { jobProduct } from "./jobs/service.js";
+import { metadataService } from "./metadata/service.js";
+import { metadataTables } from "./metadata/store.js";
 import { modelService } from "./models/service.js";
 import { modelStore } from "./models/store.js";
 import { operationsOf } from "./operations.js";
@@ -52,6 +54,7 @@ export const vertexProduct = (context: CloudContext): CloudProduct => {
   return {
     services: [
       operationsService(context),
+      metadataService(context, metadataTables(context)),
       ...parts.flatMap(({ services }) =>
         services.map((one) => auditRefusals(context, limitSubmissions(context, one))),
       ),

@@ -1,8 +1,9 @@
-/** List filters, https://google.aip.dev/160, as far as the job lists of Vertex AI have fields for them. */
+/** List filters, https://google.aip.dev/160, as far as the lists of jobs and of metadata have fields for them. */
 import { RpcError } from "../../protocol/service.js";
 
-/** The value of a field: text, a time in milliseconds, or nothing. */
-export type FieldValue = string | { readonly ms: number } | undefined;
+/** The value of a field: text, several texts, a number, a time in milliseconds, or nothing. */
+export type FieldValue =
+  string | readonly string[] | { readonly number: number } | { readonly ms: number } | undefined;
 
 /** Looks a field up; returns null for a field that the list does not know. */
 export type FieldsOf<Item> = (item: Item, field: string) => FieldValue | null;
@@ -48,26 +49,41 @@ const matchesPattern = (value: string, pattern: string): boolean => {
   return new RegExp(`^${source}$`, "su").test(value);
 };
 
+const compareNumbers = (value: number, operator: string, other: number, what: string): boolean => {
+  switch (operator) {
+    case "=":
+      return value === other;
+    case "!=":
+      return value !== other;
+    case "<":
+      return value < other;
+    case "<=":
+      return value <= other;
+    case ">":
+      return value > other;
+    case ">=":
+      return value >= other;
+    default:
+      return refuse(`operator ${operator} does not apply to a ${what}`);
+  }
+};
+
 const compareTime = (ms: number, operator: string, text: string): boolean => {
   const other = Date.parse(text);
   if (Number.isNaN(other)) return refuse(`"${text}" is not a time in RFC 3339`);
-  switch (operator) {
-    case "=":
-      return ms === other;
-    case "!=":
-      return ms !== other;
-    case "<":
-      return ms < other;
-    case "<=":
-      return ms <= other;
-    case ">":
-      return ms > other;
-    case ">=":
-      return ms >= other;
-    default:
-      return refuse(`operator ${operator} does not apply to a time`);
-  }
+  return compareNumbers(ms, operator, other, "time");
 };
+
+const compareNumber = (value: number, operator: string, text: string): boolean => {
+  const other = Number(text);
+  if (text.trim() === "" || Number.isNaN(other)) return refuse(`"${text}" is not a number`);
+  return compareNumbers(value, operator, other, "number");
+};
+
+const hasMember = (members: readonly string[], operator: string, text: string): boolean =>
+  operator === ":"
+    ? members.includes(text) || (text === "*" && members.length > 0)
+    : refuse(`operator ${operator} does not apply to a list`);
 
 const compareText = (value: string | undefined, operator: string, text: string): boolean => {
   switch (operator) {
@@ -88,13 +104,15 @@ const comparison = <Item>(
   operator: string,
   text: string,
 ): Test<Item> => {
-  const timeFields = /(^|_)time$/;
+  const orderedFields = /(^|_)time$|\.number_value$/;
   return (item) => {
     const value = fieldsOf(item, field);
     if (value === null) return refuse(`field "${field}" is not supported`);
-    if (typeof value === "object") return compareTime(value.ms, operator, text);
-    if (value === undefined && timeFields.test(field)) return false;
-    return compareText(value, operator, text);
+    if (value === undefined && orderedFields.test(field)) return false;
+    if (typeof value !== "object") return compareText(value, operator, text);
+    if ("ms" in value) return compareTime(value.ms, operator, text);
+    if ("number" in value) return compareNumber(value.number, operator, text);
+    return hasMember(value, operator, text);
   };
 };
 
@@ -141,10 +159,31 @@ export const compileFilter = <Item>(filter: string, fieldsOf: FieldsOf<Item>): T
     }
     return restriction();
   };
-  const restriction = (): Test<Item> => {
-    const field = peek();
-    if (field.kind !== "word") return refuse(`expected a field but found "${field.text}"`);
+  /** A field's path; a part of it that holds special characters stands in quotes. */
+  const path = (): string => {
+    let text = peek().text;
     position += 1;
+    if (text.endsWith(".") && peek().kind === "quoted") {
+      text += peek().text;
+      position += 1;
+      if (peek().kind === "word" && peek().text.startsWith(".")) text += path();
+    }
+    return text;
+  };
+  /** The argument of `field("argument")`, which asks the same as `field:"argument"`. */
+  const argument = (): string | undefined => {
+    const [opening, inner, closing] = words.slice(position, position + 3);
+    if (opening?.text !== "(" || inner?.kind !== "quoted" || closing?.text !== ")")
+      return undefined;
+    position += 3;
+    return inner.text;
+  };
+  const restriction = (): Test<Item> => {
+    const first = peek();
+    if (first.kind !== "word") return refuse(`expected a field but found "${first.text}"`);
+    const field = { text: path() };
+    const asked = argument();
+    if (asked !== undefined) return comparison(fieldsOf, field.text, ":", asked);
     const operator = peek();
     if (operator.kind !== "operator" || operator.text === "(" || operator.text === ")") {
       return refuse(`expected an operator after "${field.text}" but found "${operator.text}"`);
@@ -189,7 +228,7 @@ export const sortBy = <Item>(
   });
   const timeOf = (item: Item, field: string): number => {
     const value = fieldsOf(item, field);
-    return typeof value === "object" && value !== null ? value.ms : 0;
+    return typeof value === "object" && value !== null && "ms" in value ? value.ms : 0;
   };
   return items.toSorted((left, right) => {
     for (const { field, sign } of keys) {
