@@ -7,6 +7,7 @@ import { endpointStore } from "./endpoints/store.js";
 import { jobProduct } from "./jobs/service.js";
 import { metadataService } from "./metadata/service.js";
 import { metadataTables } from "./metadata/store.js";
+import { monitoringService } from "./monitoring/service.js";
 import { modelService } from "./models/service.js";
 import { modelStore } from "./models/store.js";
 import { operationsOf } from "./operations.js";
@@ -19,7 +20,7 @@ import { predictionRoute } from "./serving/routes.js";
 import { serving } from "./serving/serve.js";
 import { predictionService } from "./serving/service.js";
 
-/** Models, endpoints and prediction. */
+/** Models, endpoints, prediction, and the jobs that watch it. */
 const servingProduct = (context: CloudContext): CloudProduct => {
   const models = modelStore(context);
   const endpoints = endpointStore(context);
@@ -31,6 +32,7 @@ const servingProduct = (context: CloudContext): CloudProduct => {
       modelService(context, models, endpoints.deploymentsOf),
       endpointService(context, models, endpoints, fleet),
       predictionService(context, serve),
+      monitoringService(context, endpoints),
     ],
     routes: [predictionRoute(context, serve)],
     start: () => {
