@@ -1,58 +1,12 @@
 /**
  * Scores many rows with boosted trees. Every value becomes the number of the interval between the model's thresholds
- * that it lies in, once; a node is then one look-up from that number to the next node, without a branch that the
- * processor could guess wrongly. The sums are those of the row-by-row scorer to the last bit.
+ * that it lies in, once. Small trees over few features are then sets of leaves (leaf-masks.ts); of other trees a node
+ * is one look-up from that number to the next node, without a branch that the processor could guess wrongly. The sums
+ * are those of the row-by-row scorer to the last bit.
  */
-import type { GradientBoosting } from "./schema.js";
-
-/** What the trees ask of a feature: thresholds ascending, or how many categories are told apart. */
-type Question =
-  | { readonly kind: "thresholds"; readonly thresholds: Float64Array }
-  | { readonly kind: "categories"; readonly count: number };
-
-/** Interval numbers: 0 ... known, then one for missing values. */
-const knownOf = (question: Question): number =>
-  question.kind === "thresholds" ? question.thresholds.length : question.count;
-
-/** The questions by feature; undefined when one feature is asked both kinds. */
-function questionsOf({ trees }: GradientBoosting, features: number): Question[] | undefined {
-  const thresholds = Array.from({ length: features }, () => new Set<number>());
-  const categories = new Map<number, number>();
-  for (const tree of trees) {
-    for (const [node, feature] of tree.feature.entries()) {
-      const codes = tree.categoriesLeft[String(node)];
-      if (feature < 0) continue;
-      if (codes === undefined) thresholds[feature]?.add(tree.threshold[node] ?? 0);
-      else {
-        const count = codes.reduce((most, code) => Math.max(most, code + 1), 1);
-        categories.set(feature, Math.max(count, categories.get(feature) ?? 0));
-      }
-    }
-  }
-  if ([...categories.keys()].some((feature) => (thresholds[feature]?.size ?? 0) > 0)) {
-    return undefined;
-  }
-  return thresholds.map((found, feature) => {
-    const count = categories.get(feature);
-    return count === undefined
-      ? { kind: "thresholds", thresholds: Float64Array.from(found).toSorted() }
-      : { kind: "categories", count };
-  });
-}
-
-/** The interval of a value: how many thresholds lie below it; a category's own code, all unknown ones alike. */
-function intervalOf(question: Question, value: number): number {
-  if (Number.isNaN(value)) return knownOf(question) + 1;
-  if (question.kind === "categories") return Math.min(value, question.count);
-  const { thresholds } = question;
-  let [low, high] = [0, thresholds.length];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if ((thresholds[middle] ?? Infinity) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
+import { maskForest, scoreMasks } from "./leaf-masks.js";
+import { intervalOf, knownOf, leftIntervals, questionsOf, type Question } from "./questions.js";
+import type { GradientBoosting, Tree } from "./schema.js";
 
 const rowsOfBlock = 1024;
 /** Below this many rows the tables take longer to make than they save. */
@@ -72,10 +26,7 @@ interface TableTree {
   readonly value: Float64Array;
 }
 
-function tableOf(
-  tree: GradientBoosting["trees"][number],
-  questions: readonly Question[],
-): TableTree {
+function tableOf(tree: Tree, questions: readonly Question[]): TableTree {
   const steps = new Int32Array(2 * tree.feature.length);
   const next: number[] = [];
   for (const [node, feature] of tree.feature.entries()) {
@@ -83,18 +34,10 @@ function tableOf(
     steps[2 * node] = question === undefined ? -1 : feature * rowsOfBlock;
     steps[2 * node + 1] = next.length;
     if (question === undefined) continue;
-    const codes = tree.categoriesLeft[String(node)];
-    const isLeftCode = codes === undefined ? undefined : new Set(codes);
-    const threshold = tree.threshold[node] ?? 0;
-    const known = knownOf(question);
-    for (let interval = 0; interval <= known; interval += 1) {
-      const isLeft =
-        question.kind === "thresholds"
-          ? (question.thresholds[interval] ?? Infinity) <= threshold
-          : isLeftCode?.has(interval) === true;
-      next.push(2 * ((isLeft ? tree.left[node] : tree.right[node]) ?? 0));
+    const [left = 0, right = 0] = [tree.left[node], tree.right[node]];
+    for (const isLeft of leftIntervals(tree, node, question)) {
+      next.push(2 * (isLeft === 1 ? left : right));
     }
-    next.push(2 * ((tree.missingLeft[node] === 1 ? tree.left[node] : tree.right[node]) ?? 0));
   }
   return {
     steps,
@@ -112,6 +55,8 @@ export function scoreTrees(
   const questions = questionsOf(predictor, columns.length);
   const isWide = questions?.some((question) => knownOf(question) >= intervalsMax) === true;
   if (rows < rowsMin || questions === undefined || isWide) return undefined;
+  const forest = maskForest(predictor, questions, entriesMax);
+  if (forest !== undefined) return scoreMasks(forest, questions, columns);
   let entries = 0;
   for (const { feature } of predictor.trees) {
     if (feature.length > nodesMax) return undefined;
