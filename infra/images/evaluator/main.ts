@@ -68,10 +68,15 @@ async function scoreBoth(options: Flags, configuration: Configuration): Promise<
       `models of Continuo's own trainer are binary classifiers; for ${settings.task} give rows that your container has scored (--scored)`,
     );
   }
-  const [challenger, champion, table] = await Promise.all([
+  const [challenger, champion] = await Promise.all([
     loadModel(options.model),
     options.champion === "" ? undefined : loadModel(options.champion),
-    readTable(options.rows),
+  ]);
+  const wanted = [challenger, champion].flatMap((model) => model?.features ?? []);
+  const table = await readTable(options.rows, [
+    label,
+    ...wanted.map(({ name }) => name),
+    ...settings.slices.map(({ column }) => column),
   ]);
   const measured = measureScoring(table, challenger, champion);
   return {
