@@ -148,8 +148,8 @@ const performAll = async (
   let known = latest;
   for (const [index, { decision }] of entry.decisions.entries()) {
     if (!hasEffect(decision)) continue;
-    const nowMs = ports.clock();
-    if (nowMs - known.atMs > knownForMs) {
+    // The answer itself may have been waited for too long.
+    for (let nowMs = ports.clock(); nowMs - known.atMs > knownForMs; nowMs = ports.clock()) {
       known = { state: await ports.state.model(model), atMs: nowMs };
     }
     const why = known.state === undefined ? null : supersededBy(decision, known.state);
@@ -230,6 +230,9 @@ type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>> & {
   readonly before?: ModelState | undefined;
 };
 
+/** Facts are looked up within half this time: only a process that stood still has older ones. */
+const factsForMs = 60_000;
+
 /** Decides and commits; "outdated" when the state has moved on since the facts were looked up. */
 const decideOnce = async (
   event: ContinuoEvent,
@@ -244,8 +247,10 @@ const decideOnce = async (
   const result = await ports.state.transact(journalKey(event, model), model, (state) => {
     before = state;
     if (state !== undefined && options.isAnswered?.(state) === true) return null;
-    // What was true of one run or one step says nothing about the next.
-    isOutdated = found !== undefined && found.head !== (state?.head ?? null);
+    // What was true of one run or one step says nothing about the next, and what was true long ago nothing about now.
+    isOutdated =
+      found !== undefined &&
+      (found.head !== (state?.head ?? null) || ports.clock() - nowMs > factsForMs);
     if (isOutdated) return null;
     const decisions = decide(state, { event, facts: found?.facts ?? {} }, nowMs);
     return leavesNoTrace(event) && !decisions.some(isChange)

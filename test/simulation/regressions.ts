@@ -17,4 +17,6 @@ export const regressions: Readonly<Record<number, string>> = {
   4903: "a rejected run cost less than its job had used",
   5119: "a clock that was behind brought the last month's budget back",
   5297: "a run ended with facts that had been looked up for another run",
+  7295: "the state that was looked up again had been waited for too long itself",
+  7334: "a run ended with facts of three minutes ago, when its job was not there yet",
 };
