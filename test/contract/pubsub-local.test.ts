@@ -79,6 +79,60 @@ describe("a snapshot", () => {
   });
 });
 
+describe("a subscription's expiration policy", () => {
+  const hourMs = 3_600_000;
+  const dayMs = 24 * hourMs;
+
+  it("takes it away when nobody used it for that time, also over a restart", async () => {
+    let nowMs = Date.now();
+    const now = (): number => nowMs;
+    let own = await withLocalCloud(["pubsub"], { now });
+    const { call: ask, topicWith: make, pull: take, ...calls } = pubsubCalls(() => own.port);
+    try {
+      const aDay = { expirationPolicy: { ttl: "86400s" }, messageRetentionDuration: "3600s" };
+      const { topic, sub: unused } = await make(aDay);
+      const { sub: byDefault } = await make({});
+      const { sub: never } = await make({ expirationPolicy: {} });
+      const { sub: pulled } = await make(aDay);
+      const { sub: changed } = await make(aDay);
+      const isThere = async (name: string): Promise<boolean> =>
+        (await ask("GET", name)).code === 200;
+
+      nowMs += 23 * hourMs;
+      expect(await isThere(unused)).toBe(true);
+      expect(await take(pulled)).toEqual([]);
+      const subscription = { name: changed, ackDeadlineSeconds: 20 };
+      await ask("PATCH", changed, { subscription, updateMask: "ackDeadlineSeconds" });
+      nowMs += hourMs;
+      // Publishing to its topic is no use of a subscription.
+      expect((await calls.publish(topic, { data: base64("nobody") })).code).toBe(200);
+      expect((await ask("POST", `${unused}:pull`, { maxMessages: 1 })).code).toBe(404);
+      expect((await ask("GET", `${topic}/subscriptions`)).json).toEqual({});
+      await own.stop({ keep: true });
+
+      nowMs += 22 * hourMs;
+      own = await withLocalCloud(["pubsub"], { folder: own.folder, now });
+      expect(await Promise.all([unused, pulled, changed].map(isThere))).toEqual([
+        false,
+        true,
+        true,
+      ]);
+      nowMs += hourMs;
+      expect(await Promise.all([pulled, changed, byDefault].map(isThere))).toEqual([
+        false,
+        false,
+        true,
+      ]);
+      nowMs += 29 * dayMs + hourMs;
+      const { json } = await ask("GET", `projects/${testProject}/subscriptions`);
+      expect(json["subscriptions"]).toMatchObject([{ name: never }]);
+      expect((await ask("PUT", byDefault, { topic })).code).toBe(200);
+    } finally {
+      await own.stop();
+    }
+  });
+});
+
 describe("a schema", () => {
   const revision = (count: number) => ({
     type: "AVRO",

@@ -3,6 +3,7 @@ import type { CloudContext, OutgoingMessage } from "../cloud.js";
 import type { TokenSigner } from "../identity.js";
 import { RpcError } from "../protocol/service.js";
 import { dateText } from "../protocol/time-text.js";
+import { isExpired, makeActivity, type Activity } from "./activity.js";
 import { makeAlarms } from "./alarms.js";
 import { parseFilter, type Filter } from "./filter.js";
 import { alreadyExists, deletedTopic, notFound, projectOf, shortName } from "./names.js";
@@ -25,6 +26,7 @@ const writeRetryMs = 1000;
 interface Subscribed {
   readonly queue: Queue;
   readonly accepts: Filter;
+  readonly activity: Activity;
 }
 
 /** What the services call. */
@@ -155,8 +157,11 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
 
   const held = { bytes: 0 };
   const open = (row: SubscriptionRow): void => {
-    const queue = makeQueue(row, { store, alarms, now, record, flush, deadLetter, held, log });
-    const subscribed: Subscribed = { queue, accepts: parseFilter(row.config.filter ?? "") };
+    const activity = makeActivity(store.activeMs(row.id) ?? now(), now);
+    const needs = { store, alarms, now, record, flush, deadLetter, held, activity, log };
+    const queue = makeQueue(row, needs);
+    const accepts = parseFilter(row.config.filter ?? "");
+    const subscribed: Subscribed = { queue, accepts, activity };
     subscriptions.set(row.config.name, subscribed);
     const siblings = byTopic.get(row.config.topic) ?? new Set<Subscribed>();
     byTopic.set(row.config.topic, siblings.add(subscribed));
@@ -164,13 +169,53 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
   };
   for (const row of store.subscriptions()) open(row);
 
+  const remove = ({ queue }: Subscribed): void => {
+    flush();
+    const { id, config } = queue.row;
+    store.commit(() => {
+      store.dropSubscription(id, config.name);
+    });
+    const siblings = byTopic.get(config.topic);
+    for (const one of siblings ?? []) if (one.queue === queue) siblings?.delete(one);
+    subscriptions.delete(config.name);
+    queue.close(notFound(config.name));
+  };
+  /** Removes a subscription that nobody has used for as long as its policy says. */
+  const isRemoved = (subscribed: Subscribed): boolean => {
+    const { config } = subscribed.queue.row;
+    if (!isExpired(config, subscribed.activity, now())) return false;
+    remove(subscribed);
+    log(`${config.name} expired: it was not used for as long as its expiration policy says`);
+    return true;
+  };
+  const removeExpired = (): void => {
+    for (const one of subscriptions.values()) isRemoved(one);
+  };
+  const saveActivity = (): void => {
+    try {
+      store.commit(() => {
+        for (const { queue, activity } of subscriptions.values()) {
+          store.putActivity(queue.row.id, activity.lastMs());
+        }
+      });
+    } catch (error) {
+      log(`pubsub cannot write: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+
   const find = (name: string): Subscribed => {
     const found = subscriptions.get(name);
-    if (found === undefined) throw notFound(name);
+    if (found === undefined || isRemoved(found)) throw notFound(name);
+    return found;
+  };
+  /** Finds a subscription for an operation that counts as its use. */
+  const use = (name: string): Subscribed => {
+    const found = find(name);
+    found.activity.touch();
     return found;
   };
   const change = (name: string, config: Subscription): Subscription => {
-    const { queue } = find(name);
+    const { queue } = use(name);
     store.putSubscription(queue.row.id, config);
     queue.update({ id: queue.row.id, config });
     return config;
@@ -178,6 +223,8 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
 
   const sweep = (): void => {
     flush();
+    removeExpired();
+    saveActivity();
     snapshots.sweep();
     store.commit(() => {
       for (const { queue } of subscriptions.values()) {
@@ -264,32 +311,33 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
         queue.update({ id: queue.row.id, config: { ...queue.row.config, topic: deletedTopic } });
       }
     },
-    subscriptionsOf: (topic: string): readonly Subscription[] =>
-      [...(byTopic.get(topic) ?? [])].map(({ queue }) => queue.row.config),
+    subscriptionsOf: (topic: string): readonly Subscription[] => {
+      removeExpired();
+      return [...(byTopic.get(topic) ?? [])].map(({ queue }) => queue.row.config);
+    },
     subscription: (name: string): Subscription => find(name).queue.row.config,
-    subscriptions: (project: string): readonly Subscription[] =>
-      [...subscriptions.values()]
+    subscriptions: (project: string): readonly Subscription[] => {
+      removeExpired();
+      return [...subscriptions.values()]
         .map(({ queue }) => queue.row.config)
         .filter((config) => config.name.startsWith(`${project}/`))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1)),
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    },
     createSubscription: (config: Subscription): Subscription => {
-      if (subscriptions.has(config.name)) throw alreadyExists(config.name);
+      const known = subscriptions.get(config.name);
+      if (known !== undefined && !isRemoved(known)) throw alreadyExists(config.name);
       if (!topics.has(config.topic)) throw notFound(config.topic);
-      open({ id: store.addSubscription(config), config });
+      const id = store.commit(() => {
+        const added = store.addSubscription(config);
+        store.putActivity(added, now());
+        return added;
+      });
+      open({ id, config });
       return config;
     },
     changeSubscription: change,
     deleteSubscription: (name: string): void => {
-      const { queue } = find(name);
-      flush();
-      const { id, config } = queue.row;
-      store.commit(() => {
-        store.dropSubscription(id, name);
-      });
-      const siblings = byTopic.get(config.topic);
-      for (const one of siblings ?? []) if (one.queue === queue) siblings?.delete(one);
-      subscriptions.delete(name);
-      queue.close(notFound(name));
+      remove(find(name));
     },
     detach: (name: string): void => {
       const { queue } = find(name);
@@ -302,7 +350,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
     },
     /** Seeks to a time in milliseconds, or to a snapshot. */
     seek: (name: string, to: number | string): void => {
-      const subscribed = find(name);
+      const subscribed = use(name);
       const { row } = subscribed.queue;
       const { topic } = row.config;
       const snapshot = typeof to === "string" ? snapshots.find(to) : undefined;
@@ -329,7 +377,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
     snapshotsOf: (topic: string): readonly Snapshot[] =>
       snapshots.all().filter((snapshot) => snapshot.topic === topic),
     createSnapshot: (name: string, subscription: string, labels: Snapshot["labels"]): Snapshot => {
-      const { row } = find(subscription).queue;
+      const { row } = use(subscription).queue;
       flush();
       const { topic } = row.config;
       return snapshots.create({ name, topic, ...(labels === undefined ? {} : { labels }) }, row.id);
@@ -341,7 +389,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
     deleteSnapshot: snapshots.remove,
     /** The queue of a subscription that is pulled. */
     pulled: (name: string): Queue => {
-      const { queue } = find(name);
+      const { queue } = use(name);
       const { config } = queue.row;
       if (config.detached === true) {
         throw new RpcError(
@@ -369,6 +417,7 @@ export function makeEngine(context: CloudContext, tokens: TokenSigner) {
       sweepAgain();
     },
     stop: (): void => {
+      saveActivity();
       for (const { queue } of subscriptions.values()) {
         queue.close(new RpcError("UNAVAILABLE", "The local cloud is stopping."));
       }

@@ -1,5 +1,6 @@
 /** Delivery of one subscription: what is ready, what is out, and what becomes of it. */
 import { RpcError } from "../protocol/service.js";
+import type { Activity } from "./activity.js";
 import type { Alarm, Alarms } from "./alarms.js";
 import { durationMs, timestampOf, type ReceivedMessage, type Subscription } from "./shapes.js";
 import {
@@ -54,6 +55,7 @@ export interface QueueDependencies {
   readonly deadLetter: (row: SubscriptionRow, message: StoredMessage, attempts: number) => boolean;
   /** Bytes of message bodies held in memory by all queues. */
   readonly held: { bytes: number };
+  readonly activity: Activity;
   readonly log: (line: string) => void;
 }
 
@@ -91,7 +93,7 @@ const ackIdPattern = /^([0-9a-z]+)-([0-9a-z]+)-([0-9a-z]+)$/;
 
 /** Makes the queue of a subscription. */
 export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
-  const { store, alarms, now, held, log } = needs;
+  const { store, alarms, now, held, activity, log } = needs;
   let row = first;
   let ready: Ready[] = [];
   /** Ready, out, or being written: what a load must leave alone. */
@@ -282,6 +284,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
   };
 
   const acked = (message: number): void => {
+    activity.touch();
     known.add(message);
     needs.record({ kind: "acked", subscription: row, message }, () => {
       known.delete(message);
@@ -445,8 +448,11 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     pumpSoon,
     attach: (consumer: Consumer): (() => void) => {
       consumers.push(consumer);
+      // The pusher is always there: it counts when it delivers.
+      const release = consumer.deadlineSeconds === undefined ? undefined : activity.hold();
       pumpSoon();
       return () => {
+        release?.();
         const at = consumers.indexOf(consumer);
         if (at !== -1) consumers.splice(at, 1);
       };
@@ -474,6 +480,7 @@ export function makeQueue(first: SubscriptionRow, needs: QueueDependencies) {
     extend: (ackId: string, seconds: number): boolean => {
       const lease = currentLease(ackId);
       if (lease === undefined) return false;
+      activity.touch();
       if (seconds === 0) endLease(lease, "failed");
       else if (lease.consumer.deadlineSeconds !== undefined) watch(lease, seconds * 1000);
       return true;

@@ -75,6 +75,7 @@ const backlogRow = z.object({ message: z.number(), attempts: z.number() });
 const keyedRow = backlogRow.extend({ ordering_key: z.string().nullable() });
 const dueRow = z.object({ due_ms: z.number().nullable() });
 const idRow = z.object({ id: z.number().nullable() });
+const activityRow = z.object({ active_ms: z.number() });
 const countRow = z.object({ count: z.number() });
 
 const schema = `
@@ -91,6 +92,7 @@ CREATE TABLE IF NOT EXISTS pubsub_backlog (
 CREATE INDEX IF NOT EXISTS pubsub_backlog_by_due ON pubsub_backlog (subscription, due_ms, message);
 CREATE INDEX IF NOT EXISTS pubsub_backlog_by_key ON pubsub_backlog (subscription, ordering_key, message)
   WHERE ordering_key IS NOT NULL;
+CREATE TABLE IF NOT EXISTS pubsub_activity (subscription INTEGER PRIMARY KEY, active_ms INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS pubsub_policies (resource TEXT PRIMARY KEY, policy TEXT NOT NULL) WITHOUT ROWID;
 `;
 
@@ -121,6 +123,12 @@ export function makeStore(db: Database.Database, now: () => number) {
     addSubscription: db.prepare("INSERT INTO pubsub_subscriptions (name, config) VALUES (?, ?)"),
     putSubscription: db.prepare("UPDATE pubsub_subscriptions SET config = ? WHERE id = ?"),
     dropSubscription: db.prepare("DELETE FROM pubsub_subscriptions WHERE id = ?"),
+    activity: db.prepare("SELECT active_ms FROM pubsub_activity WHERE subscription = ?"),
+    putActivity: db.prepare(
+      `INSERT INTO pubsub_activity VALUES (?, ?) ON CONFLICT (subscription) DO UPDATE SET active_ms = excluded.active_ms
+       WHERE active_ms != excluded.active_ms`,
+    ),
+    dropActivity: db.prepare("DELETE FROM pubsub_activity WHERE subscription = ?"),
     addMessage: db.prepare("INSERT INTO pubsub_messages VALUES (?, ?, ?, ?, ?)"),
     message: db.prepare(
       "SELECT id, data, attributes, ordering_key FROM pubsub_messages WHERE id = ?",
@@ -253,6 +261,14 @@ export function makeStore(db: Database.Database, now: () => number) {
     putSubscription: (id: number, config: Subscription): void => {
       sql.putSubscription.run(JSON.stringify(config), id);
     },
+    /** When a subscription was last in use, as far as it was written down. */
+    activeMs: (id: number): number | undefined => {
+      const row = sql.activity.get(id);
+      return row === undefined ? undefined : activityRow.parse(row).active_ms;
+    },
+    putActivity: (id: number, activeMs: number): void => {
+      sql.putActivity.run(id, activeMs);
+    },
     /** Empties a subscription's backlog. */
     dropBacklog: (id: number): void => {
       sql.dropBacklogs.run(id);
@@ -260,6 +276,7 @@ export function makeStore(db: Database.Database, now: () => number) {
     dropSubscription: (id: number, name: string): void => {
       sql.dropBacklogs.run(id);
       sql.dropSubscription.run(id);
+      sql.dropActivity.run(id);
       sql.dropPolicy.run(name);
     },
     /** Stores messages and puts them into the backlogs that accept them. */
