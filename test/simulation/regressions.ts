@@ -19,4 +19,5 @@ export const regressions: Readonly<Record<number, string>> = {
   5297: "a run ended with facts that had been looked up for another run",
   7295: "the state that was looked up again had been waited for too long itself",
   7334: "a run ended with facts of three minutes ago, when its job was not there yet",
+  14752: "our own alias, set late by a slow call, was taken for a person's wish",
 };
