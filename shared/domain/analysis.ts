@@ -88,6 +88,9 @@ const processorEvidence = (segments: readonly Segment[]): number => {
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
+/** With nothing to compare with, only what nobody would call working is a failure: most of at least so many requests. */
+const aloneRequestsMin = 20;
+
 const judge = (look: Look): Verdict => {
   const { current, policy } = look;
   if (current === null || current.challenger.requests + current.champion.requests === 0) {
@@ -166,6 +169,16 @@ const judge = (look: Look): Verdict => {
       result: "failed",
       reasons: [
         `${culprit} of the challenger ${claim}: evidence e^${logE.toFixed(1)} against a limit of e^${(-Math.log(policy.alpha)).toFixed(1)} (alpha ${policy.alpha}, anytime-valid); ${seen}${held}`,
+      ],
+      numbers,
+    };
+  }
+  const { requests, errors } = current.challenger;
+  if (segments.length === 0 && requests >= aloneRequestsMin && 2 * errors > requests) {
+    return {
+      result: "failed",
+      reasons: [
+        `most requests to the challenger fail, and the champion served none to compare with; ${seen}`,
       ],
       numbers,
     };

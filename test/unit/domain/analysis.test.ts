@@ -50,6 +50,18 @@ const table: readonly {
     reason: /no point/,
   },
   {
+    name: "most requests failing is a failure though the champion served none to compare with",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300, 160) }, { weight: 100 })),
+    result: "failed",
+    reason: /the champion served none to compare with; challenger errors 53\.33 % of 300/,
+  },
+  {
+    name: "some failing is not, with nothing to compare with",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300, 9) }, { weight: 100 })),
+    result: "successful",
+    reason: /champion errors no requests/,
+  },
+  {
     name: "too few requests are inconclusive",
     verdict: look(segmentOf({ champion: armOf(360), challenger: armOf(40) })),
     result: "inconclusive",
