@@ -166,10 +166,7 @@ test.each([
 
 test("kinds of jobs that are not built say so", async () => {
   await expect(
-    world.jobs.createModelDeploymentMonitoringJob({
-      parent: world.parent,
-      modelDeploymentMonitoringJob: { displayName: "x" },
-    }),
+    world.jobs.createNasJob({ parent: world.parent, nasJob: { displayName: "x" } }),
   ).rejects.toMatchObject({ code: 12 });
 });
 
