@@ -7,15 +7,16 @@ import {
   api,
   failed,
   getOne,
+  last,
   listAll,
   ok,
+  policyShape,
   provisionAdvice,
   type Check,
   type Finding,
   type Patient,
 } from "./finding.js";
 
-const last = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
 const seconds = z.string().transform((text) => Number.parseFloat(text));
 
 const named = z.looseObject({ name: z.string() });
@@ -157,12 +158,6 @@ const sinkShape = z.looseObject({
   filter: z.string().default(""),
   writerIdentity: z.string().default(""),
   disabled: z.boolean().default(false),
-});
-
-const policyShape = z.looseObject({
-  bindings: z
-    .array(z.looseObject({ role: z.string(), members: z.array(z.string()).default([]) }))
-    .default([]),
 });
 
 /** Who may publish to a topic, by the topic's own policy. */

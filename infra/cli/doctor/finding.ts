@@ -69,6 +69,16 @@ export const listAll = async <Item extends z.ZodType>(
   return found;
 };
 
+/** The last part of a resource's name. */
+export const last = (name: string): string => name.slice(name.lastIndexOf("/") + 1);
+
+/** An IAM policy, as far as the doctor reads it. */
+export const policyShape = z.looseObject({
+  bindings: z
+    .array(z.looseObject({ role: z.string(), members: z.array(z.string()).default([]) }))
+    .default([]),
+});
+
 /** A resource; null when there is none. */
 export const getOne = async <Schema extends z.ZodType>(
   { rest }: Patient,

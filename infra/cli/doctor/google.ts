@@ -7,8 +7,10 @@ import {
   api,
   failed,
   getOne,
+  last,
   listAll,
   ok,
+  policyShape,
   provisionAdvice,
   skipped,
   type Check,
@@ -41,7 +43,7 @@ const enabledApis: Check = {
       item: z.looseObject({ name: z.string() }),
       query: { filter: "state:ENABLED", pageSize: 200 },
     });
-    const enabled = new Set(found.map(({ name }) => name.slice(name.lastIndexOf("/") + 1)));
+    const enabled = new Set(found.map(({ name }) => last(name)));
     const missing = neededApis.filter((name) => !enabled.has(name));
     return missing.length === 0
       ? [ok(`all ${neededApis.length} APIs are switched on`)]
@@ -54,11 +56,6 @@ const enabledApis: Check = {
   },
 };
 
-const policyShape = z.looseObject({
-  bindings: z
-    .array(z.looseObject({ role: z.string(), members: z.array(z.string()).default([]) }))
-    .default([]),
-});
 type Policy = z.infer<typeof policyShape>;
 
 const rolesOf = ({ bindings }: Policy, member: string): readonly string[] =>

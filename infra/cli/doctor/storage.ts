@@ -6,6 +6,7 @@ import {
   api,
   failed,
   getOne,
+  last,
   listAll,
   ok,
   provisionAdvice,
@@ -146,7 +147,7 @@ const database: Check = {
           ]
         : []),
       ...building.map(({ name, state }) =>
-        warning(`index ${name.slice(name.lastIndexOf("/") + 1)} is ${state}`, "wait: it is built"),
+        warning(`index ${last(name)} is ${state}`, "wait: it is built"),
       ),
     ];
     return findings.length === 0

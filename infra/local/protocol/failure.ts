@@ -21,6 +21,9 @@ const httpCodes: Readonly<Record<StatusName, number>> = {
   UNAUTHENTICATED: 401,
 };
 
+/** The HTTP status that stands for a canonical status. */
+export const httpCodeOf = (status: StatusName): number => httpCodes[status];
+
 /** A failure in both transports' terms. */
 export interface Failure {
   readonly status: StatusName;

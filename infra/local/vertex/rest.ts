@@ -1,29 +1,7 @@
 /** Errors and bodies of the plain HTTP routes, in the form of Google's JSON APIs. */
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { httpCodeOf } from "../protocol/failure.js";
 import { RpcError, type StatusName } from "../protocol/service.js";
-
-const httpCodes: Readonly<Record<StatusName, number>> = {
-  OK: 200,
-  CANCELLED: 499,
-  UNKNOWN: 500,
-  INVALID_ARGUMENT: 400,
-  DEADLINE_EXCEEDED: 504,
-  NOT_FOUND: 404,
-  ALREADY_EXISTS: 409,
-  PERMISSION_DENIED: 403,
-  RESOURCE_EXHAUSTED: 429,
-  FAILED_PRECONDITION: 400,
-  ABORTED: 409,
-  OUT_OF_RANGE: 400,
-  UNIMPLEMENTED: 501,
-  INTERNAL: 500,
-  UNAVAILABLE: 503,
-  DATA_LOSS: 500,
-  UNAUTHENTICATED: 401,
-};
-
-/** The HTTP status that stands for a canonical status. */
-export const httpCodeOf = (status: StatusName): number => httpCodes[status];
 
 const statusByHttpCode: Readonly<Record<number, StatusName>> = {
   400: "INVALID_ARGUMENT",

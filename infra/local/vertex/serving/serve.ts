@@ -2,7 +2,8 @@
 import { RpcError } from "../../protocol/service.js";
 import { drawDeployedModel } from "../endpoints/traffic.js";
 import type { EndpointStore, StoredDeployedModel, StoredEndpoint } from "../endpoints/store.js";
-import { asRpcError, httpCodeOf } from "../rest.js";
+import { httpCodeOf } from "../../protocol/failure.js";
+import { asRpcError } from "../rest.js";
 import type { Fleet } from "./fleet.js";
 import type { PredictionLog } from "./prediction-log.js";
 import type { UpstreamReply } from "./upstream.js";
