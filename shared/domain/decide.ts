@@ -14,6 +14,7 @@ import { isOverdue, limitOf } from "./phase-timeouts.js";
 import { decideApproval } from "./rollout/approval.js";
 import { park } from "./rollout/canary.js";
 import { rollBack } from "./rollout/ending.js";
+import { obstacleToAdopt } from "./rollout/parts.js";
 import { decideRollout } from "./rollout/rollout.js";
 import { startRollout } from "./rollout/starting.js";
 import { decideGateApproval, refuseGate } from "./run/data-gate.js";
@@ -132,6 +133,8 @@ const adoptManifest = (
   const parsed = manifestSchema.safeParse(event.data.manifest);
   if (!parsed.success) return ignore(`the manifest is not valid: ${parsed.error.message}`);
   return [
+  const obstacle = state === undefined ? null : obstacleToAdopt(state, parsed.data);
+  if (obstacle !== null) return ignore(obstacle);
     {
       do: "adopt-manifest",
       model: event.data.model,

@@ -129,6 +129,41 @@ describe("manifests", () => {
     expect(entry).toMatchObject({ function: "api", event: { data: { by: "ada" } } });
   });
 
+  it("the environments of a rollout in progress stay where they are", async () => {
+    const { api, story } = await started();
+    await story.train("january");
+    expect(story.model().rollout).not.toBeNull();
+    const elsewhere = stringify(
+      manifestOf({ promotion: { environments: [{ name: "production", endpoint: "elsewhere" }] } }),
+    );
+    const reply = await api.call("POST", "/manifests", elsewhere);
+    expect(reply.status).toBe(409);
+    expect(reply.body).toMatchObject({ error: { code: "rollout-in-progress" } });
+    expect(story.model().manifestVersion).toBe(1);
+    expect((await api.call("POST", "/models/churn/commands", { command: "abort" })).status).toBe(
+      201,
+    );
+    for (let visit = 0; visit < 8 && story.model().rollout !== null; visit += 1)
+      await story.pass(1);
+    expect((await api.call("POST", "/manifests", elsewhere)).status).toBe(201);
+  });
+
+  it("an endpoint has one model", async () => {
+    const { api } = await started();
+    const name = "lapse";
+    const environments = [{ name: "production", endpoint: "churn-production" }];
+    const second = stringify(manifestOf({ name, promotion: { environments } }));
+    for (const path of ["/manifests?dryRun=true", "/manifests"]) {
+      const reply = await api.call("POST", path, second);
+      expect(reply.status).toBe(409);
+      expect(reply.body).toMatchObject({ error: { code: "endpoint-in-use" } });
+      expect(JSON.stringify(reply.body)).toContain("churn-production belongs to model churn");
+    }
+    expect((await api.call("GET", `/models/${name}`)).status).toBe(404);
+    expect((await api.call("DELETE", "/models/churn")).status).toBe(201);
+    expect((await api.call("POST", "/manifests", second)).status).toBe(201);
+  });
+
   it("a forgotten model is gone", async () => {
     const { api } = await started();
     expect((await api.call("DELETE", "/models/churn")).status).toBe(201);

@@ -1,5 +1,6 @@
 /** What every phase of a rollout is made of: its environment, its deployed model, what it carries along. */
 import type { DeployedModelId } from "../../../events/ids.js";
+import type { Manifest } from "../../manifest/schema.js";
 import { deployedModelIdFor } from "../ids.js";
 import type { ModelState, RolloutBase, RolloutState } from "../state.js";
 
@@ -14,6 +15,15 @@ export const environmentAt = (state: ModelState, index: number) => {
   const found = environmentsOf(state)[index];
   return found ?? { name: "unknown", endpoint: "unknown", approval: { by: "automatic" as const } };
 };
+
+const placesOf = ({ promotion }: Manifest): string =>
+  JSON.stringify(promotion.environments.map(({ name, endpoint }) => [name, endpoint]));
+
+/** Why a manifest can't be adopted now; null when it can. A rollout that lost its environments would leave its traffic there. */
+export const obstacleToAdopt = (state: ModelState, next: Manifest): string | null =>
+  state.rollout === null || placesOf(state.manifest) === placesOf(next)
+    ? null
+    : `rollout ${state.rollout.rollout} is ${state.rollout.phase} in the environments that this manifest changes: wait for its end, or abort it, and apply the manifest again`;
 
 /** Whether an environment is the last. */
 export const isProduction = (state: ModelState, index: number): boolean =>

@@ -193,3 +193,47 @@ describe("the command that ends a rollout by hand", () => {
     );
   });
 });
+
+describe("a manifest that moves the environments", () => {
+  const moved = (environments: readonly { readonly name: string; readonly endpoint: string }[]) =>
+    eventOf("manifest.applied", {
+      model: churn,
+      version: 2,
+      digest: "m2",
+      by: "ada",
+      manifest: manifestOf({ promotion: { environments: [...environments] } }),
+    });
+  const elsewhere = [
+    [
+      "another endpoint",
+      [
+        { name: "qa", endpoint: qa },
+        { name: "production", endpoint: "new" },
+      ],
+    ],
+    [
+      "another name",
+      [
+        { name: "qa", endpoint: qa },
+        { name: "live", endpoint: production },
+      ],
+    ],
+    ["one environment less", [{ name: "production", endpoint: production }]],
+  ] as const;
+
+  it.each(
+    elsewhere.flatMap(([what, environments]) =>
+      Object.values(rollouts).map((rollout) => [what, rollout.phase, environments] as const),
+    ),
+  )("to %s is not adopted while a rollout is %s", (_what, phase, environments) => {
+    const state = stateWith(rollouts[phase]);
+    const decisions = decide(state, { event: moved(environments), facts: {} }, nowMs);
+    expect(decisions).toMatchObject([{ do: "ignore" }]);
+    expect(decisions[0]?.reason).toMatch(/wait for its end, or abort it/);
+  });
+
+  it.each(elsewhere)("to %s is adopted between rollouts", (_what, environments) => {
+    const decisions = decide(stateWith(null), { event: moved(environments), facts: {} }, nowMs);
+    expect(those(decisions, "adopt-manifest")).toHaveLength(1);
+  });
+});
