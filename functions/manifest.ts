@@ -91,6 +91,15 @@ const rollingOut: readonly Use[] = [
   "objects.list",
   "objects.read",
   "registry.setAliases",
+  "registry.importEvaluation",
+];
+/** A run's version was found in the registry: its evaluation is shown there, and its rollout starts. */
+const offering: readonly Use[] = [
+  ...leasing,
+  "objects.read",
+  "registry.importEvaluation",
+  "registry.setAliases",
+  "endpoints.deploy",
 ];
 const following: readonly Use[] = ["pipelines.get", "pipelines.cancel", "registry.version"];
 
@@ -172,7 +181,7 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-pipeline-job-changed", "pipeline-job", {
-    uses: [...handling, ...following, ...leasing, "endpoints.deploy", "registry.setAliases"],
+    uses: [...handling, ...following, ...offering],
     publishes: ["evaluation", "training-run", "notification"],
   }),
   onTopic("on-evaluation-completed", "evaluation", {
@@ -180,7 +189,7 @@ const reactions: readonly FunctionSpec[] = [
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-model-version-registered", "model-version", {
-    uses: [...handling, ...leasing, "registry.version", "registry.setAliases", "endpoints.deploy"],
+    uses: [...handling, ...offering, "registry.version"],
     publishes: ["training-run", "notification"],
   }),
   onTopic("on-operation-finished", "operation", {

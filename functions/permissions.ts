@@ -74,6 +74,11 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
   "registry.version": readModel,
   "registry.remove": [...readModel, "aiplatform.models.delete"],
   "registry.setAliases": [...readModel, "aiplatform.models.update"],
+  "registry.importEvaluation": [
+    ...readObject,
+    "aiplatform.modelEvaluations.import",
+    "aiplatform.modelEvaluations.list",
+  ],
   "endpoints.ensure": ["aiplatform.endpoints.get", "aiplatform.endpoints.create"],
   "endpoints.get": readEndpoint,
   // The attempt is noted in the endpoint's labels before the model is deployed.

@@ -433,7 +433,14 @@ const registered = (
     },
     nowMs,
   );
-  return [...end, ...offer(state, challenger, nowMs)];
+  const shown: Decision = {
+    do: "import-evaluation",
+    versionId: version.versionId,
+    run: run.run,
+    report: run.evaluation.report,
+    reason: "who looks at the version in the registry should see how it was judged",
+  };
+  return [...end, shown, ...offer(state, challenger, nowMs)];
 };
 
 /** Starts the rollout of a version, or lets it wait for the one in progress. */

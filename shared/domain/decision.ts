@@ -117,6 +117,13 @@ export type Decision = Because &
         readonly aliases: readonly string[];
       }
     | { readonly do: "remove-model-version"; readonly versionId: ModelVersionId }
+    | {
+        readonly do: "import-evaluation";
+        readonly versionId: ModelVersionId;
+        readonly run: RunId;
+        /** Address of the run's evaluation.json. */
+        readonly report: string;
+      }
     | { readonly do: "pause-model" }
     | { readonly do: "park-model" }
     | { readonly do: "resume-model" }

@@ -94,6 +94,7 @@ export const evolve = (
     case "set-traffic-split":
     case "set-aliases":
     case "remove-model-version":
+    case "import-evaluation":
     case "notify":
       return state;
     case "forget-model":

@@ -107,6 +107,7 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
       const used = [state.champion, state.rollout, state.waiting].map((one) => one?.versionId);
       return used.includes(decision.versionId) ? `${decision.versionId} is used` : null;
     }
+    case "import-evaluation":
     case "request-training-run":
     case "retry-training-run":
     case "publish-evaluation":

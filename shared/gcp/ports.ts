@@ -35,7 +35,9 @@ export const gcpPorts = (config: GcpConfig): Ports => {
     leases: firestoreLeases(config),
     bus: pubsubBus(config, rest),
     pipelines: vertexPipelines(config, api, objects),
-    registry: vertexRegistry(api, (image) => installedImages(objects, config.bucket)(image)),
+    registry: vertexRegistry(api, objects, (image) =>
+      installedImages(objects, config.bucket)(image),
+    ),
     endpoints: vertexEndpoints(api, rest),
     metrics: monitoringMetrics(config, rest),
     objects,

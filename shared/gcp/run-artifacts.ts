@@ -49,7 +49,7 @@ interface ReadArtifact<Content> {
 }
 
 /** Reads the artifact's file, or the file of that name in the artifact's folder; null when there is neither. */
-const readArtifact = async <Schema extends z.ZodType>(
+export const readArtifact = async <Schema extends z.ZodType>(
   objects: Objects,
   uri: string,
   fileName: string,

@@ -2,11 +2,14 @@
 import type { protos } from "@google-cloud/aiplatform";
 import { z } from "zod";
 import { modelVersionId } from "../../events/ids.js";
-import { UnavailableError } from "../domain/errors.js";
+import { RejectedError, UnavailableError } from "../domain/errors.js";
 import type { ModelVersionFacts } from "../domain/facts.js";
+import type { Objects } from "../ports/objects.js";
 import type { Registry } from "../ports/vertex.js";
 import { digestLabels, digestOfLabels } from "./digest-labels.js";
 import { asCloudError, attempting } from "./errors.js";
+import { modelEvaluationOf, shownReport } from "./model-evaluation.js";
+import { readArtifact } from "./run-artifacts.js";
 import type { VertexApi } from "./vertex-api.js";
 
 type UploadModelRequest = protos.google.cloud.aiplatform.v1.IUploadModelRequest;
@@ -28,14 +31,35 @@ const factsOf = (model: z.infer<typeof modelShape>): ModelVersionFacts => ({
   servingImage: model.containerSpec.imageUri,
 });
 
+const evaluationList = z.object({
+  modelEvaluations: z.array(z.object({ displayName: z.string().default("") })).default([]),
+  nextPageToken: z.string().optional(),
+});
+
+/** A version has one evaluation of its run, and what people added; more pages than this are not looked at. */
+const evaluationPagesMax = 10;
+
 /** The Registry port. */
 export const vertexRegistry = (
   api: VertexApi,
+  objects: Objects,
   imageOf: (image: string) => Promise<string>,
 ): Registry => {
   const find = async (name: string): Promise<ModelVersionFacts | null> => {
     const found = await api.find(`models/${name}`);
     return found === null ? null : factsOf(modelShape.parse(found));
+  };
+  const isShown = async (version: string, name: string): Promise<boolean> => {
+    let pageToken = "";
+    for (let page = 0; page < evaluationPagesMax; page += 1) {
+      const listed = evaluationList.parse(
+        await api.request("GET", `models/${version}/evaluations`, { query: { pageToken } }),
+      );
+      if (listed.modelEvaluations.some(({ displayName }) => displayName === name)) return true;
+      if (listed.nextPageToken === undefined || listed.nextPageToken === "") return false;
+      pageToken = listed.nextPageToken;
+    }
+    return false;
   };
   return {
     uploading: (model) =>
@@ -93,6 +117,18 @@ export const vertexRegistry = (
           isRepeatable: true,
           // All repetitions together must end before the lease does under which they are sent.
           deadlineMs: 4000,
+        });
+      }),
+    importEvaluation: (model, version, { name, report }, fence) =>
+      attempting(`import evaluation ${name} of ${model}@${version}`, async () => {
+        if (await isShown(`${model}@${version}`, name)) return;
+        const found = await readArtifact(objects, report, "evaluation.json", shownReport);
+        if (found === null) throw new RejectedError(`There is no report at ${report}.`);
+        const modelEvaluation = modelEvaluationOf(found.content, { name, uri: found.uri });
+        if (modelEvaluation === null) return;
+        fence?.();
+        await api.request("POST", `models/${model}@${version}/evaluations:import`, {
+          body: { modelEvaluation },
         });
       }),
   };

@@ -28,6 +28,14 @@ export interface VersionUpload {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A report on a version, as the registry shows it. */
+export interface VersionEvaluation {
+  /** Unique name by which the evaluation is found again. */
+  readonly name: string;
+  /** Address of evaluation.json. */
+  readonly report: string;
+}
+
 /** The model registry. */
 export interface Registry {
   /** Starts an upload. Nothing is looked up: another call makes another version, so whoever calls has to know. */
@@ -43,6 +51,13 @@ export interface Registry {
     model: ModelName,
     version: ModelVersionId,
     aliases: readonly string[],
+    fence?: Fence,
+  ) => Promise<void>;
+  /** Shows a report with a version; one that is shown already, or of a kind that the registry has no form for, is left so. */
+  readonly importEvaluation: (
+    model: ModelName,
+    version: ModelVersionId,
+    evaluation: VersionEvaluation,
     fence?: Fence,
   ) => Promise<void>;
 }

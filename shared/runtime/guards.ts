@@ -43,6 +43,10 @@ export const guardOf: Readonly<Record<Decision["do"], Guard | null>> = {
     by: "lease",
     handle: "alias of the model version, which is the run's id",
   },
+  "import-evaluation": {
+    by: "lease",
+    handle: "display name of the ModelEvaluation, which is the run's id",
+  },
   "set-aliases": { by: "lease", handle: "none: merging aliases compares nothing" },
   "scale-deployed-model": {
     by: "lease",

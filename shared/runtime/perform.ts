@@ -199,6 +199,14 @@ export const perform = async (decision: Decision, cause: Cause): Promise<void> =
           ports.registry.setAliases(model, decision.versionId, decision.aliases, fence),
         ),
       );
+    case "import-evaluation": {
+      const { versionId, run, report } = decision;
+      return underLease(`evaluations--${model}`, leaseMs, effect, (write) =>
+        write((fence) =>
+          ports.registry.importEvaluation(model, versionId, { name: run, report }, fence),
+        ),
+      );
+    }
     case "remove-model-version":
       await countOne(ports);
       return ports.registry.remove(model, decision.versionId);

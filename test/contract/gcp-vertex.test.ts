@@ -360,6 +360,54 @@ describe("the registry", () => {
     expect(await ports.registry.version(model, "champion")).toBeNull();
   });
 
+  it("shows a version's evaluation once, in Vertex AI's own form", async () => {
+    const shown = modelName.parse("shown-model");
+    const report = "gs://demo-bucket/reports/evaluation.json";
+    const write = (content: unknown) =>
+      ports.objects.write(report, Buffer.from(JSON.stringify(content)), "application/json");
+    await write(evaluation);
+    await ports.registry.upload({ ...version("run-shown"), model: shown });
+    const { versionId } = await eventually(
+      "the version",
+      async () => (await ports.registry.version(shown, "run-shown")) ?? false,
+    );
+    await ports.registry.importEvaluation(shown, versionId, { name: "run-shown", report });
+    await ports.registry.importEvaluation(shown, versionId, { name: "run-shown", report });
+    const listed = await fetch(
+      `${cloud.address}/v1/projects/${cloud.projectId}/locations/us-central1/models/${shown}/evaluations`,
+    );
+    expect(await listed.json()).toMatchObject({
+      modelEvaluations: [
+        {
+          displayName: "run-shown",
+          metricsSchemaUri:
+            "gs://google-cloud-aiplatform/schema/modelevaluation/classification_metrics_1.0.0.yaml",
+          metrics: {
+            auRoc: 0.7,
+            auPrc: 0.4,
+            logLoss: 0.5,
+            confusionMatrix: {
+              rows: [
+                [1, 1],
+                [1, 1],
+              ],
+            },
+          },
+          metadata: { report, outcome: "accept" },
+        },
+      ],
+    });
+    await write({ ...evaluation, task: "ranking" });
+    await ports.registry.importEvaluation(shown, versionId, { name: "a-ranking", report });
+    await write({ verdict: "fine" });
+    await expect(
+      ports.registry.importEvaluation(shown, versionId, { name: "broken", report }),
+    ).rejects.toThrow(/no evaluation.json as it should be/);
+    await expect(
+      ports.registry.importEvaluation(shown, modelVersionId.parse("9"), { name: "x", report }),
+    ).rejects.toBeInstanceOf(RejectedError);
+  });
+
   it("removes a version, and leaves one that is gone", async () => {
     const extra = modelName.parse("extra-model");
     await ports.registry.upload({ ...version("run-one"), model: extra });

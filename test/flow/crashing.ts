@@ -64,6 +64,7 @@ export const crashingPorts = (
         ...registry,
         upload: guarded(registry.upload),
         setAliases: guarded(registry.setAliases),
+        importEvaluation: guarded(registry.importEvaluation),
       },
       endpoints: {
         ...endpoints,

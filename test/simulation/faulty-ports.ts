@@ -286,6 +286,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       upload: refusable("upload", ({ alias }) => alias, registry.upload),
       version: wrap("version", vertex, registry.version),
       setAliases: wrap("setAliases", vertex, registry.setAliases),
+      importEvaluation: wrap("importEvaluation", vertex, registry.importEvaluation),
     },
     endpoints: {
       ensure: wrap("ensure", vertex, endpoints.ensure),

@@ -39,6 +39,10 @@ export const watchFencedWrites = (
         check(`aliases--${model}`, `aliases ${aliases.join(" ")} of ${model}@${version}`);
         return registry.setAliases(model, version, aliases, ...rest);
       },
+      importEvaluation: (model, version, evaluation, ...rest) => {
+        check(`evaluations--${model}`, `evaluation ${evaluation.name} of ${model}@${version}`);
+        return registry.importEvaluation(model, version, evaluation, ...rest);
+      },
     },
     endpoints: {
       ...endpoints,

@@ -85,6 +85,8 @@ export const decisionText = (decision: Decision): string => {
       return `set aliases ${decision.aliases.join(", ")} on version ${decision.versionId}`;
     case "remove-model-version":
       return `remove version ${decision.versionId} from the registry`;
+    case "import-evaluation":
+      return `show the evaluation of ${decision.run} with version ${decision.versionId} in the registry`;
     case "pause-model":
       return "pause the model";
     case "park-model":
@@ -149,6 +151,7 @@ export const decisionNumbers = (decision: Decision): Readonly<Record<string, num
     case "promote":
     case "set-aliases":
     case "remove-model-version":
+    case "import-evaluation":
     case "pause-model":
     case "park-model":
     case "resume-model":

@@ -54,7 +54,7 @@ describe("a live run", () => {
   };
   const ofJob = ["pipeline-job.changed", "timer run-deadline"] as const;
   const judged = "end-run, publish-evaluation, record-dataset";
-  const rolledOut = "deploy-model, end-run, start-rollout";
+  const rolledOut = "deploy-model, end-run, import-evaluation, start-rollout";
 
   const table: Readonly<Record<RunState["phase"], Row>> = {
     requested: {
@@ -100,7 +100,7 @@ describe("a live run", () => {
     cancelling: "end-run, enter-phase",
     parked: "end-run",
     judging: "register-model-version",
-    registering: "deploy-model, end-run, start-rollout",
+    registering: "deploy-model, end-run, import-evaluation, start-rollout",
   };
 
   it.each(Object.values(runs))("$phase, out of time", (live) => {
