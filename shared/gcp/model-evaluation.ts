@@ -34,14 +34,15 @@ const confidenceMetrics = (curve: Report["curve"] = []): readonly Metrics[] =>
       f1Score: recall + precision === 0 ? 0 : (2 * recall * precision) / (recall + precision),
     }));
 
+const named = (classes: readonly string[], rows: readonly (readonly number[])[]): Metrics => ({
+  confusionMatrix: {
+    annotationSpecs: classes.map((displayName, id) => ({ id: String(id), displayName })),
+    rows,
+  },
+});
+
 /** The counts at one half, or of every class; rows are the true classes. */
 const confusionMatrix = ({ confusion, confusionMatrix: matrix }: Report): Metrics => {
-  const named = (classes: readonly string[], rows: readonly (readonly number[])[]): Metrics => ({
-    confusionMatrix: {
-      annotationSpecs: classes.map((displayName, id) => ({ id: String(id), displayName })),
-      rows,
-    },
-  });
   if (matrix !== undefined) return named(matrix.classes, matrix.counts);
   if (confusion === undefined) return {};
   const { trueNegatives, falsePositives, falseNegatives, truePositives } = confusion;
