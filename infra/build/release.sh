@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Releases the functions by the digests that were looked up: a new revision each without traffic, a smoke test of the new
-# api, all traffic, the smoke test again. When anything fails, every service goes back to the revision that served before.
+# api and console; then one event function, which must handle an event; then the others, and all of it again. When anything
+# fails, every service goes back to the revision that served before.
 set -Eeuo pipefail
 
 routine="${_ROUTINE:-pull-request}"
@@ -19,23 +20,34 @@ fail() {
   return 1
 }
 
-# What a service says of itself: the revision that serves, whether it is ready, its address, the next revision's address.
-says() {
-  gcloud run services describe "$1" "${region[@]}" --format json | python3 -c "
+# Looks at every service at once: the revision that serves all its traffic, whether it is ready, its address, the next
+# revision's address, and who may reach it.
+look() {
+  gcloud run services list "${region[@]}" --format json | python3 -c "
 import json, sys
-status = json.load(sys.stdin).get('status', {})
-traffic = status.get('traffic', [])
-print({
-    'revision': ''.join(one['revisionName'] for one in traffic if one.get('percent') == 100),
-    'ready': ''.join(one['status'] for one in status.get('conditions', []) if one['type'] == 'Ready'),
-    'url': status.get('url', ''),
-    'next': ''.join(one.get('url', '') for one in traffic if one.get('tag') == 'next'),
-}['$2'])"
+for service in json.load(sys.stdin):
+    status = service.get('status', {})
+    traffic = status.get('traffic', [])
+    print('\t'.join([
+        service['metadata']['name'],
+        ''.join(one['revisionName'] for one in traffic if one.get('percent') == 100) or '-',
+        ''.join(one['status'] for one in status.get('conditions', []) if one['type'] == 'Ready') or '-',
+        status.get('url') or '-',
+        ''.join(one.get('url', '') for one in traffic if one.get('tag') == 'next') or '-',
+        service['metadata'].get('annotations', {}).get('run.googleapis.com/ingress', 'all'),
+    ]))" >"$release/services.tsv"
+}
+
+# One of these of one service; empty when there is none.
+says() {
+  awk -F '\t' -v name="$1" -v field="$2" '
+    BEGIN { split("name revision ready url next ingress", names, " "); for (at in names) column[names[at]] = at }
+    $1 == name && $column[field] != "-" { print $column[field] }' "$release/services.tsv"
 }
 
 go_back() {
   local status=$? entry service revision
-  trap - ERR
+  trap - ERR INT TERM
   set +e
   for entry in ${before[@]+"${before[@]}"}; do
     read -r service revision <<<"$entry"
@@ -43,21 +55,34 @@ go_back() {
     gcloud run services update-traffic "$service" "${region[@]}" --to-revisions "$revision=100" ||
       echo "$service could not be returned: set its traffic to $revision by hand" >&2
   done
-  exit "$status"
+  exit $((status == 0 ? 1 : status))
 }
-trap go_back ERR
+trap go_back ERR INT TERM
 
-# The api is what a build may ask: it reads the state, so its identity, its Firestore and its settings work.
-smoke_test() {
-  local address token
-  address="$(says continuo-api "$1")"
-  [[ -n "$address" ]] || fail "continuo-api has no address to be tried at"
-  token="$(gcloud auth print-identity-token --audiences "$(says continuo-api url)")"
-  curl --fail --silent --show-error --max-time 60 --retry 5 --retry-all-errors --retry-delay 3 \
-    --output /dev/null --header "authorization: Bearer $token" "$address/status"
+# Asks one of the functions for people: at the address of its next revision, or at its own. Tokens are made for the latter.
+ask() {
+  local what="$1" service="$2" at="$3" address
+  address="$(says "$service" "$at")"
+  [[ -n "$address" ]] || fail "$service has no address to be tried at"
+  TOKEN="$(gcloud auth print-identity-token --audiences "$(says "$service" url)")" \
+    bash "$(dirname "$0")/smoke-test.sh" "$what" "$address"
+}
+
+# Behind a load balancer the console answers to nobody here; that its revision starts is all that can be known of it.
+ask_console() {
+  if [[ "$(says continuo-console ingress)" == all ]]; then
+    ask console continuo-console "$1"
+  else
+    echo "continuo-console stands behind its load balancer: its pages were not asked for"
+  fi
+}
+
+move_traffic() {
+  gcloud run services update-traffic "$1" "${region[@]}" --to-tags next=100
 }
 
 # Whatever cannot be released is found before anything is changed.
+look
 services=()
 while read -r name; do
   digest="$(awk -v name="$name" '$1 == name { print $2 }' "$release/digests.txt")"
@@ -76,11 +101,20 @@ for entry in "${services[@]}"; do
   released+=("continuo-$name")
 done
 
-smoke_test next
+look
+ask api continuo-api next
+ask_console next
+# Pub/Sub pushes to what serves: so one function serves first, and the others only if it handles an event.
+first=continuo-on-pipeline-released
+move_traffic "$first"
+ask event continuo-api next
 for service in "${released[@]}"; do
-  gcloud run services update-traffic "$service" "${region[@]}" --to-tags next=100
+  [[ "$service" == "$first" ]] || move_traffic "$service"
 done
-smoke_test url
+ask api continuo-api url
+ask_console url
+ask event continuo-api url
+look
 for service in "${released[@]}"; do
   [[ "$(says "$service" ready)" == True ]] || fail "$service is not ready"
 done

@@ -1,6 +1,7 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isUp, newFolder, outside, play, removeFolder, until, type Playing } from "./instance.js";
 import { promptManifest } from "./running.js";
@@ -121,6 +122,20 @@ describe("the functions from the bundles that are deployed, each in its own proc
       return first === undefined || first.isLive ? null : first;
     });
     expect(run).toMatchObject({ trigger: "new-data", versionId: "1" });
+  });
+
+  it("pass the smoke test of a release: api, console, and an event that is published and journalled", () => {
+    const { functions, console: page, token } = up().instance();
+    const script = fileURLToPath(new URL("../../infra/build/smoke-test.sh", import.meta.url));
+    const ask = (what: string, address: string, env: Readonly<Record<string, string>> = {}) =>
+      spawnSync("bash", [script, what, address], {
+        encoding: "utf8",
+        env: { ...process.env, TOKEN: token, ...env },
+      });
+    expect(ask("api", `${functions}/api`)).toMatchObject({ status: 0, stderr: "" });
+    expect(ask("console", page)).toMatchObject({ status: 0, stderr: "" });
+    expect(ask("event", `${functions}/api`)).toMatchObject({ status: 0, stderr: "" });
+    expect(ask("console", `${functions}/api/status`).stderr).toContain("draws no page");
   });
 
   it("leave no process behind when they are stopped", async () => {

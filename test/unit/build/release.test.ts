@@ -1,5 +1,13 @@
-import { execFile } from "node:child_process";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,7 +15,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { z } from "zod";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url)).replace(/\/$/, "");
-const names = ["tick", "api"];
+const names = ["tick", "on-pipeline-released", "api", "console"];
 const digest = (name: string): string =>
   `sha256:${Buffer.from(name).toString("hex").padEnd(64, "0")}`;
 
@@ -19,19 +27,36 @@ ${body}
 
 /** Cloud Run as the script sees it: each service serves one revision, and has a next one once it was updated. */
 const gcloud = command(`
+service() {
+  echo '{"metadata": {"name": "'"$1"'", "annotations": {"run.googleapis.com/ingress": "'"\${INGRESS:-all}"'"}},
+    "status": {"url": "https://'"$1"'", "conditions": [{"type": "Ready", "status": "'"\${READY:-True}"'"}],
+    "traffic": [{"revisionName": "'"$1"'-1", "percent": '"\${PERCENT:-100}"'}, {"tag": "next", "url": "https://next---'"$1"'"}]}}'
+}
 case "$*" in
-  *"describe"*) echo '{"status": {"url": "https://'"$4"'", "conditions": [{"type": "Ready", "status": "'"\${READY:-True}"'"}],
-    "traffic": [{"revisionName": "'"$4"'-1", "percent": '"\${PERCENT:-100}"'}, {"tag": "next", "url": "https://next---'"$4"'"}]}}' ;;
+  "run services list "*) echo "[${names.map((name) => `$(service continuo-${name})`).join(",")}]" ;;
   *print-identity-token*) echo token ;;
   *"services update continuo-\${BROKEN:-none} "*) echo "it does not start" >&2; exit 1 ;;
 esac`);
-const curl = command('if [[ "$*" == *"${REFUSED:-nobody}/status" ]]; then exit 22; fi');
+/** The functions as the smoke test meets them: the api, the console's first page, and the journal of the event it sent. */
+const curl = command(`
+case "$*" in
+  *"\${REFUSED:-nobody}") exit 22 ;;
+  *"\${SILENT:-nobody}/timeline?"*) echo '{"entries": []}' ;;
+  *"/timeline?"*) echo '{"entries": [{"function": "on-pipeline-released", "decisions": [{"do": "'"\${DECIDED:-ignore}"'"}]}]}' ;;
+  *"/status" | *"/publish") ;;
+  *) echo "<title>\${TITLE:-Overview · Continuo}</title>" ;;
+esac`);
 const docker = command(
   'if [[ "$*" == "buildx imagetools inspect"* && "$*" == *"/${ABSENT:-none}:"* ]]; then exit 1; fi\n' +
     'if [[ "$*" == *imagetools* ]]; then echo "${DIGEST:-sha256:' +
     "a".repeat(64) +
     '}"; fi',
 );
+
+/** A shim in front of Python takes longer than what the scripts ask of it. */
+const python = execFileSync("python3", ["-c", "import sys; print(sys.executable)"], {
+  encoding: "utf8",
+}).trim();
 
 const folders: string[] = [];
 afterEach(() => {
@@ -53,6 +78,7 @@ const play = async (
     writeFileSync(join(folder, "bin", name), text);
     chmodSync(join(folder, "bin", name), 0o755);
   }
+  symlinkSync(python, join(folder, "bin/python3"));
   const list = names.map((name) => `${name}\n`).join("");
   writeFileSync(join(folder, "release/functions.txt"), list);
   writeFileSync(join(folder, "release/names.txt"), list);
@@ -75,6 +101,7 @@ const play = async (
           _REPOSITORY: "r",
           PROJECT_ID: "p",
           COMMIT_SHA: "c0ffee0",
+          SMOKE_TEST_SECONDS: "0",
           ...env,
         },
       },
@@ -82,7 +109,7 @@ const play = async (
         resolve(failure.parse({ code: error === null ? 0 : error.code, stdout, stderr })),
     );
   });
-  const told = readFileSync(calls, "utf8").split("\n");
+  const told = readFileSync(calls, "utf8").split(/\n(?=gcloud|curl|docker|$)/);
   const changes = told.flatMap((line) => {
     const found =
       /^gcloud run services (update-traffic|update) (\S+) .*?(--to-\S+ \S+|--image \S+)/.exec(line);
@@ -104,45 +131,72 @@ const images = (action: string, env: Readonly<Record<string, string>> = {}) =>
 const updates = names.map((name) => `continuo-${name} --image r/${name}@${digest(name)}`);
 const returns = names.map((name) => `continuo-${name} --to-revisions continuo-${name}-1=100`);
 
+const moved = (...some: readonly string[]) =>
+  some.map((name) => `continuo-${name} --to-tags next=100`);
+/** One event function serves before the others. */
+const all = moved("on-pipeline-released", "tick", "api", "console");
+
 describe("a release", () => {
-  it("makes a revision of each digest, tries the new api, moves traffic, and tries again", async () => {
+  it("makes a revision of each digest, tries the new api and console, and one event function before the others", async () => {
     const { code, changes, told, stdout } = await release();
     expect(code).toBe(0);
-    expect(changes).toEqual([
-      ...updates,
-      ...names.map((name) => `continuo-${name} --to-tags next=100`),
+    expect(changes).toEqual([...updates, ...all]);
+    const order = told.flatMap((line) =>
+      /^curl|--to-tags/.test(line)
+        ? [line.startsWith("curl") ? (line.split(" ").at(-1) ?? "") : (line.split(" ")[4] ?? "")]
+        : [],
+    );
+    const event = /timeline\?correlation=smoke-test-c0ffee0-\d+-\d+$/;
+    expect(order).toEqual([
+      "https://next---continuo-api/status",
+      "https://next---continuo-console",
+      "continuo-on-pipeline-released",
+      "https://next---continuo-api/publish",
+      expect.stringMatching(event),
+      "continuo-tick",
+      "continuo-api",
+      "continuo-console",
+      "https://continuo-api/status",
+      "https://continuo-console",
+      "https://continuo-api/publish",
+      expect.stringMatching(event),
     ]);
-    const order = told
-      .filter((line) => /^curl|--to-tags/.test(line))
-      .map((line) => line.split(" ").at(-1));
-    expect(order[0]).toBe("https://next---continuo-api/status");
-    expect(order.at(-1)).toBe("https://continuo-api/status");
-    expect(stdout).toContain("released 2 functions of commit c0ffee0");
+    expect(stdout).toContain("released 4 functions of commit c0ffee0");
+  });
+
+  it("does not ask a console that stands behind its load balancer", async () => {
+    const { code, told, stdout } = await release({ INGRESS: "internal-and-cloud-load-balancing" });
+    expect(code).toBe(0);
+    expect(stdout).toContain("its pages were not asked for");
+    expect(told.filter((line) => /^curl.*console$/.test(line))).toEqual([]);
   });
 
   it.each([
-    ["the new api does not answer", { REFUSED: "next---continuo-api" }, updates],
-    [
-      "the api does not answer with all traffic",
-      { REFUSED: "https://continuo-api" },
-      [...updates, ...names.map((name) => `continuo-${name} --to-tags next=100`)],
-    ],
-    [
-      "a service is not ready",
-      { READY: "False" },
-      [...updates, ...names.map((name) => `continuo-${name} --to-tags next=100`)],
-    ],
-    ["a revision does not start", { BROKEN: "api" }, updates],
+    ["the new api does not answer", { REFUSED: "next---continuo-api/status" }, []],
+    ["the new console does not answer", { REFUSED: "next---continuo-console" }, []],
+    ["the new console draws another page", { TITLE: "Sign in" }, []],
+    ["no event can be published", { REFUSED: "next---continuo-api/publish" }, all.slice(0, 1)],
+    ["no function handles the event", { SILENT: "next---continuo-api" }, all.slice(0, 1)],
+    ["the event is acted on", { DECIDED: "start-training-run" }, all.slice(0, 1)],
+    ["the api does not answer with all traffic", { REFUSED: "https://continuo-api/status" }, all],
+    ["no function handles the event with all traffic", { SILENT: "https://continuo-api" }, all],
+    ["a service is not ready", { READY: "False" }, all],
   ])("goes back to the revisions before when %s", async (_what, env, before) => {
     const { code, changes } = await release(env);
     expect(code).not.toBe(0);
-    expect(changes).toEqual([...before, ...returns]);
+    expect(changes).toEqual([...updates, ...before, ...returns]);
+  });
+
+  it("goes back with what was touched when a revision does not start", async () => {
+    const { code, changes } = await release({ BROKEN: "api" });
+    expect(code).not.toBe(0);
+    expect(changes).toEqual([...updates.slice(0, 3), ...returns.slice(0, 3)]);
   });
 
   it("changes nothing when a digest is missing, or a service has no single revision to go back to", async () => {
     const missing = await release({}, `tick ${digest("tick")}\n`);
     expect(missing).toMatchObject({ changes: [] });
-    expect(missing.stderr).toContain("no digest of api");
+    expect(missing.stderr).toContain("no digest of on-pipeline-released");
     const split = await release({ PERCENT: "50" });
     expect(split).toMatchObject({ changes: [] });
     expect(split.stderr).toContain("serves no single revision");

@@ -62,13 +62,7 @@ variable "identities" {
   type        = map(string)
 }
 
-variable "has_api" {
-  description = "Whether the api is deployed."
-  type        = bool
-}
-
-variable "api_service" {
-  description = "Name of the api's service; null before it is deployed."
-  type        = string
-  default     = null
+variable "people_services" {
+  description = "Name of the service of each function for people; empty before they are deployed."
+  type        = map(string)
 }

@@ -203,9 +203,8 @@ module "builds" {
     pipelines = module.registry.pipelines_repository
     cache     = module.registry.cache_repository
   }
-  bucket         = module.settings.bucket
-  released_topic = module.bus.topics["pipeline"]
-  has_api        = module.settings.is_deployed
-  api_service    = lookup(module.services.names, "api", null)
-  identities     = module.identities.functions
+  bucket          = module.settings.bucket
+  released_topic  = module.bus.topics["pipeline"]
+  people_services = { for name, service in module.services.names : name => service if contains(keys(module.settings.people_functions), name) }
+  identities      = module.identities.functions
 }
