@@ -1,135 +1,25 @@
-/** The Metrics port on Cloud Monitoring: what Vertex AI's endpoints report per deployed model. */
-import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
-import type { MetricCounts, Usage } from "../domain/segment.js";
+/** The Metrics port on Cloud Monitoring: what Vertex AI's endpoints report per deployed model, many endpoints to a call. */
+import type { MetricCounts } from "../domain/segment.js";
 import type { Point } from "../domain/signals.js";
-import type { ArmCounts } from "../domain/state.js";
-import type { Metrics } from "../ports/metrics.js";
+import { RejectedError } from "../domain/errors.js";
+import type { MetricAnswer, MetricQuery, Metrics } from "../ports/metrics.js";
 import type { GcpConfig } from "./config.js";
-import { commonBounds, countsWithin, finiteBounds } from "./distributions.js";
-import { asCloudError, attempting } from "./errors.js";
-import { samples, type DistributionValue, type Sample } from "./metric-series.js";
+import { asCloudError, attempting, translated } from "./errors.js";
+import { batchesOf, halvesOf, type MetricBatch } from "./metric-batches.js";
+import { countsFrom } from "./metric-counts.js";
+import { samples, type Sample } from "./metric-series.js";
 import type { Rest } from "./rest.js";
 
 const online = "aiplatform.googleapis.com/prediction/online";
 
-const deployedModelOf = ({ labels }: Sample): string => labels["deployed_model_id"] ?? "";
-
-const isFailure = ({ labels }: Sample): boolean => /^[45]/.test(labels["response_code"] ?? "");
-
-/** The samples that count requests; usage is measured whether anybody asks or not. */
-const requestSamples = ({ responses, errors, latencies }: Series): readonly Sample[] => [
-  ...responses,
-  ...errors,
-  ...latencies,
-];
-
-/** Requests in all; what is no count of anything (negative, not a number) counts nothing. */
-const sum = (found: readonly Sample[]): number =>
-  found.reduce((total, { count }) => total + (count > 0 && Number.isFinite(count) ? count : 0), 0);
-
-interface Series {
-  readonly responses: readonly Sample[];
-  readonly errors: readonly Sample[];
-  readonly latencies: readonly Sample[];
-  readonly memory: readonly Sample[];
-  readonly cpu: readonly Sample[];
-}
-
-const select = (series: Series, keep: (sample: Sample) => boolean): Series => ({
-  responses: series.responses.filter(keep),
-  errors: series.errors.filter(keep),
-  latencies: series.latencies.filter(keep),
-  memory: series.memory.filter(keep),
-  cpu: series.cpu.filter(keep),
-});
-
-const ofModel = (series: Series, id: string): Series =>
-  select(series, (sample) => deployedModelOf(sample) === id);
-
-const distributionsOf = (found: readonly Sample[]): readonly DistributionValue[] =>
-  found.flatMap(({ distribution }) => distribution ?? []);
-
-const distinctBounds = (found: readonly DistributionValue[]): readonly (readonly number[])[] => [
-  ...new Map(
-    found.map(({ bucketOptions }) => [JSON.stringify(bucketOptions), finiteBounds(bucketOptions)]),
-  ).values(),
-];
-
-const countsOf = (
-  { responses, errors, latencies }: Series,
-  bounds: readonly number[],
-): ArmCounts => ({
-  requests: sum(responses),
-  // The error series is written beside the responses; without it the response codes say the same.
-  errors: errors.length > 0 ? sum(errors) : sum(responses.filter(isFailure)),
-  latencies: countsWithin(bounds, distributionsOf(latencies)),
-});
-
-/** The counts of each window apart, oldest first; models without a point in it are absent. */
-const windowsOf = (
-  series: Series,
-  ids: readonly DeployedModelId[],
-  bounds: readonly number[],
-): MetricCounts["windows"] => {
-  const ends = new Set(requestSamples(series).map(({ endMs }) => endMs));
-  return [...ends]
-    .toSorted((a, b) => a - b)
-    .map((end) => {
-      const window = select(series, ({ endMs }) => endMs === end);
-      return Object.fromEntries(
-        ids.flatMap((id) => {
-          const own = ofModel(window, id);
-          return requestSamples(own).length === 0 ? [] : [[id, countsOf(own, bounds)]];
-        }),
-      );
-    });
-};
-
-/** A point that is no number is as good as none. */
-const most = (found: readonly Sample[], atMs: number): number | undefined => {
-  const values = found.flatMap(({ endMs, count }) =>
-    endMs === atMs && Number.isFinite(count) ? [count] : [],
-  );
-  return values.length === 0 ? undefined : Math.max(...values);
-};
-
-/** The busiest replica of a model at each time, oldest first. */
-const usageOf = ({ memory, cpu }: Series): readonly Usage[] => {
-  const times = [...new Set([...memory, ...cpu].map(({ endMs }) => endMs))].toSorted(
-    (a, b) => a - b,
-  );
-  return times.map((atMs) => {
-    const memoryBytes = most(memory, atMs);
-    const busiest = most(cpu, atMs);
-    return {
-      atMs,
-      ...(memoryBytes === undefined ? {} : { memoryBytes }),
-      ...(busiest === undefined ? {} : { cpu: busiest }),
-    };
-  });
-};
-
-const summarize = (series: Series): MetricCounts | null => {
-  const all = requestSamples(series);
-  if (all.length === 0) return null;
-  const bounds = commonBounds(distinctBounds(distributionsOf(series.latencies)));
-  const ids = [...new Set(all.map(deployedModelOf))].flatMap((id) => {
-    const parsed = deployedModelId.safeParse(id);
-    return parsed.success ? parsed.data : [];
-  });
-  const arms: Record<DeployedModelId, ArmCounts> = Object.fromEntries(
-    ids.map((id) => [id, countsOf(ofModel(series, id), bounds)]),
-  );
-  return {
-    endMs: Math.max(...all.map(({ endMs }) => endMs)),
-    bounds,
-    arms,
-    windows: windowsOf(series, ids, bounds),
-    usage: Object.fromEntries(ids.map((id) => [id, usageOf(ofModel(series, id))])),
-  };
-};
-
 type Business = NonNullable<MetricCounts["business"]>;
+
+/** Those whose whole window lies in the span. */
+const within = (
+  found: readonly Sample[],
+  { sinceMs, untilMs }: Pick<MetricQuery, "sinceMs" | "untilMs">,
+): readonly Sample[] =>
+  found.filter(({ startMs, endMs }) => startMs >= sinceMs && endMs <= untilMs);
 
 /** A metric of the user's own; a count grows with the traffic, so it would call the larger arm the better one. */
 const businessOf = (metric: string, label: string, found: readonly Sample[]): Business => {
@@ -150,52 +40,147 @@ const businessOf = (metric: string, label: string, found: readonly Sample[]): Bu
   return { points, problem: isNamed ? null : `no series of ${metric} has the label ${label}` };
 };
 
+/** What was found of a user's own metric: points, a refusal to tell, or an error to try again after. */
+type Read =
+  | { readonly found: readonly Sample[] }
+  | { readonly refused: Business }
+  | { readonly error: Error };
+
+const asError = (error: unknown): Error =>
+  error instanceof Error ? error : new Error(String(error));
+
 /** What is refused for good is told with the verdict, so that errors and latency are judged all the same. */
-const readBusiness = async (
+const readMetric = async (
   config: GcpConfig,
   rest: Rest,
-  query: Parameters<Metrics["counts"]>[0],
-): Promise<{ readonly business?: Business }> => {
-  const { business, sinceMs, untilMs } = query;
-  if (business === undefined) return {};
-  const { metric, label } = business;
+  metricType: string,
+  { sinceMs, untilMs }: MetricBatch,
+): Promise<Read> => {
   try {
-    const found = await samples(config, rest, { metricType: metric, sinceMs, untilMs });
-    return { business: businessOf(metric, label, found) };
+    return { found: await samples(config, rest, { metricType, sinceMs, untilMs }) };
   } catch (error) {
     const { status, message } = asCloudError(error);
     // A metric that nobody has written yet is not known to Monitoring.
-    if (status === "NOT_FOUND") return { business: { points: {}, problem: null } };
+    if (status === "NOT_FOUND") return { found: [] };
     const isRefused = status === "INVALID_ARGUMENT" || status === "PERMISSION_DENIED";
-    if (!isRefused) throw error;
-    return { business: { points: {}, problem: `${metric} cannot be read: ${message}` } };
+    return isRefused
+      ? { refused: { points: {}, problem: `${metricType} cannot be read: ${message}` } }
+      : { error: asError(translated(`read ${metricType}`, error)) };
   }
 };
 
+/** Adds the user's own metric to the counts of whoever asked for it; each is read once, and harms nobody else. */
+const businessReader = async (config: GcpConfig, rest: Rest, batch: MetricBatch) => {
+  const metrics = [...new Set(batch.queries.flatMap(({ business }) => business?.metric ?? []))];
+  const read = new Map<string, Read>();
+  for (const metric of metrics) read.set(metric, await readMetric(config, rest, metric, batch));
+  return (query: MetricQuery, counts: MetricCounts | null): MetricAnswer => {
+    if (counts === null || query.business === undefined) return { counts };
+    const { metric, label } = query.business;
+    const own = read.get(metric) ?? { found: [] };
+    if ("error" in own) return own;
+    const business =
+      "refused" in own ? own.refused : businessOf(metric, label, within(own.found, query));
+    return { counts: { ...counts, business } };
+  };
+};
+
+const byEndpoint = (found: readonly Sample[]): ReadonlyMap<string, readonly Sample[]> => {
+  const groups = new Map<string, Sample[]>();
+  for (const sample of found) {
+    const group = groups.get(sample.endpoint);
+    if (group === undefined) groups.set(sample.endpoint, [sample]);
+    else group.push(sample);
+  }
+  return groups;
+};
+
+/** Reads one batch: a call for each metric, more only where its answer takes several pages. */
+const readBatch = async (
+  config: GcpConfig,
+  rest: Rest,
+  batch: MetricBatch,
+): Promise<readonly MetricAnswer[]> => {
+  const { queries, sinceMs, untilMs } = batch;
+  const endpoints = [...new Set(queries.map(({ endpoint }) => endpoint))];
+  const read = async (metric: string, labels: Readonly<Record<string, string>> = {}) => {
+    const metricType = `${online}/${metric}`;
+    const found = await samples(config, rest, { metricType, endpoints, labels, sinceMs, untilMs });
+    const groups = byEndpoint(found);
+    return (query: MetricQuery) => within(groups.get(query.endpoint) ?? [], query);
+  };
+  const [responses, errors, latencies, memory, cpu, withBusiness] = await Promise.all([
+    read("response_count"),
+    read("error_count"),
+    read("prediction_latencies", { latency_type: "total" }),
+    read("memory/bytes_used"),
+    read("cpu/utilization"),
+    businessReader(config, rest, batch),
+  ]);
+  return queries.map((query) =>
+    withBusiness(
+      query,
+      countsFrom({
+        responses: responses(query),
+        errors: errors(query),
+        latencies: latencies(query),
+        memory: memory(query),
+        cpu: cpu(query),
+      }),
+    ),
+  );
+};
+
+type Answered = readonly (readonly [MetricQuery, MetricAnswer])[];
+
+/** Whether the call was wrong as it was written, or its answer too long: part of it may be right. */
+const isTooMuch = (error: unknown): boolean =>
+  error instanceof RejectedError &&
+  (error.cause === undefined || asCloudError(error.cause).status === "INVALID_ARGUMENT");
+
+const nameOf = ([first, ...others]: readonly MetricQuery[]): string =>
+  `endpoint ${first?.endpoint ?? ""}${others.length === 0 ? "" : ` and ${others.length} more`}`;
+
+/**
+ * Answers a batch. One that is refused as it is written, or too long, is repeated in halves, so that what is wrong with
+ * one endpoint stays its own; what may work later is not, for more calls would make it worse.
+ */
+const answersTo = async (config: GcpConfig, rest: Rest, batch: MetricBatch): Promise<Answered> => {
+  const { queries } = batch;
+  try {
+    const answers = await attempting(`read the metrics of ${nameOf(queries)}`, () =>
+      readBatch(config, rest, batch),
+    );
+    return queries.flatMap((query, index) => {
+      const answer = answers[index];
+      return answer === undefined ? [] : [[query, answer] as const];
+    });
+  } catch (error) {
+    const halves = isTooMuch(error) ? halvesOf(batch) : [];
+    if (halves.length === 0) return queries.map((query) => [query, { error: asError(error) }]);
+    const parts: Answered[] = [];
+    for (const half of halves) parts.push(await answersTo(config, rest, half));
+    return parts.flat();
+  }
+};
+
+/** Batches that are read at once; each is a handful of calls, and holds its answers in memory. */
+const batchesAtOnce = 2;
+
 /** The Metrics port. */
 export const monitoringMetrics = (config: GcpConfig, rest: Rest): Metrics => ({
-  counts: (query) =>
-    attempting(`read the metrics of endpoint ${query.endpoint}`, async () => {
-      const { endpoint, sinceMs, untilMs } = query;
-      // Monitoring refuses a span that ends before it begins; nothing can lie in one.
-      if (untilMs <= sinceMs) return null;
-      const read = (metric: string, labels: Readonly<Record<string, string>> = {}) =>
-        samples(config, rest, {
-          metricType: `${online}/${metric}`,
-          endpoint,
-          labels,
-          sinceMs,
-          untilMs,
-        });
-      const [responses, errors, latencies, memory, cpu, business] = await Promise.all([
-        read("response_count"),
-        read("error_count"),
-        read("prediction_latencies", { latency_type: "total" }),
-        read("memory/bytes_used"),
-        read("cpu/utilization"),
-        readBusiness(config, rest, query),
-      ]);
-      const summary = summarize({ responses, errors, latencies, memory, cpu });
-      return summary === null ? null : { ...summary, ...business };
-    }),
+  counts: async (queries) => {
+    // Monitoring refuses a span that ends before it begins; nothing can lie in one.
+    const batches = batchesOf(queries.filter(({ sinceMs, untilMs }) => untilMs > sinceMs)).values();
+    const answers = new Map<MetricQuery, MetricAnswer>();
+    const lane = async (): Promise<void> => {
+      for (const batch of batches) {
+        for (const [query, answer] of await answersTo(config, rest, batch)) {
+          answers.set(query, answer);
+        }
+      }
+    };
+    await Promise.all(Array.from({ length: batchesAtOnce }, lane));
+    return queries.map((query) => answers.get(query) ?? { counts: null });
+  },
 });

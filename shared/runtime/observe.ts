@@ -7,10 +7,12 @@ import type {
   Need,
   SmokeTestFacts,
 } from "../domain/facts.js";
+import { invariant } from "../domain/errors.js";
 import { segmentFrom } from "../domain/segment.js";
 import type { Segment } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import { readSignals } from "./analysis-signals.js";
+import { metricQuery } from "./look-ahead.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
 const smokeTestConcurrency = 4;
@@ -23,12 +25,10 @@ const series = async (
   ports: Ports,
 ): Promise<Segment | null> => {
   const { signals } = need;
-  const counts = await ports.metrics.counts({
-    endpoint: need.endpoint,
-    sinceMs: need.sinceMs,
-    untilMs: need.untilMs,
-    ...(signals?.business === undefined ? {} : { business: signals.business }),
-  });
+  const [answer] = await ports.metrics.counts([metricQuery(need)]);
+  invariant(answer !== undefined, `the metrics of endpoint ${need.endpoint} got no answer`);
+  if ("error" in answer) throw answer.error;
+  const { counts } = answer;
   if (counts === null) return null;
   const segment = segmentFrom(counts, need);
   return signals === undefined
@@ -128,6 +128,9 @@ export const observe = async (
       case "model-version":
         versions[need.alias] = await ports.registry.version(model, need.alias);
         facts = { ...facts, versions };
+        break;
+      case "uploads":
+        facts = { ...facts, uploads: await ports.registry.uploads(model) };
         break;
       case "endpoint":
         endpoints[need.endpoint] = await ports.endpoints.get(need.endpoint);

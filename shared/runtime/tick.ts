@@ -8,6 +8,7 @@ import { admitWaiting } from "./admission.js";
 import { anchorHeads } from "./chain.js";
 import { forEach } from "./for-each.js";
 import { finish, handleEvent, type HandleOptions } from "./handle.js";
+import { lookAhead } from "./look-ahead.js";
 import { defaultLimits, takeOne, type AdmissionLimits } from "./quota.js";
 
 const timersMax = 500;
@@ -89,20 +90,25 @@ const inPages = async <Item>(
   }
 };
 
-/** Does something for each model, a page at a time. */
-const forEachModel = async (
+/** Visits each model, a page at a time. */
+const visitModels = async (
   ports: Ports,
   openIn: Partition | null,
-  what: string,
-  task: (model: ModelName) => Promise<unknown>,
+  by: "tick" | "reconcile",
+  visit: string,
 ): Promise<void> => {
+  const nowMs = ports.clock();
+  const eventOf = ({ model }: ModelState): ContinuoEvent => visitEvent(model, by, visit, nowMs);
   for (let after: ModelName | null = null; ;) {
     const page: readonly ModelState[] = await ports.state.modelPage({
       ...(openIn === null ? {} : { openIn }),
       after,
       limit: modelsPerPage,
     });
-    await forEach(page, what, ({ model }) => task(model));
+    const prepared = await lookAhead(page, eventOf, ports);
+    await forEach(page, by === "tick" ? "visit" : by, (state) =>
+      handleEvent(eventOf(state), { function: by, ports: prepared, models: [state.model] }),
+    );
     if (page.length < modelsPerPage) return;
     after = page.at(-1)?.model ?? null;
   }
@@ -138,21 +144,12 @@ export const tick = async (
     timersMax,
     (timers) => forEach(timers, "timer", (timer) => fire(timer, visit, options)),
   );
-  await forEachModel(ports, partition, "visit", (model) =>
-    handleEvent(visitEvent(model, "tick", visit, nowMs), { ...options, models: [model] }),
-  );
+  await visitModels(ports, partition, "tick", visit);
   if (partition.index === 0) await admitWaiting(options, settings);
 };
 
 /** Compares what the cloud says with what is believed, for every model, and anchors the heads that have changed. */
 export const reconcile = async (visit: string, ports: Ports): Promise<void> => {
-  const nowMs = ports.clock();
-  await forEachModel(ports, null, "reconcile", (model) =>
-    handleEvent(visitEvent(model, "reconcile", visit, nowMs), {
-      function: "reconcile",
-      ports,
-      models: [model],
-    }),
-  );
+  await visitModels(ports, null, "reconcile", visit);
   await anchorHeads(ports);
 };

@@ -69,11 +69,13 @@ const canary = async (
       },
     },
     metrics: {
-      counts: async (query) => {
-        const counts = await ports.metrics.counts(query);
-        return counts === null || query.business === undefined
-          ? counts
-          : { ...counts, business: { points, problem: null } };
+      counts: async (queries) => {
+        const answers = await ports.metrics.counts(queries);
+        return answers.map((answer, index) =>
+          "error" in answer || answer.counts === null || queries[index]?.business === undefined
+            ? answer
+            : { counts: { ...answer.counts, business: { points, problem: null } } },
+        );
       },
     },
   });

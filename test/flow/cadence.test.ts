@@ -30,7 +30,12 @@ const counting = (reads: Reads) => {
     endpoints: { ...ports.endpoints, get: counted("endpoints", ports.endpoints.get) },
     pipelines: { ...ports.pipelines, get: counted("jobs", ports.pipelines.get) },
     registry: { ...ports.registry, version: counted("versions", ports.registry.version) },
-    metrics: { counts: counted("series", ports.metrics.counts) },
+    metrics: {
+      counts: (queries) => {
+        reads.series += queries.length;
+        return ports.metrics.counts(queries);
+      },
+    },
   });
 };
 

@@ -1,7 +1,8 @@
 /** Cloud Monitoring in memory: counts that follow from the traffic that really flowed, window by window. */
 import type { DeployedModelId } from "../../../events/ids.js";
+import type { MetricCounts } from "../../../shared/domain/segment.js";
 import type { ArmCounts } from "../../../shared/domain/state.js";
-import type { Metrics } from "../../../shared/ports/metrics.js";
+import type { MetricQuery, Metrics } from "../../../shared/ports/metrics.js";
 import type { CloudContext } from "./context.js";
 import type { Endpoint, EndpointWorld } from "./endpoints.js";
 import type { Quality } from "./quality.js";
@@ -62,8 +63,8 @@ export const trafficMetrics = (
   { scheduler, profile }: CloudContext,
   { endpoints }: EndpointWorld,
   requestsPerSecond: (endpoint: string) => number,
-): Metrics => ({
-  counts: async ({ endpoint: name, sinceMs, untilMs }) => {
+): Metrics => {
+  const countsOf = ({ endpoint: name, sinceMs, untilMs }: MetricQuery): MetricCounts | null => {
     const endpoint = endpoints.get(name);
     const rate = requestsPerSecond(name);
     const lastMs = Math.min(untilMs, scheduler.nowMs() - profile().metricsLateMs);
@@ -90,5 +91,6 @@ export const trafficMetrics = (
       windows.push(window);
     }
     return endMs === 0 ? null : { endMs, bounds, arms, windows, usage: {} };
-  },
-});
+  };
+  return { counts: async (queries) => queries.map((query) => ({ counts: countsOf(query) })) };
+};

@@ -69,9 +69,9 @@ export const inconclusiveTick = async (
     pipelines: { ...world.ports.pipelines, get: counted(world.ports.pipelines.get) },
     registry: { ...world.ports.registry, version: counted(world.ports.registry.version) },
     metrics: {
-      counts: (query) => {
-        looked += 1;
-        return world.ports.metrics.counts(query);
+      counts: (queries) => {
+        looked += queries.length;
+        return world.ports.metrics.counts(queries);
       },
     },
   };

@@ -13,6 +13,7 @@ const series = (
   more: object = {},
 ) => ({
   metric: { labels: { deployed_model_id: champion } },
+  resource: { labels: { endpoint_id: "e" } },
   points: points.map(([end, value]) => ({
     interval: { startTime: minute(end - 1), endTime: minute(end) },
     value,
@@ -40,13 +41,18 @@ const metricsOf = (answers: Readonly<Record<string, readonly unknown[]>>) => {
   };
   const config = { projectId: "demo", region: "r", bucket: "b", identity: "i@x" };
   const { counts } = monitoringMetrics(config, rest);
-  return (business?: { readonly metric: string; readonly label: string }) =>
-    counts({
-      endpoint: "e",
-      sinceMs: 0,
-      untilMs: 10 * 60_000,
-      ...(business === undefined ? {} : { business }),
-    });
+  return async (business?: { readonly metric: string; readonly label: string }) => {
+    const [answer] = await counts([
+      {
+        endpoint: "e",
+        sinceMs: 0,
+        untilMs: 10 * 60_000,
+        ...(business === undefined ? {} : { business }),
+      },
+    ]);
+    if (answer === undefined || "error" in answer) throw answer?.error ?? new Error("no answer");
+    return answer.counts;
+  };
 };
 
 const requests = [
