@@ -1,6 +1,6 @@
 /** What must be looked up before an event can be decided. Pure: the runtime does the looking. */
 import type { ContinuoEvent } from "../../events/index.js";
-import { endpointCadence, isLookDue, jobCadence } from "./cadence.js";
+import { endpointCadence, isLookDue, jobCadence, metricsCadence } from "./cadence.js";
 import type { Facts, Need, SignalsWanted } from "./facts.js";
 import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor, jobIdOf } from "./ids.js";
@@ -135,7 +135,7 @@ const rolloutNeeds = (
 };
 
 /** Whether the tick looks at the rollout: soon after it changed something, then at the cadence of what goes on. */
-const isRolloutDue = (rollout: RolloutState, nowMs: number): boolean => {
+const isRolloutDue = ({ manifest }: ModelState, rollout: RolloutState, nowMs: number): boolean => {
   switch (rollout.phase) {
     case "awaiting-approval":
     case "paused":
@@ -153,7 +153,10 @@ const isRolloutDue = (rollout: RolloutState, nowMs: number): boolean => {
         rollout.stepStartedAtMs,
         rollout.awaitedReplicas?.askedAtMs ?? 0,
       );
-      return isLookDue(changedAtMs, endpointCadence, nowMs);
+      const { predictions, quality } = manifest.rollout.analysis;
+      const readsLog = predictions !== undefined || quality !== undefined;
+      const cadence = readsLog ? endpointCadence : metricsCadence(changedAtMs, nowMs);
+      return isLookDue(changedAtMs, cadence, nowMs);
     }
     case "cleaning": {
       const changedAtMs = Math.max(rollout.sinceMs, rollout.scaledBackAtMs ?? 0);
@@ -168,7 +171,7 @@ const rolloutTickNeeds = (
   rollout: RolloutState,
   nowMs: number,
 ): readonly Need[] => {
-  if (!isRolloutDue(rollout, nowMs)) return [];
+  if (!isRolloutDue(state, rollout, nowMs)) return [];
   const all = rolloutNeeds(state, rollout, nowMs);
   return rollout.phase === "progressing" &&
     rollout.wish === undefined &&

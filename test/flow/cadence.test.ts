@@ -70,8 +70,11 @@ const servingIn = (story: Story): readonly DeployedModelId[] => {
 };
 
 /** A canary whose requests are too few to tell, at the minute after its traffic was set. */
-const inconclusive = async (reads: Reads): Promise<Story> => {
-  const story = await storyOf(patient, { through: counting(reads) });
+const inconclusive = async (reads: Reads, bakeSeconds = 4 * 3600): Promise<Story> => {
+  const { rollout } = patient;
+  const analysis = { ...rollout.analysis, inconclusiveSecondsMax: 2 * bakeSeconds };
+  const manifest = { ...patient, rollout: { ...rollout, bakeSeconds, analysis } };
+  const story = await storyOf(manifest, { through: counting(reads) });
   await story.firstChampion();
   await story.train("february");
   await untilPhase(story, "progressing");
@@ -81,16 +84,21 @@ const inconclusive = async (reads: Reads): Promise<Story> => {
 };
 
 describe("a tick over an inconclusive rollout", () => {
-  it("reads its metrics and nothing of Vertex AI: each minute for ten, then every five", async () => {
+  it("reads its metrics and nothing of Vertex AI: each minute for an hour, then more rarely", async () => {
     const reads = { ...nothing };
-    const story = await inconclusive(reads);
+    const story = await inconclusive(reads, 24 * 3600);
     const writes = story.world.writes();
     expect(await readsOf(story, reads, 9)).toEqual({ ...nothing, series: 9 });
     expect(story.world.writes() - writes).toBeLessThanOrEqual(3);
     const quiet = story.world.writes();
-    // The tenth minute, and then every fifth.
-    expect(await readsOf(story, reads, 11)).toEqual({ ...nothing, series: 3 });
-    expect(await readsOf(story, reads, 60)).toEqual({ ...nothing, series: 12 });
+    expect(await readsOf(story, reads, 51)).toEqual({ ...nothing, series: 51 });
+    // One minute in so many as the step has hours, five at most.
+    for (const [hour, looks] of [30, 20, 15, 12, 12].entries()) {
+      expect([hour, await readsOf(story, reads, 60)]).toEqual([
+        hour,
+        { ...nothing, series: looks },
+      ]);
+    }
     expect(story.world.writes()).toBe(quiet);
     expect(story.model().rollout).toMatchObject({ phase: "progressing", weight: 10 });
   });
