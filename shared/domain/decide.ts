@@ -132,9 +132,9 @@ const adoptManifest = (
 ): readonly Decision[] => {
   const parsed = manifestSchema.safeParse(event.data.manifest);
   if (!parsed.success) return ignore(`the manifest is not valid: ${parsed.error.message}`);
-  return [
   const obstacle = state === undefined ? null : obstacleToAdopt(state, parsed.data);
   if (obstacle !== null) return ignore(obstacle);
+  return [
     {
       do: "adopt-manifest",
       model: event.data.model,
