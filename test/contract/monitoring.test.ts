@@ -3,6 +3,8 @@ import { MetricServiceClient } from "@google-cloud/monitoring";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import type { MetricPoint } from "../../infra/local/cloud.js";
+import { monitoringMetrics } from "../../shared/gcp/monitoring-metrics.js";
+import { restClient } from "../../shared/gcp/rest.js";
 import { withLocalCloud, type LocalCloud } from "./local-cloud.js";
 
 const name = "projects/demo-project";
@@ -28,6 +30,7 @@ const point = (
   endS: number,
   value: MetricPoint["value"],
   labels: Record<string, string>,
+  endpoint = "77",
 ): MetricPoint => ({
   metricType: `${online}/${metric}`,
   metricLabels: labels,
@@ -35,7 +38,7 @@ const point = (
   resourceLabels: {
     resource_container: "projects/123456789012",
     location: "us-central1",
-    endpoint_id: "77",
+    endpoint_id: endpoint,
   },
   metricKind: "DELTA",
   startMs: t0 + (endS - 1) * 1000,
@@ -346,5 +349,85 @@ describe("custom metrics", () => {
   it("go with their descriptor", async () => {
     await client.deleteMetricDescriptor({ name: `${name}/metricDescriptors/${type}` });
     expect(await codeOf(list({ filter: `metric.type = "${type}"` }))).toBe(5);
+  });
+});
+
+describe("the series of many endpoints", () => {
+  const endpoints = Array.from({ length: 120 }, (_, index) => `endpoint-${index}`);
+  const among = (ids: readonly string[]) => {
+    const texts = ids.map((id) => JSON.stringify(id)).join(",");
+    return `metric.type = "${online}/response_count" AND resource.labels.endpoint_id = one_of(${texts})`;
+  };
+
+  beforeAll(() => {
+    cloud.context.services.monitoring.write(
+      endpoints.flatMap((endpoint, index) =>
+        [3, 4].flatMap((endS) => [
+          point(
+            "response_count",
+            endS,
+            { int64: index + endS },
+            { deployed_model_id: "1" },
+            endpoint,
+          ),
+          point(
+            "prediction_latencies",
+            endS,
+            latency([index, 0, 0, 0]),
+            {
+              deployed_model_id: "1",
+              latency_type: "total",
+            },
+            endpoint,
+          ),
+        ]),
+      ),
+    );
+  });
+
+  it("come in one call by their ids, of which a filter holds a hundred", async () => {
+    const some = ["endpoint-5", "endpoint-77", "endpoint-none"];
+    const found = await list({ filter: among(some) });
+    expect(found.map(({ resource }) => resource?.labels?.["endpoint_id"])).toEqual(
+      some.slice(0, 2),
+    );
+    expect(found.map(values)).toEqual([
+      [9, 8],
+      [81, 80],
+    ]);
+    expect(await list({ filter: among(endpoints.slice(0, 100)) })).toHaveLength(100);
+    expect(await codeOf(list({ filter: among(endpoints.slice(0, 101)) }))).toBe(3);
+  });
+
+  it("are what the metrics port reads, each endpoint's apart, and none is no data", async () => {
+    const { projectId, address: localCloud } = cloud;
+    const config = { projectId, region: "us-central1", bucket: "b", identity: "i@x", localCloud };
+    const rest = restClient(config);
+    let calls = 0;
+    const counting = {
+      ...rest,
+      json: (...args: Parameters<typeof rest.json>) => {
+        calls += 1;
+        return rest.json(...args);
+      },
+    };
+    const { counts } = monitoringMetrics(config, counting);
+    const queryOf = (endpoint: string) => ({ endpoint, sinceMs: t0, untilMs: t0 + 10_000 });
+    const answers = await counts([...endpoints, "endpoint-none"].map(queryOf));
+    // Two batches of endpoints, five metrics each.
+    expect(calls).toBe(10);
+    for (const index of [0, 7, 119]) {
+      expect([answers[index]]).toEqual(await counts([queryOf(`endpoint-${index}`)]));
+    }
+    expect(answers.at(-1)).toEqual({ counts: null });
+    expect(answers[7]).toMatchObject({
+      counts: { endMs: t0 + 4000, arms: { 1: { requests: 21, latencies: [14, 0, 0, 0] } } },
+    });
+    // What began before a step is not part of it, even where its neighbours' steps began earlier.
+    const [, later] = await counts([
+      queryOf("endpoint-6"),
+      { ...queryOf("endpoint-7"), sinceMs: t0 + 3000 },
+    ]);
+    expect(later).toMatchObject({ counts: { arms: { 1: { requests: 11 } } } });
   });
 });

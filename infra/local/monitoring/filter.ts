@@ -26,6 +26,8 @@ interface Reader {
 }
 
 const filterCharactersMax = 2048 * 4;
+/** As many as Google's own clients give to a call. */
+const oneOfMax = 100;
 
 const fail = (reader: Reader, what: string): RpcError =>
   new RpcError(
@@ -94,7 +96,11 @@ type ValueTest = (held: string) => boolean;
 
 const readFunction = (reader: Reader, name: string): ValueTest => {
   const [first = "", ...rest] = readArguments(reader);
-  if (name === "one_of") return (held) => [first, ...rest].includes(held);
+  if (name === "one_of") {
+    const wanted = new Set([first, ...rest]);
+    if (wanted.size > oneOfMax) throw fail(reader, `one_of takes at most ${oneOfMax} texts`);
+    return (held) => wanted.has(held);
+  }
   if (rest.length > 0) throw fail(reader, `${name} takes one text`);
   switch (name) {
     case "starts_with":
