@@ -7,6 +7,7 @@ import {
   topicNames,
   topicsWithSchema,
 } from "../../functions/manifest.js";
+import { database } from "../../shared/gcp/database.js";
 import { deadLetterTopic } from "../../shared/gcp/topology.js";
 
 /** Content of functions/manifest.json. */
@@ -31,6 +32,7 @@ export const manifestJson = (): string =>
       sinks,
       bigQueryArrivals,
       systemSchedules,
+      database,
     },
     null,
     2,

@@ -1,6 +1,7 @@
-/** Makes the cloud look like the topology: topics, subscriptions, sinks, schedules and the bucket. */
+/** Makes the cloud look like the topology: topics, subscriptions, sinks, schedules, the bucket and the database. */
 import type { GcpConfig } from "./config.js";
 import { provisionBucket } from "./provision-bucket.js";
+import { provisionDatabase } from "./provision-database.js";
 import { provisionPubsub } from "./provision-pubsub.js";
 import { provisionSchedules } from "./provision-schedules.js";
 import { provisionSinks } from "./provision-sinks.js";
@@ -21,6 +22,7 @@ export const provision = async (
     provisionSinks(topology, config),
     provisionSchedules(topology, config, options),
     provisionBucket(config, options),
+    provisionDatabase(config),
   ]);
   return [...pubsub, ...rest.flat()];
 };

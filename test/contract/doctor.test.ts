@@ -8,6 +8,7 @@ import { examine, type Check, type Finding } from "../../infra/cli/doctor/findin
 import { googleChecks, neededApis } from "../../infra/cli/doctor/google.js";
 import { storageChecks } from "../../infra/cli/doctor/storage.js";
 import { locationName, type GcpConfig } from "../../shared/gcp/config.js";
+import { database } from "../../shared/gcp/database.js";
 import { provision } from "../../shared/gcp/provision.js";
 import { restClient, type Rest } from "../../shared/gcp/rest.js";
 import { templateUri } from "../../shared/runtime/training-spec.js";
@@ -40,7 +41,7 @@ describe("the doctor on the local cloud", () => {
     });
 
   beforeAll(async () => {
-    cloud = await withLocalCloud(["pubsub", "scheduler", "logging", "storage"]);
+    cloud = await withLocalCloud(["pubsub", "scheduler", "logging", "storage", "firestore"]);
     const config: GcpConfig = {
       projectId: cloud.projectId,
       region: "us-central1",
@@ -143,6 +144,17 @@ describe("the doctor on the local cloud", () => {
         }),
       /^the pipeline template .* is missing/,
     ],
+    [
+      "a journal that nothing ends",
+      () =>
+        patient.rest.call({
+          method: "PATCH",
+          url: `${cloud.address}/v1/projects/${cloud.projectId}/databases/(default)/collectionGroups/journal/fields/expireAt`,
+          query: { updateMask: "ttlConfig" },
+          body: {},
+        }),
+      /^the documents of journal are kept for ever$/,
+    ],
   ])("finds %s, and that alone", async (_, damage, complaint) => {
     await damage();
     const found = await all();
@@ -172,6 +184,8 @@ describe("the doctor on Google Cloud", () => {
   const roleOf = (name: string): string =>
     `projects/${projectId}/roles/continuo_${name.replaceAll("-", "_")}`;
 
+  const databasePath = `/v1/projects/${projectId}/databases/(default)`;
+
   const healthy = (): Map<string, object> =>
     new Map<string, object>([
       [
@@ -187,6 +201,28 @@ describe("the doctor on Google Cloud", () => {
           bindings: manifest.functions.map(({ name, identity }) => ({
             role: roleOf(name),
             members: [memberOf(identity)],
+          })),
+        },
+      ],
+      [
+        databasePath,
+        {
+          type: "FIRESTORE_NATIVE",
+          deleteProtectionState: "DELETE_PROTECTION_ENABLED",
+          pointInTimeRecoveryEnablement: "POINT_IN_TIME_RECOVERY_ENABLED",
+        },
+      ],
+      [
+        `${databasePath}/collectionGroups/-/indexes`,
+        {
+          indexes: Object.entries(database.indexes).map(([name, { collection, fields }]) => ({
+            name: `projects/${projectId}/databases/(default)/collectionGroups/${collection}/indexes/${name}`,
+            queryScope: "COLLECTION",
+            state: "READY",
+            fields: [
+              ...fields.map(({ path, order }) => ({ fieldPath: path, order })),
+              { fieldPath: "__name__", order: fields.at(-1)?.order },
+            ],
           })),
         },
       ],
@@ -278,7 +314,7 @@ describe("the doctor on Google Cloud", () => {
   it("finds nothing to complain about in an installation that is as it should be", async () => {
     await expect(complaints(googleChecks, patient)).resolves.toEqual([]);
     const found = (await Promise.all(googleChecks.map((check) => examine(check, patient)))).flat();
-    expect(found.map(({ verdict }: Finding) => verdict)).toEqual(["ok", "ok", "ok", "ok"]);
+    expect(found.map(({ verdict }: Finding) => verdict)).toEqual(["ok", "ok", "ok", "ok", "ok"]);
   });
 
   it.each<readonly [string, () => unknown, RegExp]>([
@@ -350,6 +386,32 @@ describe("the doctor on Google Cloud", () => {
       },
       /^Pub\/Sub's service agent may not publish dead letters/,
     ],
+    [
+      "an index that an apply did not come to",
+      () => {
+        replaceIn(
+          `${databasePath}/collectionGroups/-/indexes`,
+          '"fieldPath":"pendingSlot"',
+          '"fieldPath":"x"',
+        );
+      },
+      /^the index of journal, pendingSlot ASCENDING, receivedAtMs ASCENDING is missing/,
+    ],
+    [
+      "an index that is built",
+      () => {
+        replaceIn(`${databasePath}/collectionGroups/-/indexes`, "READY", "CREATING");
+      },
+      /^the index of journal, .* is CREATING$/,
+    ],
+    [
+      "a database that may be deleted",
+      () => {
+        replaceIn(databasePath, "DELETE_PROTECTION_ENABLED", "DELETE_PROTECTION_DISABLED");
+      },
+      /^the database may be deleted by mistake$/,
+    ],
+    ["no database", () => answers.delete(databasePath), /^there is no database$/],
     [
       "a quota of nothing",
       () => {

@@ -1,9 +1,9 @@
 /** Every query that the adapters make has its index in Terraform: the local Firestore needs none, the real one refuses. */
 import { Query } from "firebase-admin/firestore";
-import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { z } from "zod";
 import { modelName, runId } from "../../events/ids.js";
+import { database } from "../../shared/gcp/database.js";
 import { firestoreAdmission } from "../../shared/gcp/firestore-admission.js";
 import { firestoreState } from "../../shared/gcp/firestore-state.js";
 import type { Admission } from "../../shared/ports/admission.js";
@@ -62,30 +62,17 @@ const needOf = (query: unknown): Need => {
   };
 };
 
-const terraform = readFileSync(
-  new URL("../../infra/terraform/modules/state/main.tf", import.meta.url),
-  "utf8",
-);
-const indexes = [...terraform.matchAll(/collection = "(\w+)", fields = (\[\[.*\]\])/g)].map(
-  ([, collection = "", fields = "[]"]) => ({
-    collection,
-    fields: z.array(z.tuple([z.string(), z.string()])).parse(JSON.parse(fields)),
-  }),
-);
-const withoutIndex = [...terraform.matchAll(/^ {4}\["(\w+)", "(\w+)"\]/gm)].map(
-  ([, collection = "", field = ""]) => `${collection}.${field}`,
-);
-
 const isServed = ({ collection, equal, ordered }: Need): boolean => {
   if (ordered.length === 0 || (equal.length === 0 && ordered.length === 1)) {
     // Equalities are merged from the indexes that every field has by itself, if it was left to it.
     return [...equal, ...ordered.map((order) => order.split(" ", 1)[0])].every(
-      (field) => !withoutIndex.includes(`${collection}.${field ?? ""}`),
+      (field) =>
+        !database.withoutIndex.some((one) => one.collection === collection && one.field === field),
     );
   }
-  return indexes.some(({ collection: of, fields }) => {
-    const first = fields.slice(0, equal.length).map(([field]) => field);
-    const rest = fields.slice(equal.length).map(([field, direction]) => `${field} ${direction}`);
+  return Object.values(database.indexes).some(({ collection: of, fields }) => {
+    const first = fields.slice(0, equal.length).map(({ path }) => path);
+    const rest = fields.slice(equal.length).map(({ path, order }) => `${path} ${order}`);
     return (
       of === collection &&
       equal.every((field) => first.includes(field)) &&

@@ -1,7 +1,9 @@
 /** Provisioning, the bus and schedules, against the local cloud and checked through the official clients. */
 import { v1 } from "@google-cloud/pubsub";
 import { CloudSchedulerClient } from "@google-cloud/scheduler";
+import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { modelName } from "../../events/ids.js";
 import * as manifest from "../../functions/manifest.js";
 import { RejectedError } from "../../shared/domain/errors.js";
@@ -22,6 +24,8 @@ const options = {
   pushIdentity: "push@demo-project.iam.gserviceaccount.com",
 };
 
+const generated = z.object({ database: z.object({ expiring: z.record(z.string(), z.string()) }) });
+
 const onTopic = (name: string, topic: string): Topology["functions"][number] => ({
   name,
   trigger: { topic },
@@ -30,7 +34,7 @@ const onTopic = (name: string, topic: string): Topology["functions"][number] => 
 });
 
 beforeAll(async () => {
-  cloud = await withLocalCloud(["pubsub", "scheduler", "logging", "storage"]);
+  cloud = await withLocalCloud(["pubsub", "scheduler", "logging", "storage", "firestore"]);
   config = {
     projectId: cloud.projectId,
     region: "us-central1",
@@ -92,6 +96,22 @@ describe("provisioning", () => {
     });
     expect((await subscription("on-dead-letter")).deadLetterPolicy ?? null).toBeNull();
     expect(await jobIds()).toEqual(manifest.systemSchedules.map(({ name }) => name).toSorted());
+  });
+
+  it("lets the documents expire that Terraform lets expire", async () => {
+    const fields = `projects/${cloud.projectId}/databases/(default)/collectionGroups/-/fields`;
+    const reply = await fetch(`${cloud.address}/v1/${fields}?filter=ttlConfig:*`);
+    const { fields: found } = z
+      .object({ fields: z.array(z.object({ name: z.string(), ttlConfig: z.object({}) })) })
+      .parse(await reply.json());
+    const { database } = generated.parse(
+      JSON.parse(readFileSync(new URL("../../functions/manifest.json", import.meta.url), "utf8")),
+    );
+    expect(found.map(({ name }) => name.replace(/^.*collectionGroups\//, "")).toSorted()).toEqual(
+      Object.entries(database.expiring).map(
+        ([collection, field]) => `${collection}/fields/${field}`,
+      ),
+    );
   });
 
   it("changes nothing when run again", async () => {

@@ -17,6 +17,7 @@ import {
   type Finding,
   type Patient,
 } from "./finding.js";
+import { databaseCheck } from "./storage.js";
 
 /** The APIs that Continuo calls while it runs. */
 export const neededApis: readonly string[] = [
@@ -292,4 +293,10 @@ const quotas: Check = {
 };
 
 /** What the doctor looks at on Google Cloud alone. */
-export const googleChecks: readonly Check[] = [enabledApis, services, grants, quotas];
+export const googleChecks: readonly Check[] = [
+  enabledApis,
+  services,
+  grants,
+  databaseCheck,
+  quotas,
+];

@@ -1,6 +1,7 @@
-/** Buckets, and the database's indexes. */
+/** Buckets, and the database with its indexes and times to live. */
 import { z } from "zod";
 import { auditBucketOf } from "../../../shared/gcp/config.js";
+import { database } from "../../../shared/gcp/database.js";
 import { templateUri } from "../../../shared/runtime/training-spec.js";
 import {
   api,
@@ -10,10 +11,10 @@ import {
   listAll,
   ok,
   provisionAdvice,
-  skipped,
   warning,
   type Check,
   type Finding,
+  type Patient,
 } from "./finding.js";
 
 const bucketShape = z.looseObject({
@@ -102,17 +103,65 @@ const buckets: Check = {
   },
 };
 
-const database: Check = {
+const indexShape = z.looseObject({
+  name: z.string(),
+  state: z.string().default(""),
+  fields: z
+    .array(z.looseObject({ fieldPath: z.string(), order: z.string().default("") }))
+    .default([]),
+});
+
+/** An index as one text; the document's name, which the service adds at the end, is left out. */
+const indexText = (collection: string, fields: readonly (readonly [string, string])[]): string =>
+  [
+    collection,
+    ...fields.flatMap(([path, order]) => (path === "__name__" ? [] : [`${path} ${order}`])),
+  ].join(", ");
+
+const collectionIn = (name: string): string => /collectionGroups\/([^/]+)/.exec(name)?.[1] ?? "";
+
+const databaseUrl = (patient: Patient): string =>
+  `${api(patient, "firestore")}/v1/projects/${patient.config.projectId}/databases/(default)`;
+
+const indexFindings = async (patient: Patient): Promise<readonly Finding[]> => {
+  const found = await listAll(patient, {
+    url: `${databaseUrl(patient)}/collectionGroups/-/indexes`,
+    items: "indexes",
+    item: indexShape,
+  });
+  const known = new Map(
+    found.map(({ name, state, fields }) => [
+      indexText(
+        collectionIn(name),
+        fields.map(({ fieldPath, order }) => [fieldPath, order]),
+      ),
+      state,
+    ]),
+  );
+  return Object.values(database.indexes).flatMap(({ collection, fields }): readonly Finding[] => {
+    const text = indexText(
+      collection,
+      fields.map(({ path, order }) => [path, order]),
+    );
+    const state = known.get(text);
+    if (state === undefined) {
+      return [
+        failed(`the index of ${text} is missing: queries will fail`, provisionAdvice(patient)),
+      ];
+    }
+    return state === "READY"
+      ? []
+      : [warning(`the index of ${text} is ${state}`, "wait: it is built")];
+  });
+};
+
+/** The database itself, and its indexes; the local Firestore needs none. */
+export const databaseCheck: Check = {
   name: "database",
   examine: async (patient) => {
-    const { projectId, localCloud } = patient.config;
-    if (localCloud !== undefined) {
-      return [skipped("the local Firestore needs no indexes and no backups")];
-    }
-    const url = `${api(patient, "firestore")}/v1/projects/${projectId}/databases/(default)`;
     const found = await getOne(
       patient,
-      url,
+      databaseUrl(patient),
       z.looseObject({
         type: z.string().default(""),
         pointInTimeRecoveryEnablement: z.string().default(""),
@@ -120,12 +169,6 @@ const database: Check = {
       }),
     );
     if (found === null) return [failed("there is no database", provisionAdvice(patient))];
-    const indexes = await listAll(patient, {
-      url: `${url}/collectionGroups/-/indexes`,
-      items: "indexes",
-      item: z.looseObject({ name: z.string(), state: z.string().default("") }),
-    });
-    const building = indexes.filter(({ state }) => state !== "READY");
     const findings: readonly Finding[] = [
       ...(found.type === "FIRESTORE_NATIVE"
         ? []
@@ -138,23 +181,42 @@ const database: Check = {
       ...(found.deleteProtectionState === "DELETE_PROTECTION_ENABLED"
         ? []
         : [warning("the database may be deleted by mistake", provisionAdvice(patient))]),
-      ...(indexes.length === 0
-        ? [
-            failed(
-              "the database has no composite index: queries will fail",
-              provisionAdvice(patient),
-            ),
-          ]
-        : []),
-      ...building.map(({ name, state }) =>
-        warning(`index ${last(name)} is ${state}`, "wait: it is built"),
-      ),
+      ...(found.pointInTimeRecoveryEnablement === "POINT_IN_TIME_RECOVERY_ENABLED"
+        ? []
+        : [warning("the database keeps no earlier versions", provisionAdvice(patient))]),
+      ...(await indexFindings(patient)),
     ];
+    const count = Object.keys(database.indexes).length;
     return findings.length === 0
-      ? [ok(`the database is protected and its ${indexes.length} indexes are ready`)]
+      ? [ok(`the database is protected and its ${count} indexes are ready`)]
       : findings;
   },
 };
 
-/** What keeps things. */
-export const storageChecks: readonly Check[] = [buckets, database];
+const expiry: Check = {
+  name: "expiry",
+  examine: async (patient) => {
+    const found = await listAll(patient, {
+      url: `${databaseUrl(patient)}/collectionGroups/-/fields`,
+      items: "fields",
+      item: z.looseObject({ name: z.string(), ttlConfig: z.looseObject({}).optional() }),
+      query: { filter: "ttlConfig:*" },
+    });
+    const expiring = new Map(
+      found.flatMap(({ name, ttlConfig }) =>
+        ttlConfig === undefined ? [] : [[collectionIn(name), last(name)] as const],
+      ),
+    );
+    const kept = Object.entries(database.expiring).filter(
+      ([collection, field]) => expiring.get(collection) !== field,
+    );
+    return kept.length === 0
+      ? [ok(`${Object.keys(database.expiring).join(" and ")} expire`)]
+      : kept.map(([collection]) =>
+          failed(`the documents of ${collection} are kept for ever`, provisionAdvice(patient)),
+        );
+  },
+};
+
+/** What keeps things, and for how long. */
+export const storageChecks: readonly Check[] = [buckets, expiry];

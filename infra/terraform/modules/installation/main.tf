@@ -34,6 +34,7 @@ module "state" {
   project_id  = var.project_id
   region      = var.region
   backup_days = var.backup_days
+  settings    = module.settings.manifest.database
 }
 
 module "bus" {

@@ -17,3 +17,15 @@ variable "backup_days" {
     error_message = "backup_days must be between 1 and 98: Firestore keeps a backup for 14 weeks at most."
   }
 }
+
+variable "settings" {
+  description = "Composite indexes, fields without an index, and collections whose documents expire."
+  type = object({
+    indexes = map(object({
+      collection = string
+      fields     = list(object({ path = string, order = string }))
+    }))
+    withoutIndex = list(object({ collection = string, field = string }))
+    expiring     = map(string)
+  })
+}
