@@ -52,20 +52,32 @@ export const commonBounds = (lists: readonly (readonly number[])[]): readonly nu
   return first.filter((bound) => others.every((list) => holds(list, bound)));
 };
 
-/** Counts per bucket of `bounds` (one more than bounds), summed over distributions whose own bounds hold all of them. */
-export const countsWithin = (
+/**
+ * Counts per bucket of `bounds` (one more than bounds), summed over distributions whose own bounds hold all of them. Where
+ * each bucket's values go is worked out once for all distributions with the same options.
+ */
+export const countingWithin = (
   bounds: readonly number[],
-  distributions: readonly DistributionValue[],
-): readonly number[] => {
-  const counts = Array.from({ length: bounds.length + 1 }, () => 0);
-  for (const { bucketOptions, bucketCounts } of distributions) {
-    const own = finiteBounds(bucketOptions);
-    for (const [bucket, count] of bucketCounts.entries()) {
-      // A bucket's values lie below its upper bound; the last bucket has none.
-      const upper = own[bucket];
-      const target = upper === undefined ? bounds.length : lowerIndex(bounds, upper);
-      counts[target] = (counts[target] ?? 0) + count;
+): ((distributions: readonly DistributionValue[]) => readonly number[]) => {
+  const known = new Map<string, readonly number[]>();
+  const targetsOf = (options: BucketOptions): readonly number[] => {
+    const key = JSON.stringify(options);
+    const found = known.get(key);
+    if (found !== undefined) return found;
+    // A bucket's values lie below its upper bound; the last bucket has none.
+    const targets = finiteBounds(options).map((upper) => lowerIndex(bounds, upper));
+    known.set(key, targets);
+    return targets;
+  };
+  return (distributions) => {
+    const counts = Array.from({ length: bounds.length + 1 }, () => 0);
+    for (const { bucketOptions, bucketCounts } of distributions) {
+      const targets = targetsOf(bucketOptions);
+      for (const [bucket, count] of bucketCounts.entries()) {
+        const target = targets[bucket] ?? bounds.length;
+        counts[target] = (counts[target] ?? 0) + count;
+      }
     }
-  }
-  return counts;
+    return counts;
+  };
 };

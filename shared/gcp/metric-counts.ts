@@ -2,7 +2,7 @@
 import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
 import type { MetricCounts, Usage } from "../domain/segment.js";
 import type { ArmCounts } from "../domain/state.js";
-import { commonBounds, countsWithin, finiteBounds } from "./distributions.js";
+import { commonBounds, countingWithin, finiteBounds } from "./distributions.js";
 import type { DistributionValue, Sample } from "./metric-series.js";
 
 /** The samples of one endpoint, by what they measure. */
@@ -72,25 +72,27 @@ const distinctBounds = (found: readonly DistributionValue[]): readonly (readonly
   ).values(),
 ];
 
+type CountLatencies = ReturnType<typeof countingWithin>;
+
 const countsOf = (
   { responses, errors, latencies }: Requests,
-  bounds: readonly number[],
+  countLatencies: CountLatencies,
 ): ArmCounts => ({
   requests: sum(responses),
   // The error series is written beside the responses; without it the response codes say the same.
   errors: errors.length > 0 ? sum(errors) : sum(responses.filter(isFailure)),
-  latencies: countsWithin(bounds, distributionsOf(latencies)),
+  latencies: countLatencies(distributionsOf(latencies)),
 });
 
 /** Counts by deployed model; what names none is nobody's. */
 const armsOf = (
   requests: Requests,
-  bounds: readonly number[],
+  countLatencies: CountLatencies,
 ): Readonly<Record<DeployedModelId, ArmCounts>> =>
   Object.fromEntries(
     [...requestsBy(requests, deployedModelOf)].flatMap(([id, own]) => {
       const parsed = deployedModelId.safeParse(id);
-      return parsed.success ? [[parsed.data, countsOf(own, bounds)]] : [];
+      return parsed.success ? [[parsed.data, countsOf(own, countLatencies)]] : [];
     }),
   );
 
@@ -124,14 +126,15 @@ export const countsFrom = (samples: EndpointSamples): MetricCounts | null => {
   const last = windows.at(-1);
   if (last === undefined) return null;
   const bounds = commonBounds(distinctBounds(distributionsOf(samples.latencies)));
-  const arms = armsOf(samples, bounds);
+  const countLatencies = countingWithin(bounds);
+  const arms = armsOf(samples, countLatencies);
   const memory = grouped(samples.memory, deployedModelOf);
   const cpu = grouped(samples.cpu, deployedModelOf);
   return {
     endMs: last[0],
     bounds,
     arms,
-    windows: windows.map(([, requests]) => armsOf(requests, bounds)),
+    windows: windows.map(([, requests]) => armsOf(requests, countLatencies)),
     usage: Object.fromEntries(
       Object.keys(arms).map((id) => [id, usageOf(memory.get(id), cpu.get(id))]),
     ),

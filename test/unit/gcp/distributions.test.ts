@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { commonBounds, countsWithin, finiteBounds } from "../../../shared/gcp/distributions.js";
+import { commonBounds, countingWithin, finiteBounds } from "../../../shared/gcp/distributions.js";
 
 const explicit = (bounds: readonly number[], bucketCounts: readonly number[]) => ({
   count: bucketCounts.reduce((sum, count) => sum + count, 0),
@@ -38,12 +38,12 @@ describe("distributions with different buckets", () => {
   it("keep every count, on the right side of every common bound", () => {
     const fine = explicit([1, 2, 4, 8], [1, 2, 3, 4, 5]);
     const coarse = explicit([2, 4], [10, 20, 30]);
-    expect(countsWithin([2, 4], [fine, coarse])).toEqual([1 + 2 + 10, 3 + 20, 4 + 5 + 30]);
-    expect(countsWithin([], [fine, coarse])).toEqual([75]);
+    expect(countingWithin([2, 4])([fine, coarse])).toEqual([1 + 2 + 10, 3 + 20, 4 + 5 + 30]);
+    expect(countingWithin([])([fine, coarse])).toEqual([75]);
   });
 
   it("take missing buckets at the end for empty ones", () => {
-    expect(countsWithin([1, 2], [explicit([1, 2], [7])])).toEqual([7, 0, 0]);
-    expect(countsWithin([1, 2], [])).toEqual([0, 0, 0]);
+    expect(countingWithin([1, 2])([explicit([1, 2], [7])])).toEqual([7, 0, 0]);
+    expect(countingWithin([1, 2])([])).toEqual([0, 0, 0]);
   });
 });
