@@ -197,6 +197,7 @@ const judge = (look: Look): Verdict => {
         `the challenger got ${percent(current.challenger.requests, current.challenger.requests + current.champion.requests)} requests, not ${current.weight} %: the split is not what was set (p ${ratio.pValue.toExponential(1)})`,
       ],
       numbers,
+      isMismatched: true,
     };
   }
   if (current.problems !== undefined && current.problems.length > 0) {

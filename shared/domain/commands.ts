@@ -6,12 +6,16 @@ import { freezeAt, freezeText } from "./freeze.js";
 import { jobIdOf } from "./ids.js";
 import { gcloudPlace } from "./rollout/by-hand.js";
 import { abort } from "./rollout/ending.js";
+import { otherTraffic, whatToDo } from "./rollout/foreign-traffic.js";
+import { type InPhase, environmentAt } from "./rollout/parts.js";
 import { returnToFormer } from "./rollout/returning.js";
 import { skipSmokeTest } from "./rollout/smoke-test.js";
 import { resume } from "./rollout/steps.js";
 import { wishFor } from "./rollout/wish.js";
 import { endRun } from "./run/ending.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
+
+type Standing = InPhase<"paused" | "parked">;
 
 const timerKinds = ["trigger", "run-deadline", "approval-deadline", "schedule"] as const;
 
@@ -32,16 +36,36 @@ const pause = (state: ModelState, by: string, why: string): readonly Decision[] 
   ];
 };
 
-const resumeModel = (state: ModelState, why: string, nowMs: number): readonly Decision[] => {
-  const { rollout, isPaused, parkedReason, manifest, trigger } = state;
+/** Why a rollout that stands still would stop again at once; null when it may go on. */
+const obstacleToResume = (
+  state: ModelState,
+  rollout: Standing,
+  facts: Facts,
+  nowMs: number,
+): string | null => {
+  if (state.manifest.mode === "observe-only") return "the manifest says observe-only";
+  const found = facts.endpoints?.[environmentAt(state, rollout.environment).endpoint];
+  const other = found ? otherTraffic(state, rollout, found, nowMs) : null;
+  return other?.is === "foreign" ? whatToDo(other) : null;
+};
+
+const resumeModel = (
+  state: ModelState,
+  why: string,
+  facts: Facts,
+  nowMs: number,
+): readonly Decision[] => {
+  const { rollout, isPaused, parkedReason, trigger } = state;
   const standing = rollout?.phase === "paused" || rollout?.phase === "parked" ? rollout : null;
   if (!isPaused && parkedReason === null && standing === null) {
     return ignore("nothing is paused or parked");
   }
+  const obstacle = standing === null ? null : obstacleToResume(state, standing, facts, nowMs);
+  if (obstacle !== null && !isPaused && parkedReason === null) return ignore(obstacle);
+  const told = obstacle === null ? why : `${why}; its rollout stays where it is: ${obstacle}`;
   return [
-    { do: "resume-model", reason: why },
-    // Under observe-only the rollout would be parked again at once.
-    ...(standing !== null && manifest.mode === "active"
+    { do: "resume-model", reason: told },
+    ...(standing !== null && obstacle === null
       ? [{ do: "resume-rollout" as const, to: resume(standing, nowMs), reason: why }]
       : []),
     ...(trigger === null
@@ -191,7 +215,7 @@ export const decideCommand = (
     case "pause":
       return pause(state, by, why);
     case "resume":
-      return resumeModel(state, why, nowMs);
+      return resumeModel(state, why, facts, nowMs);
     case "skip":
     case "promote-now":
       return forward(state, rollout, { name: command, by, why }, facts, nowMs);

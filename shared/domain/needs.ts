@@ -231,7 +231,13 @@ export const mayNeedFacts = (event: ContinuoEvent): boolean => {
 };
 
 /** Commands that change traffic, and so must know what it is. */
-const steering: ReadonlySet<string> = new Set(["abort", "roll-back", "skip", "promote-now"]);
+const steering: ReadonlySet<string> = new Set([
+  "abort",
+  "resume",
+  "roll-back",
+  "skip",
+  "promote-now",
+]);
 
 /** What serves while a person ends the rollout, moves it on, or takes back what it has led to. */
 const servingEndpoint = ({ manifest, rollout }: ModelState): readonly Need[] => {

@@ -267,6 +267,8 @@ export interface Verdict {
   readonly numbers: Readonly<Record<string, number>>;
   /** Version of the manifest that the look followed. */
   readonly policyVersion?: number;
+  /** The requests were not shared out as the weight says: the endpoint tells whether somebody changed its traffic. */
+  readonly isMismatched?: true;
   /** What the look measured, from which its verdict can be made again; absent when there was nothing. */
   readonly measured?: Segment;
 }
@@ -313,6 +315,8 @@ interface ProgressingFields {
   readonly step: number;
   readonly weight: number;
   readonly stepStartedAtMs: number;
+  /** The weight that this step's traffic change starts from; absent at the first step, which starts from none. */
+  readonly weightBefore?: number;
   /** Segments of the steps that are over. */
   readonly segments: readonly Segment[];
   readonly lastVerdict: Verdict | null;

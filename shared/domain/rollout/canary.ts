@@ -4,41 +4,23 @@ import type { EndpointFacts, Facts } from "../facts.js";
 import type { ModelState, RolloutState, Segment, Verdict } from "../state.js";
 import { handCommand } from "./by-hand.js";
 import { promote, rollBack } from "./ending.js";
-import { type InPhase, deployedIn, environmentAt } from "./parts.js";
+import { otherTraffic } from "./foreign-traffic.js";
+import { type InPhase, environmentAt } from "./parts.js";
 import { awaitReplicas } from "./replicas.js";
 import { nextStep, rise } from "./steps.js";
-import { only, sameSplit, splitAt } from "./traffic.js";
 import { lacksVerdict, remember, verdictOf } from "./verdict.js";
 import { followWish } from "./wish.js";
 
-/** A traffic change that has not shown after this long was undone by hand, or cannot be made. */
-const splitMsMax = 15 * 60 * 1000;
-
-/** Traffic that is not what was set: it is still to be set, or somebody else set it; null when it is. */
-const decideForeignTraffic = (
+/** Traffic that is not what was set is waited for, or the rollout stops where it is; null when it is. */
+const decideOtherTraffic = (
   state: ModelState,
   rollout: InPhase<"progressing">,
-  { trafficSplit }: EndpointFacts,
+  found: EndpointFacts,
   nowMs: number,
 ): readonly Decision[] | null => {
-  const { name, endpoint } = environmentAt(state, rollout.environment);
-  const challenger = deployedIn(rollout, name);
-  const champion = state.champion?.deployed[name];
-  const believed = splitAt(champion, challenger, rollout.weight);
-  if (sameSplit(trafficSplit, believed)) return null;
-  const previousWeight = rollout.history.at(-1)?.weight ?? 0;
-  const before =
-    previousWeight === 0 && champion !== undefined
-      ? only(champion)
-      : splitAt(champion, challenger, previousWeight);
-  const mayBePending = nowMs - rollout.stepStartedAtMs < splitMsMax;
-  return sameSplit(trafficSplit, before) && mayBePending
-    ? ignore("the traffic change of this step is still to be performed")
-    : park(
-        state,
-        rollout,
-        `traffic of ${endpoint} is ${JSON.stringify(trafficSplit)}, not ${JSON.stringify(believed)}: it was changed by hand, or could not be set`,
-      );
+  const other = otherTraffic(state, rollout, found, nowMs);
+  if (other === null) return null;
+  return other.is === "pending" ? ignore(other.reason) : park(state, rollout, other.reason);
 };
 
 /** A look at the canary: its traffic, then its analysis, then a person's wish. */
@@ -50,7 +32,7 @@ export const decideProgress = (
 ): readonly Decision[] => {
   const { endpoint } = environmentAt(state, rollout.environment);
   const endpointFacts = facts.endpoints?.[endpoint];
-  const foreign = endpointFacts ? decideForeignTraffic(state, rollout, endpointFacts, nowMs) : null;
+  const foreign = endpointFacts ? decideOtherTraffic(state, rollout, endpointFacts, nowMs) : null;
   if (foreign !== null) return foreign;
   const unread = ignore(`endpoint ${endpoint} was not read`);
   if (rollout.isReturn === true) {

@@ -34,6 +34,7 @@ export const rise = (
         step,
         weight,
         stepStartedAtMs: nowMs,
+        weightBefore: rollout.weight,
         lastVerdict: null,
         championReplicas: championReplicasOf(found, champion, rollout.championReplicas),
       },
@@ -61,5 +62,6 @@ export const resume = (
   stepStartedAtMs: nowMs,
   segments: rollout.segments,
   lastVerdict: null,
+  ...(rollout.weightBefore === undefined ? {} : { weightBefore: rollout.weightBefore }),
   ...(rollout.championReplicas === undefined ? {} : { championReplicas: rollout.championReplicas }),
 });

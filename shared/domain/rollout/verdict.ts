@@ -38,13 +38,14 @@ export const isConclusive = (
   current: Segment | null,
   nowMs: number,
 ): boolean => {
-  switch (verdictOf(state, rollout, current).result) {
+  const verdict = verdictOf(state, rollout, current);
+  switch (verdict.result) {
     case "successful":
     case "failed":
       return true;
     case "inconclusive":
     case "error":
-      return lacksVerdict(state, rollout, nowMs);
+      return verdict.isMismatched === true || lacksVerdict(state, rollout, nowMs);
   }
 };
 

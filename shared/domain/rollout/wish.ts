@@ -3,10 +3,11 @@ import { type Decision, ignore } from "../decision.js";
 import type { EndpointFacts, Facts } from "../facts.js";
 import type { ModelState } from "../state.js";
 import { promote } from "./ending.js";
+import { otherTraffic, whatToDo } from "./foreign-traffic.js";
 import { type InPhase, deployedIn, environmentAt } from "./parts.js";
 import { awaitReplicas } from "./replicas.js";
 import { nextStep, resume, rise } from "./steps.js";
-import { only, sameSplit, splitAt } from "./traffic.js";
+import { only, splitAt } from "./traffic.js";
 
 /** Goes where a person wants the rollout to be, without a verdict, as soon as the replicas serve. */
 export const followWish = (
@@ -43,19 +44,11 @@ export const wishFor = (
   facts: Facts,
   nowMs: number,
 ): readonly Decision[] => {
-  const { name, endpoint } = environmentAt(state, rollout.environment);
+  const { endpoint } = environmentAt(state, rollout.environment);
   const found = facts.endpoints?.[endpoint];
-  const believed = splitAt(
-    state.champion?.deployed[name],
-    deployedIn(rollout, name),
-    rollout.weight,
-  );
   if (!found) return ignore(`endpoint ${endpoint} was not read`);
-  if (!sameSplit(found.trafficSplit, believed)) {
-    return ignore(
-      `traffic of ${endpoint} is ${JSON.stringify(found.trafficSplit)}, not ${JSON.stringify(believed)}: set it back, or abort the rollout`,
-    );
-  }
+  const other = otherTraffic(state, rollout, found, nowMs);
+  if (other !== null) return ignore(whatToDo(other));
   const to = command.name === "skip" ? "next step" : "champion";
   const wish = { to, why: command.why } as const;
   const wishing = { ...(rollout.phase === "parked" ? resume(rollout, nowMs) : rollout), wish };

@@ -3,7 +3,7 @@ import type { ContinuoEvent } from "../../../events/index.js";
 import { decide } from "../../../shared/domain/decide.js";
 import type { Decision } from "../../../shared/domain/decision.js";
 import type { EndpointFacts, Facts } from "../../../shared/domain/facts.js";
-import { mayNeedFacts, needs } from "../../../shared/domain/needs.js";
+import { furtherNeeds, mayNeedFacts, needs } from "../../../shared/domain/needs.js";
 import type { ModelState, RolloutState } from "../../../shared/domain/state.js";
 import { manifestOf } from "../../fixtures/manifest.js";
 import {
@@ -216,6 +216,52 @@ describe("a rollout", () => {
     const state = withRollout(rollouts.parked);
     const resumed = decide(state, { event: command("resume"), facts: {} }, nowMs);
     expect(next(state, resumed)).toEqual({ ...progressing, stepStartedAtMs: nowMs });
+  });
+
+  it.each(["paused", "parked"] as const)(
+    "that is %s does not go on from traffic that somebody else set",
+    (phase) => {
+      const state = withRollout(rollouts[phase], { isPaused: phase === "paused" });
+      expect(needs(state, command("resume"), nowMs)).toEqual([
+        { fact: "endpoint", endpoint: production },
+      ]);
+      const facts = inProductionIs({ [championInProduction]: 40, [inProduction]: 60 });
+      const decisions = decide(state, { event: command("resume"), facts }, nowMs);
+      expect(those(decisions, "resume-rollout")).toHaveLength(0);
+      expect(decisions[0]?.reason).toMatch(/is \{.*, not .*; set it back, or abort the rollout/);
+      expect(after(state, decisions)?.isPaused).toBe(false);
+      const mended = inProductionIs(canary);
+      const again = decide(state, { event: command("resume"), facts: mended }, nowMs);
+      expect(those(again, "resume-rollout")).toHaveLength(1);
+    },
+  );
+
+  it("whose step was skipped waits for its traffic change like any other", () => {
+    const state = withRollout(progressing);
+    const facts = inProductionIs(canary);
+    const skipped = after(state, decide(state, { event: command("skip"), facts }, nowMs));
+    if (skipped === null) throw new Error("the model was forgotten");
+    expect(skipped.rollout).toMatchObject({ weight: 50 });
+    expect(look(skipped, facts)).toMatchObject([
+      { do: "ignore", reason: expect.stringContaining("still to be performed") },
+    ]);
+    const impatient = decide(skipped, { event: command("promote-now"), facts }, nowMs);
+    expect(impatient).toMatchObject([
+      { do: "ignore", reason: expect.stringContaining("try again in a moment") },
+    ]);
+  });
+
+  it("whose requests are not shared out as its weight says looks at its endpoint at once", () => {
+    const state = withRollout(progressing);
+    const series = segmentOf({ champion: armOf(300), challenger: armOf(700) });
+    expect(furtherNeeds(state, visit, { series }, nowMs)).toEqual([
+      { fact: "endpoint", endpoint: production },
+    ]);
+    const moved = inProductionIs({ [championInProduction]: 30, [inProduction]: 70 });
+    expect(those(look(state, { series, ...moved }), "park-rollout")).toHaveLength(1);
+    // The split is what was set: then it is the counts that are odd, and that is an error of the measurement.
+    const asSet = look(state, { series, ...inProductionIs(canary) });
+    expect(asSet).toMatchObject([{ do: "record-measurement" }]);
   });
 
   it("that is aborted goes back from whatever split there is: a person asked for it", () => {
