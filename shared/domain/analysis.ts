@@ -1,7 +1,8 @@
 /** What the time series of a canary say: one verdict per look, valid however often one looks. */
 import { logEProcess } from "../statistics/e-process.js";
-import { evidenceShares } from "../statistics/evidence-shares.js";
-import { logSigns, logWindowSigns } from "../statistics/latency-windows.js";
+import { evidenceShares, logWeightedMean } from "../statistics/evidence-shares.js";
+import { logLatency } from "../statistics/latency-ranks.js";
+import { logSigns } from "../statistics/latency-windows.js";
 import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
 import type { Manifest } from "../manifest/schema.js";
@@ -58,14 +59,6 @@ const shareOf = (segment: Segment): number => {
 const isComparable = (segment: Segment): boolean =>
   segment.champion.requests > 0 && segment.challenger.requests > 0;
 
-/** Log of the weighted mean of e-values, which is one itself; shares are relative to their sum. */
-const together = (evidence: readonly Evidence[]): number => {
-  const top = Math.max(...evidence.map(({ log }) => log));
-  const weights = evidence.reduce((sum, { share }) => sum + share, 0);
-  const sum = evidence.reduce((all, { log, share }) => all + share * Math.exp(log - top), 0);
-  return top + Math.log(sum / weights);
-};
-
 const mebibytes = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 
 /** Growth counts only once the challenger holds much more than the champion does: every process grows at first. */
@@ -98,16 +91,15 @@ const judge = (look: Look): Verdict => {
   }
   const all = [...look.earlier, current];
   const segments = [...look.earlier, withBaseline(current, look.earlier)].filter(isComparable);
-  const excess = overDispersion(segments.map(({ dispersion }) => dispersion));
-  const logErrors =
-    logEProcess(
-      segments.map((segment) => ({
-        share: shareOf(segment),
-        challengerErrors: segment.challenger.errors,
-        errors: segment.challenger.errors + segment.champion.errors,
-      })),
-      { rho0: policy.errorRatioMax },
-    ) / excess;
+  const counted = segments.map((segment) => ({
+    share: shareOf(segment),
+    challengerErrors: segment.challenger.errors,
+    errors: segment.challenger.errors + segment.champion.errors,
+    dispersion: segment.dispersion,
+  }));
+  // Windows tell how much errors vary only while both versions serve in each.
+  const excess = overDispersion(counted.filter((_, i) => (segments[i]?.weight ?? 100) < 100));
+  const logErrors = logEProcess(counted, { rho0: policy.errorRatioMax, dispersion: excess });
   // Only windows in which both served at once are compared: latency of another hour says nothing about this one.
   const concurrent = all.filter(({ weight }) => weight < 100);
   const signals = judgeSignals(look.earlier, current, policy);
@@ -115,7 +107,7 @@ const judge = (look: Look): Verdict => {
     { about: "error rate", log: logErrors, share: evidenceShares.errors },
     {
       about: "latency",
-      log: logWindowSigns(concurrent.map(({ slower }) => slower)),
+      log: logLatency(concurrent),
       share: evidenceShares.latency,
     },
     {
@@ -126,7 +118,7 @@ const judge = (look: Look): Verdict => {
     { about: "processor use", log: processorEvidence(concurrent), share: evidenceShares.processor },
     ...signals.map((signal) => signal.evidence),
   ];
-  const logE = together(evidence);
+  const logE = logWeightedMean(evidence);
   const of = (about: Evidence["about"]): number =>
     evidence.find((one) => one.about === about)?.log ?? 0;
   const numbers = {
@@ -221,7 +213,7 @@ const judge = (look: Look): Verdict => {
 
 /**
  * Judges one look, and keeps what it measured, so that the same verdict can be made again. Sources and guarantees of the
- * tests: shared/statistics/e-process.ts, over-dispersion.ts, latency-windows.ts, records.ts and mean-excess.ts.
+ * tests: shared/statistics/e-process.ts, over-dispersion.ts, latency-windows.ts, latency-ranks.ts, records.ts and mean-excess.ts.
  */
 export const assess = (look: Look): Verdict => {
   const { current, policyVersion } = look;

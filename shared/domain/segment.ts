@@ -1,5 +1,6 @@
 /** What one stretch of constant weight measured, brought into the few numbers that a verdict needs. */
 import type { DeployedModelId } from "../../events/ids.js";
+import { sumLatencyRanks } from "../statistics/latency-ranks.js";
 import { compareLatencyWindows } from "../statistics/latency-windows.js";
 import { errorDispersion } from "../statistics/over-dispersion.js";
 import { logRecords } from "../statistics/records.js";
@@ -88,6 +89,10 @@ export const segmentFrom = (counts: MetricCounts, stretch: Stretch): Segment => 
     champion: armIn(window, stretch.champion),
     challenger: armIn(window, stretch.challenger),
   }));
+  const latencies = windows.map(({ champion, challenger }) => ({
+    champion: champion.latencies,
+    challenger: challenger.latencies,
+  }));
   const championUsage = stretch.champion === null ? [] : (counts.usage[stretch.champion] ?? []);
   const challengerUsage = counts.usage[stretch.challenger] ?? [];
   return {
@@ -97,14 +102,8 @@ export const segmentFrom = (counts: MetricCounts, stretch: Stretch): Segment => 
     bounds: counts.bounds,
     champion: armIn(counts.arms, stretch.champion),
     challenger: armIn(counts.arms, stretch.challenger),
-    slower: compareLatencyWindows(
-      windows.map(({ champion, challenger }) => ({
-        champion: champion.latencies,
-        challenger: challenger.latencies,
-      })),
-      counts.bounds,
-      { ratioMax: stretch.latencyRatioMax },
-    ),
+    slower: compareLatencyWindows(latencies, counts.bounds, { ratioMax: stretch.latencyRatioMax }),
+    ranks: sumLatencyRanks(latencies, { ratioMax: stretch.latencyRatioMax }),
     dispersion: errorDispersion(
       windows
         .filter(({ champion, challenger }) => champion.requests > 0 && challenger.requests > 0)

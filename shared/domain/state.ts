@@ -7,6 +7,7 @@ import type {
   RunId,
 } from "../../events/ids.js";
 import type { Manifest } from "../manifest/schema.js";
+import type { RankSums } from "../statistics/latency-ranks.js";
 import type { WindowSigns } from "../statistics/latency-windows.js";
 import type { Sums } from "../statistics/mean-excess.js";
 import type { Dispersion } from "../statistics/over-dispersion.js";
@@ -248,6 +249,8 @@ export interface Segment extends SignalMeasurements {
   readonly challenger: ArmCounts;
   /** In how many windows the challenger was slower than allowed, per quantile of the champion. */
   readonly slower: readonly WindowSigns[];
+  /** How far the chance that it was slower lay above what is allowed; absent in what was stored before it was measured. */
+  readonly ranks?: RankSums;
   /** How much more the errors vary from window to window than independent requests' would. */
   readonly dispersion: Dispersion;
   /** Log evidence that the challenger's memory grows, and the largest of the champion's and the newest of its own, bytes. */

@@ -4,6 +4,7 @@
  * counts only, so a quantile is replaced by the bucket bound nearest to it.
  */
 import { logEProcess } from "./e-process.js";
+import { logWeightedMean } from "./evidence-shares.js";
 
 /**
  * Latency counts of both versions during a constant traffic split. `bounds` are ascending bucket
@@ -57,13 +58,8 @@ export function nearestBound(counts: readonly number[], quantile: number): numbe
 }
 
 /** Natural log of the mean of exponentials. */
-export function logMeanExp(logs: readonly number[]): number {
-  if (logs.length === 0) return 0;
-  const largest = Math.max(...logs);
-  if (largest === -Infinity) return -Infinity;
-  const sum = logs.reduce((acc, log) => acc + Math.exp(log - largest), 0);
-  return largest + Math.log(sum / logs.length);
-}
+export const logMeanExp = (logs: readonly number[]): number =>
+  logWeightedMean(logs.map((log) => ({ log, share: 1 })));
 
 /** Natural log of E of one quantile over all segments; undefined when no segment can measure it. */
 function logQuantile(

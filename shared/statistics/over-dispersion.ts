@@ -4,6 +4,7 @@
  * is Pearson's (McCullagh and Nelder 1989, "Generalized Linear Models", section 4.5): the mean squared residual of the
  * challenger's share of the errors, window by window, in units of its binomial variance.
  */
+import type { ErrorSegment } from "./e-process.js";
 import { requirePart } from "./input.js";
 
 /** Error counts of one window in which both versions served. */
@@ -39,9 +40,25 @@ export function errorDispersion(windows: readonly ErrorWindow[]): Dispersion {
   return { statistic, degrees: counted.length - 1 };
 }
 
-/** The factor, at least 1, by which log evidence is to be divided; 1 without any degree of freedom. */
-export function overDispersion(stretches: readonly Dispersion[]): number {
-  const degrees = stretches.reduce((sum, stretch) => sum + stretch.degrees, 0);
-  const statistic = stretches.reduce((sum, stretch) => sum + stretch.statistic, 0);
-  return degrees === 0 ? 1 : Math.max(1, statistic / degrees);
+/** What is believed before windows show it counts as much as so many of them. */
+const priorDegrees = 5;
+/** Variance of the log of the ratio of both versions' rates from minute to minute, when each moves by 0.39 for itself. */
+const priorNoise = 0.3;
+
+/**
+ * The factor, at least 1, by which counts are to be divided. A few windows cannot tell it, so it is shrunk towards 1, or
+ * where windows hold so many errors that own noise would outweigh chance, towards what that would make of them.
+ */
+export function overDispersion(
+  stretches: readonly (ErrorSegment & { readonly dispersion: Dispersion })[],
+): number {
+  let [statistic, degrees, windows, variance] = [0, 0, 0, 0];
+  for (const { share, errors, dispersion } of stretches) {
+    statistic += dispersion.statistic;
+    degrees += dispersion.degrees;
+    windows += dispersion.degrees + 1;
+    variance += errors * share * (1 - share);
+  }
+  const expected = Math.max(1, (priorNoise * variance) / Math.max(1, windows));
+  return Math.max(1, (priorDegrees * expected + statistic) / (priorDegrees + degrees));
 }

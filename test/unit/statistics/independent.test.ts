@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { estimatePerformance } from "../../../shared/statistics/performance-estimation.js";
 import { pairedAuc } from "../../../shared/statistics/delong.js";
-import { studentTwoSided } from "../../../shared/statistics/distributions.js";
+import { binomialMass, studentTwoSided } from "../../../shared/statistics/distributions.js";
 import { logEProcess } from "../../../shared/statistics/e-process.js";
 import { logSigns } from "../../../shared/statistics/latency-windows.js";
 import { ascendingOrder } from "../../../shared/statistics/ordering.js";
 import { normalDraw, seededRandom } from "../../../shared/statistics/random.js";
 import { regularizedGammaLower } from "../../../shared/statistics/special.js";
+import { logStudentExcess } from "../../../shared/statistics/student-e-process.js";
 import { energyDistance, wassersteinDistance } from "../../../shared/statistics/two-sample.js";
 
 /** Simpson's rule with an even number of intervals. */
@@ -24,16 +25,67 @@ describe("evidence, integrated numerically over its prior", () => {
     [0.25, 20, 31, 1.2],
     [0.05, 6, 40, 2],
   ])("of errors at a share of %d: %i of %i, ratio %d", (share, k, n, rho0) => {
-    const bound = (share * rho0) / (share * rho0 + 1 - share);
-    // Beta(1, (1 - share) / share): most of it lies near the share of the traffic.
-    const prior = (theta: number): number => (1 - theta) ** ((1 - share) / share - 1);
-    const likelihood = (theta: number): number =>
-      (theta / bound) ** k * ((1 - theta) / (1 - bound)) ** (n - k);
+    const part = (ratio: number): number => (share * ratio) / (share * ratio + 1 - share);
+    const prior = (logRatio: number): number => Math.exp(-(((logRatio - 0.9) / 0.4) ** 2) / 2);
+    const likelihood = (logRatio: number): number => {
+      const [worse, bound] = [part(rho0 * Math.exp(logRatio)), part(rho0)];
+      return (worse / bound) ** k * ((1 - worse) / (1 - bound)) ** (n - k);
+    };
     const evidence =
-      integral((theta) => prior(theta) * likelihood(theta), bound, 1) / integral(prior, bound, 1);
+      integral((u) => prior(u) * likelihood(u), 0.05, 2.55) / integral(prior, 0.05, 2.55);
     const found = logEProcess([{ share, challengerErrors: k, errors: n }], { rho0 });
-    expect(found).toBeCloseTo(Math.log(evidence), 6);
+    // The process sums over a grid, so the two differ by the grid's width.
+    expect(found).toBeCloseTo(Math.log(evidence), 1);
   });
+
+  it.each([
+    [0.1, 1, 1],
+    [0.4, 1.2, 1],
+    [0.1, 1, 0.7],
+  ])(
+    "of errors is 1 on average at the boundary, and less below it: share %d, ratio %d",
+    (share, rho0, at) => {
+      const theta = (share * rho0 * at) / (share * rho0 * at + 1 - share);
+      const n = 40;
+      let mean = 0;
+      for (let k = 0; k <= n; k += 1) {
+        const log = logEProcess([{ share, challengerErrors: k, errors: n }], { rho0 });
+        mean += binomialMass(k, n, theta) * Math.exp(log);
+      }
+      const [least, most] = at === 1 ? [1 - 1e-9, 1 + 1e-9] : [0, 0.9];
+      expect(mean).toBeGreaterThan(least);
+      expect(mean).toBeLessThan(most);
+    },
+  );
+
+  it.each([
+    [5, 3.2, 2],
+    [5, -1, 2],
+    [12, 30, 8],
+    [30, -40, 20],
+  ])(
+    "of a mean: %i observations with sum %d and %d squared deviations",
+    (count, sum, squaredDeviations) => {
+      const rho = 1.5;
+      const size = Math.sqrt((sum * sum) / count + squaredDeviations);
+      // Half-normal over the standardised mean; the scale of the observations integrated out.
+      const byScale = (delta: number): number => {
+        const density = (r: number): number =>
+          Math.exp(
+            (count - 1) * Math.log(r) -
+              (r * r) / 2 +
+              (r * delta * sum) / size -
+              (count * delta * delta) / 2,
+          );
+        return integral(density, 1e-9, 60, 2000);
+      };
+      const prior = (delta: number): number =>
+        (2 / (rho * Math.sqrt(2 * Math.PI))) * Math.exp(-((delta / rho) ** 2) / 2);
+      const evidence = integral((delta) => prior(delta) * byScale(delta), 0, 6, 1200) / byScale(0);
+      const found = logStudentExcess({ count, sum, squaredDeviations }, { rho });
+      expect(found).toBeCloseTo(Math.log(evidence), 5);
+    },
+  );
 
   it.each([
     [8, 8],

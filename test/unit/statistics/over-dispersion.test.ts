@@ -23,17 +23,19 @@ const minutes = (random: () => number, count: number, sigma: number): readonly E
   });
 };
 
-const evidence = (windows: readonly ErrorWindow[]): number =>
-  logEProcess(
-    [
-      {
-        share: 0.1,
-        challengerErrors: windows.reduce((sum, { challengerErrors }) => sum + challengerErrors, 0),
-        errors: windows.reduce((sum, { errors }) => sum + errors, 0),
-      },
-    ],
-    { rho0: 1 },
-  );
+/** The windows' errors, of a canary with a tenth of the traffic. */
+const stretchOf = (windows: readonly ErrorWindow[]) => ({
+  share: 0.1,
+  challengerErrors: windows.reduce((sum, { challengerErrors }) => sum + challengerErrors, 0),
+  errors: windows.reduce((sum, { errors }) => sum + errors, 0),
+  dispersion: errorDispersion(windows),
+});
+
+const evidence = (windows: readonly ErrorWindow[], dispersion?: number): number =>
+  logEProcess([stretchOf(windows)], {
+    rho0: 1,
+    ...(dispersion === undefined ? {} : { dispersion }),
+  });
 
 describe("over-dispersion of errors", () => {
   it("is Pearson's chi-squared of the two rows, window by window", () => {
@@ -62,18 +64,18 @@ describe("over-dispersion of errors", () => {
     ["errors of one version alone", [4, 5].map((errors) => ({ challengerErrors: 0, errors }))],
   ])("%s says nothing", (_, windows) => {
     expect(errorDispersion(windows)).toEqual({ statistic: 0, degrees: 0 });
-    expect(overDispersion([errorDispersion(windows)])).toBe(1);
+    expect(overDispersion([stretchOf(windows)])).toBe(1);
   });
 
   it("is near one for independent errors, however much worse the challenger is", () => {
     const random = seededRandom(3);
     const steady = minutes(random, 400, 0);
-    expect(overDispersion([errorDispersion(steady)])).toBeLessThan(1.15);
+    expect(overDispersion([stretchOf(steady)])).toBeLessThan(1.15);
     const worse = steady.map(({ challengerErrors, errors }) => ({
       challengerErrors: 4 * challengerErrors,
       errors: errors + 3 * challengerErrors,
     }));
-    expect(overDispersion([errorDispersion(worse)])).toBeLessThan(3);
+    expect(overDispersion([stretchOf(worse)])).toBeLessThan(3);
   });
 
   it("keeps equal versions with bad minutes of their own from being rolled back", () => {
@@ -86,7 +88,7 @@ describe("over-dispersion of errors", () => {
       const looks = all.map((_, look) => {
         const seen = all.slice(0, look + 1);
         const log = evidence(seen);
-        return { log, tempered: log / overDispersion([errorDispersion(seen)]) };
+        return { log, tempered: evidence(seen, overDispersion([stretchOf(seen)])) };
       });
       if (looks.some(({ log }) => log >= Math.log(20))) raw += 1;
       if (looks.some((look) => look.tempered >= Math.log(20))) tempered += 1;

@@ -47,43 +47,30 @@ function crossings(
   return Array.from({ length: repetitions }, () => firstCrossing(random, rates, share));
 }
 
-/** Integral of the likelihood ratio over the truncated prior, by the midpoint rule. */
-function integratedLogE(share: number, k: number, n: number, rho0: number): number {
-  const bound = (share * rho0) / (share * rho0 + 1 - share);
-  const [a, b] = share <= 0.5 ? [1, (1 - share) / share] : [share / (1 - share), 1];
-  const steps = 200_000;
-  let [evidence, mass] = [0, 0];
-  for (let i = 0; i < steps; i += 1) {
-    const theta = bound + ((i + 0.5) / steps) * (1 - bound);
-    const prior = theta ** (a - 1) * (1 - theta) ** (b - 1);
-    const ratio = (theta / bound) ** k * ((1 - theta) / (1 - bound)) ** (n - k);
-    evidence += prior * ratio;
-    mass += prior;
-  }
-  return Math.log(evidence / mass);
-}
-
 describe("error e-process", () => {
-  it.each([
-    [0.1, 3, 20, 1],
-    [0.1, 12, 40, 1.2],
-    [0.5, 30, 40, 1],
-    [0.01, 4, 25, 1.5],
-  ])(
-    "equals the integral over its prior: share %d, %d of %d errors, rho0 %d",
-    (share, k, n, rho0) => {
-      const log = logEProcess([{ share, challengerErrors: k, errors: n }], { rho0 });
-      expect(log).toBeCloseTo(integratedLogE(share, k, n, rho0), 3);
-    },
-  );
-
-  it("multiplies over segments and is 0 without errors", () => {
-    const one = { share: 0.1, challengerErrors: 5, errors: 20 };
-    const two = { share: 0.5, challengerErrors: 15, errors: 20 };
+  it("pools segments of one share, and is 0 without errors", () => {
+    const of = (share: number, challengerErrors: number, errors: number) => ({
+      share,
+      challengerErrors,
+      errors,
+    });
     const options = { rho0: 1 };
-    const sum = logEProcess([one], options) + logEProcess([two], options);
-    expect(logEProcess([one, two], options)).toBeCloseTo(sum, 12);
-    expect(logEProcess([{ share: 0.1, challengerErrors: 0, errors: 0 }], options)).toBe(0);
+    const pooled = logEProcess([of(0.1, 12, 40)], options);
+    expect(logEProcess([of(0.1, 5, 20), of(0.1, 7, 20)], options)).toBeCloseTo(pooled, 12);
+    expect(logEProcess([of(0.1, 12, 40), of(0.5, 0, 0)], options)).toBeCloseTo(pooled, 12);
+    expect(logEProcess([of(0.1, 0, 0)], options)).toBe(0);
+    // The same ratio in both segments is more evidence than each for itself.
+    const apart = logEProcess([of(0.1, 8, 30)], options) + logEProcess([of(0.5, 20, 28)], options);
+    expect(logEProcess([of(0.1, 8, 30), of(0.5, 20, 28)], options)).toBeGreaterThan(apart);
+  });
+
+  it("divides counts by their dispersion", () => {
+    const counts = { share: 0.1, challengerErrors: 12, errors: 40 };
+    const halved = { share: 0.1, challengerErrors: 6, errors: 20 };
+    expect(logEProcess([counts], { rho0: 1.2, dispersion: 2 })).toBeCloseTo(
+      logEProcess([halved], { rho0: 1.2 }),
+      12,
+    );
   });
 
   it("stays finite for a million errors", () => {
