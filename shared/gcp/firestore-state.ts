@@ -3,16 +3,16 @@ import type { Firestore, Query } from "firebase-admin/firestore";
 import type { ModelName } from "../../events/ids.js";
 import type { ModelState } from "../domain/state.js";
 import type { Head } from "../ports/anchors.js";
-import type { Commit, ModelQuery, Partition, State } from "../ports/state.js";
+import type { ModelQuery, Partition, State } from "../ports/state.js";
 import { lazily, type GcpConfig } from "./config.js";
 import { asCloudError, attempting, translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
+import { firestoreDecisions, refs } from "./firestore-decisions.js";
 import { inTurn } from "./in-turn.js";
 import {
   alertCountDocument,
   deadLetterDocument,
   journalDocument,
-  modelDocument,
   parseAlertCount,
   parseDeadLetter,
   parseEntry,
@@ -20,16 +20,14 @@ import {
   parseRollout,
   parseRun,
   parseTimer,
-  recordDocument,
-  timerDocument,
 } from "./state-documents.js";
 import { everything, slotsDefault, slotsOf } from "./slots.js";
 import { within } from "./within.js";
 
-const attemptsMax = 8;
 /** Well below the functions' ack deadline, so that a message is given back while somebody still listens. */
 const decisionMsMax = 45_000;
 const callMsMax = 20_000;
+const recentKeysMax = 2000;
 /** Firestore takes at most 30 values in one `array-contains-any`. */
 const keysPerQueryMax = 30;
 
@@ -37,49 +35,6 @@ const chunks = <Value>(values: readonly Value[], size: number): Value[][] =>
   Array.from({ length: Math.ceil(values.length / size) }, (_, index) =>
     values.slice(index * size, (index + 1) * size),
   );
-
-const refs = (firestore: Firestore) => ({
-  model: (model: string) => firestore.doc(`models/${model}`),
-  entry: (key: string) => firestore.doc(`journal/${key}`),
-  timer: (model: string, kind: string) => firestore.doc(`due/${model}--${kind}`),
-  run: (run: string) => firestore.doc(`runs/${run}`),
-  rollout: (rollout: string) => firestore.doc(`rollouts/${rollout}`),
-  alertCount: (id: string) => firestore.doc(`alertCounts/${id}`),
-  deadLetter: (id: string) => firestore.doc(`deadLetters/${encodeURIComponent(id)}`),
-});
-
-const decideOnce = (
-  firestore: Firestore,
-  key: string,
-  model: ModelName,
-  decide: (state: ModelState | undefined) => Commit | null,
-  slots: number,
-): Promise<Commit | null> => {
-  const at = refs(firestore);
-  return firestore.runTransaction(
-    async (transaction) => {
-      const document = await transaction.get(at.model(model));
-      const commit = decide(document.exists ? parseModel(document.data()) : undefined);
-      if (commit === null) return null;
-      transaction.create(at.entry(key), journalDocument(commit.entry, slots));
-      if (commit.state === null) transaction.delete(at.model(model));
-      else if (commit.state !== undefined) {
-        transaction.set(at.model(model), modelDocument(commit.state, slots));
-      }
-      for (const timer of commit.timers) {
-        const ref = at.timer(timer.model, timer.kind);
-        if (timer.dueAtMs === null) transaction.delete(ref);
-        else transaction.set(ref, timerDocument(timer, slots));
-      }
-      for (const run of commit.runs) transaction.set(at.run(run.run), recordDocument(run));
-      for (const rollout of commit.rollouts) {
-        transaction.set(at.rollout(rollout.rollout), recordDocument(rollout));
-      }
-      return commit;
-    },
-    { maxAttempts: attemptsMax },
-  );
-};
 
 const modelQueries = (firestore: Firestore, query: ModelQuery): readonly Query[] => {
   const models = firestore.collection("models");
@@ -145,11 +100,29 @@ const firstOf = <Item>(
   limit: number,
 ) => items.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1)).slice(0, limit);
 
+/**
+ * Keys that this process has journalled: most duplicates follow their first one closely, and a commit that is sure to be
+ * refused would take others along.
+ */
+const recentKeys = () => {
+  let keys = new Set<string>();
+  let older = new Set<string>();
+  return {
+    has: (key: string): boolean => keys.has(key) || older.has(key),
+    add: (key: string): void => {
+      if (keys.size >= recentKeysMax) [older, keys] = [keys, new Set()];
+      keys.add(key);
+    },
+  };
+};
+
 /** The State port. */
 export const firestoreState = (config: GcpConfig): State => {
   const slots = config.slots ?? slotsDefault;
   const client = lazily(() => firestoreClient(config));
   const turn = inTurn();
+  const recent = recentKeys();
+  const decisions = firestoreDecisions(client, slots);
 
   /** Runs against the client and translates what it throws. */
   const using = <Result>(
@@ -188,13 +161,13 @@ export const firestoreState = (config: GcpConfig): State => {
     transact: (key, model, decide) =>
       turn(model, async () => {
         const what = `decide event ${key} for model ${model}`;
+        const known = recent.has(key) ? await state.entry(key) : null;
+        if (known !== null) return { outcome: "duplicate", entry: known };
         try {
-          const commit = await within(
-            decisionMsMax,
-            what,
-            client().then((firestore) => decideOnce(firestore, key, model, decide, slots)),
-          );
-          return commit === null ? { outcome: "nothing" } : { outcome: "committed", commit };
+          const commit = await within(decisionMsMax, what, decisions.decide(key, model, decide));
+          if (commit === null) return { outcome: "nothing" };
+          recent.add(key);
+          return { outcome: "committed", commit };
         } catch (error) {
           // The journal holds the key: another delivery was first, or our own commit whose reply was lost.
           const entry =
@@ -206,16 +179,16 @@ export const firestoreState = (config: GcpConfig): State => {
     record: (entry) =>
       using(`journal event ${entry.key}`, async (firestore) => {
         try {
-          await refs(firestore).entry(entry.key).create(journalDocument(entry, slots));
+          const ref = refs(firestore).entry(entry.key);
+          await decisions.commit([{ do: "create", ref, to: journalDocument(entry, slots) }]);
         } catch (error) {
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
         }
       }),
     markDone: (key) =>
-      using(`mark event ${key} as done`, async (firestore) => {
-        const { FieldValue } = await import("firebase-admin/firestore");
+      using(`mark event ${key} as done`, async () => {
         try {
-          await refs(firestore).entry(key).update({ pendingSlot: FieldValue.delete() });
+          await decisions.markDone(key);
         } catch (error) {
           // An entry that has expired is pending no more.
           if (asCloudError(error).status !== "NOT_FOUND") throw error;
