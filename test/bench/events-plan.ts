@@ -29,5 +29,7 @@ export interface System {
   readonly sendAgain: (event: { readonly id: string; readonly model: string }) => Promise<void>;
   /** Steps that were journalled so far. */
   readonly steps: () => number;
+  /** Seconds of processor time that each of its processes has taken so far, by what the process is. */
+  readonly processorSeconds: () => Readonly<Record<string, number>>;
   readonly stop: () => Promise<void>;
 }

@@ -9,7 +9,7 @@ import { credentials } from "@grpc/grpc-js";
 import { build } from "esbuild";
 import { functionsEnvironment } from "../../infra/cli/up/environment.js";
 import { chainTopic, stepsPerEvent, type ChainReport, type System } from "./events-plan.js";
-import { bundleCloud, startCloud } from "./local-cloud-servers.js";
+import { bundleCloud, processorSeconds, startCloud } from "./local-cloud-servers.js";
 
 const root = new URL("../..", import.meta.url).pathname;
 const readySecondsMax = 60;
@@ -156,6 +156,10 @@ export const startContinuo = async (profileFolder?: string): Promise<System> => 
     },
     sendAgain: publish,
     steps: reports.steps,
+    processorSeconds: () => ({
+      functions: processorSeconds(child.pid),
+      "local cloud": processorSeconds(cloud.pid),
+    }),
     stop: async () => {
       await publisher.close();
       await end(child, "SIGTERM");
@@ -248,6 +252,10 @@ export const startRestate = async (installed: string): Promise<System> => {
     send: (event) => call(event, "run"),
     sendAgain: (event) => call(event, "run/send"),
     steps: reports.steps,
+    processorSeconds: () => ({
+      service: processorSeconds(child.pid),
+      server: processorSeconds(server.pid),
+    }),
     stop: async () => {
       await end(server, "SIGTERM");
       await end(child, "SIGTERM");

@@ -6,17 +6,24 @@ import { duplicateEvery, models, stepsPerEvent, type System } from "./events-pla
 import { printProfiles } from "./events-profile.js";
 import { installRestate, startContinuo, startRestate } from "./events-systems.js";
 
-const rounds = 5;
 const warmUpEvents = 200;
-const throughputSeconds = 6;
 const inFlight = 64;
-const latencySeconds = 5;
 /** Events per second at which latencies are taken: one that everybody bears, and one that shows who bears it. */
 const latencyRates = [10, 50] as const;
+
+/** How long and how often; the short form is for looking at a change on a busy machine. */
+const forms = {
+  full: { rounds: 5, throughputSeconds: 6, latencySeconds: 5 },
+  short: { rounds: 3, throughputSeconds: 3, latencySeconds: 2 },
+} as const;
+
+type Form = (typeof forms)[keyof typeof forms];
 
 /** What one round showed. */
 interface Measured {
   readonly perSecond: number;
+  /** Milliseconds of processor time per event under full load, by process; the bench's own beside them. */
+  readonly processorMs: Readonly<Record<string, number>>;
   /** Milliseconds from an event to its last step, by the rate of events. */
   readonly latencies: ReadonlyMap<number, readonly number[]>;
 }
@@ -46,9 +53,23 @@ const sender = ({ send, sendAgain }: System, round: string) => {
   };
 };
 
-/** Keeps a number of events in flight for some seconds; returns how many chains ended per second. */
-const throughput = async (system: System, round: string): Promise<number> => {
+const benchSeconds = (): number => {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000_000;
+};
+
+/** Keeps a number of events in flight for some seconds. */
+const throughput = async (
+  system: System,
+  round: string,
+  { throughputSeconds }: Form,
+): Promise<Pick<Measured, "perSecond" | "processorMs">> => {
   const events = sender(system, round);
+  const usage = (): Readonly<Record<string, number>> => ({
+    ...system.processorSeconds(),
+    "this bench": benchSeconds(),
+  });
+  const before = usage();
   const startedAt = performance.now();
   const until = startedAt + throughputSeconds * 1000;
   let ended = 0;
@@ -60,7 +81,13 @@ const throughput = async (system: System, round: string): Promise<number> => {
   };
   await Promise.all(Array.from({ length: inFlight }, lane));
   await events.settled();
-  return ended / throughputSeconds;
+  const processorMs = Object.fromEntries(
+    Object.entries(usage()).map(([name, seconds]) => [
+      name,
+      (1000 * (seconds - (before[name] ?? 0))) / events.sent(),
+    ]),
+  );
+  return { perSecond: ended / throughputSeconds, processorMs };
 };
 
 /** Sends at a steady rate, whatever the replies; returns the milliseconds from each event to its last step. */
@@ -68,6 +95,7 @@ const latenciesAt = async (
   system: System,
   round: string,
   perSecond: number,
+  { latencySeconds }: Form,
 ): Promise<readonly number[]> => {
   const events = sender(system, round);
   const taken: Promise<number>[] = [];
@@ -101,17 +129,17 @@ const warmUp = async (system: System): Promise<void> => {
   await events.settled();
 };
 
-const measure = async (system: System, round: number): Promise<Measured> => {
+const measure = async (system: System, round: number, form: Form): Promise<Measured> => {
   const before = system.steps();
-  const perSecond = await throughput(system, `t${round}-${Date.now()}`);
+  const full = await throughput(system, `t${round}-${Date.now()}`, form);
   const latencies = new Map<number, readonly number[]>();
   for (const rate of latencyRates) {
-    latencies.set(rate, await latenciesAt(system, `l${round}-${rate}-${Date.now()}`, rate));
+    latencies.set(rate, await latenciesAt(system, `l${round}-${rate}-${Date.now()}`, rate, form));
   }
   if ((system.steps() - before) % stepsPerEvent !== 0) {
     console.log(`${system.name}: a step was journalled twice or not at all`);
   }
-  return { perSecond, latencies };
+  return { ...full, latencies };
 };
 
 const spread = (values: readonly number[], digits = 0): string =>
@@ -121,12 +149,12 @@ const row = (what: string, cells: readonly string[]): void => {
   console.log(`${what.padEnd(34)}${cells.map((cell) => cell.padStart(22)).join("")}`);
 };
 
-const profile = async (): Promise<void> => {
+const profile = async (form: Form): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "continuo-bench-profile-"));
   try {
     const system = await startContinuo(folder);
     await warmUp(system);
-    await throughput(system, "profile");
+    await throughput(system, "profile", form);
     const events = system.steps() / stepsPerEvent;
     await system.stop();
     console.log(
@@ -138,11 +166,36 @@ const profile = async (): Promise<void> => {
   }
 };
 
-/** Measures both in turns, prints the ratios and where our time goes. */
-export const benchEvents = async (): Promise<void> => {
+/** Prints what each process of a system took per event; the bench's own share is part of the machine's work too. */
+const processorRow = (name: string, rounds: readonly Measured[]): void => {
+  const names = Object.keys(rounds[0]?.processorMs ?? {});
+  const cells = names.map(
+    (one) =>
+      `${one} ${spread(
+        rounds.map(({ processorMs }) => processorMs[one] ?? NaN),
+        2,
+      )}`,
+  );
+  console.log(`ms of processor time per event, ${name}: ${cells.join(", ")}`);
+};
+
+/** What can be asked for by name. */
+const options = ["short", "profile"] as const;
+
+/** Measures both in turns, prints the ratios and where our time goes. `short` is quicker, `profile` does no more than that. */
+export const benchEvents = async (named: readonly string[]): Promise<void> => {
+  const unknown = named.find((name) => !options.some((option) => option === name));
+  if (unknown !== undefined) {
+    throw new Error(`No option is called ${unknown}: name some of ${options.join(", ")}, or none`);
+  }
+  const form = named.includes("short") ? forms.short : forms.full;
+  if (named.includes("profile")) {
+    await profile(form);
+    return;
+  }
   const installed = installRestate();
   console.log(
-    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}, ${rounds} rounds in turns, ${inFlight} events in flight, every ${duplicateEvery}th sent twice\n`,
+    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${process.version}, ${form.rounds} rounds in turns, ${inFlight} events in flight, every ${duplicateEvery}th sent twice\n`,
   );
   const ours = await startContinuo();
   const theirs = await startRestate(installed);
@@ -150,9 +203,12 @@ export const benchEvents = async (): Promise<void> => {
   try {
     await warmUp(ours);
     await warmUp(theirs);
-    for (let round = 1; round <= rounds; round += 1) {
-      pairs.push({ ours: await measure(ours, round), theirs: await measure(theirs, round) });
-      process.stderr.write(`round ${round} of ${rounds}\n`);
+    for (let round = 1; round <= form.rounds; round += 1) {
+      pairs.push({
+        ours: await measure(ours, round, form),
+        theirs: await measure(theirs, round, form),
+      });
+      process.stderr.write(`round ${round} of ${form.rounds}\n`);
     }
   } finally {
     await ours.stop();
@@ -166,11 +222,16 @@ export const benchEvents = async (): Promise<void> => {
     );
     return [spread(mine, digits), spread(other, digits), spread(ratios, 2)];
   };
+  const systemMs = ({ processorMs }: Measured): number =>
+    Object.entries(processorMs)
+      .filter(([name]) => name !== "this bench")
+      .reduce((sum, [, ms]) => sum + ms, 0);
   row("median (lowest-highest)", ["Continuo", "Restate", "ratio, 1 = alike"]);
   row(
     "events/s",
     column(({ perSecond }) => perSecond, true, 0),
   );
+  row("processor ms per event", column(systemMs, false, 2));
   for (const rate of latencyRates) {
     for (const q of [0.5, 0.95]) {
       row(
@@ -179,6 +240,15 @@ export const benchEvents = async (): Promise<void> => {
       );
     }
   }
+  console.log("");
+  processorRow(
+    "Continuo",
+    pairs.map(({ ours: measured }) => measured),
+  );
+  processorRow(
+    "Restate",
+    pairs.map(({ theirs: measured }) => measured),
+  );
   console.log(`\nload at the end ${loadavg()[0]?.toFixed(2)}`);
-  await profile();
+  await profile(form);
 };

@@ -92,6 +92,22 @@ export const startGoogleFirestore = async (): Promise<Server | undefined> => {
   return { port: portOf(host), pid: undefined, stop };
 };
 
+/** The kernel counts a process's time in hundredths of a second, on every machine that Node supports. */
+const ticksPerSecond = 100;
+
+const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+
+/** Processor time that a process and those it started have taken so far, in seconds. */
+export const processorSeconds = (pid: number | undefined): number => {
+  if (pid === undefined) return Number.NaN;
+  // The second field is the command in parentheses, which may hold anything.
+  const [, fields = ""] = /\) (.*)$/s.exec(readFileSync(`/proc/${pid}/stat`, "utf8")) ?? [];
+  const [user, system] = fields.split(" ").slice(11, 13);
+  const own = (Number(user) + Number(system)) / ticksPerSecond;
+  return childrenOf(pid).reduce((sum, child) => sum + processorSeconds(child), own);
+};
+
 /** Memory of a process in MB. */
 export const residentMb = (pid: number): number => {
   const kb = /VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];

@@ -2,7 +2,7 @@
 const benches: Readonly<Record<string, (parts: readonly string[]) => Promise<void>>> = {
   loop: async () => (await import("./loop.js")).benchLoop(),
   "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
-  events: async () => (await import("./events.js")).benchEvents(),
+  events: async (parts) => (await import("./events.js")).benchEvents(parts),
   "local-cloud": async (parts) => (await import("./local-cloud.js")).benchLocalCloud(parts),
   statistics: async () => (await import("./statistics.js")).benchStatistics(),
 };
