@@ -138,10 +138,24 @@ export const vertexEndpoints = (api: VertexApi, rest: Rest): Endpoints => {
   const patch = (endpoint: string, mask: string, body: Endpoint): Promise<unknown> =>
     api.request("PATCH", `endpoints/${endpoint}`, { query: { updateMask: mask }, body });
 
+  /** Labels that people, Terraform or deployments have set stay. */
+  const label = async (
+    endpoint: string,
+    found: StoredEndpoint,
+    labels: Readonly<Record<string, string>>,
+  ): Promise<void> => {
+    if (Object.entries(labels).every(([key, value]) => found.labels[key] === value)) return;
+    await patch(endpoint, "labels", {
+      labels: { ...found.labels, ...labels },
+      ...(found.etag === undefined ? {} : { etag: found.etag }),
+    });
+  };
+
   return {
     ensure: (endpoint, { labels, predictionLog, samplingRate }) =>
       attempting(`create endpoint ${endpoint}`, async () => {
-        if ((await find(endpoint)) !== null) return;
+        const found = await find(endpoint);
+        if (found !== null) return label(endpoint, found, labels);
         const body: Endpoint = {
           displayName: endpoint,
           labels: { ...labels },

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { deployedModelId, modelName, modelVersionId, runId } from "../../events/ids.js";
 import type { RunId } from "../../events/ids.js";
 import { RejectedError, UnavailableError } from "../../shared/domain/errors.js";
@@ -494,6 +495,23 @@ describe("endpoints", () => {
       failures: {},
       replicas: {},
     });
+  });
+
+  it("gives an endpoint that exists the labels of a later manifest, and leaves those of others", async () => {
+    const url = `${cloud.address}/v1/projects/${cloud.projectId}/locations/us-central1/endpoints/${endpoint}`;
+    const stored = z.object({ labels: z.record(z.string(), z.string()), updateTime: z.string() });
+    const read = async () => stored.parse(await (await fetch(url)).json());
+    await fetch(`${url}?updateMask=labels`, {
+      method: "PATCH",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ labels: { ...(await read()).labels, theirs: "stays", team: "a" } }),
+    });
+    const options = { labels: { "continuo-model": model, team: "b" }, samplingRate: 1 };
+    await ports.endpoints.ensure(endpoint, options);
+    const labelled = await read();
+    expect(labelled.labels).toEqual({ "continuo-model": model, team: "b", theirs: "stays" });
+    await ports.endpoints.ensure(endpoint, options);
+    expect(await read()).toEqual(labelled);
   });
 
   it("deploys without traffic, once, and waits while another deployment runs", async () => {
