@@ -30,7 +30,14 @@ const machine = z.strictObject({
     .regex(/^[a-z0-9]+-[a-z0-9-]+$/, "a machine type, for example n1-standard-4")
     .default("n1-standard-4"),
   accelerator: accelerator.optional(),
-  spot: z.boolean().default(false),
+  /** The tasks of a PipelineJob, and replicas that must not go away, cannot be on spot machines. */
+  spot: z
+    .boolean()
+    .refine(
+      (spot) => !spot,
+      "spot machines need a CustomJob: give training.template a pipeline whose task runs the launcher image with jobSpec.scheduling.strategy SPOT, and leave spot out",
+    )
+    .default(false),
 });
 
 const columnRule = z.strictObject({

@@ -52,6 +52,11 @@ describe("a manifest that is wrong names the line and says what was meant", () =
       "m.yaml:14:22 triggers.concurrentRunsMax: must be 1: each run is scored against the champion that it would replace, so the next one waits for it; to train side by side, apply a second manifest under another name",
     ],
     [
+      "spot machines",
+      (text) => `${text}training: { machine: { spot: true } }\n`,
+      "training.machine.spot: spot machines need a CustomJob: give training.template a pipeline whose task runs the launcher image with jobSpec.scheduling.strategy SPOT, and leave spot out",
+    ],
+    [
       "a timer that never comes due",
       (text) => text.replace("0 6 * * 1", "0 6 31 2 *").replace("Rome }", "Rome, backend: timer }"),
       'm.yaml:15:29 triggers.schedules[0].cron: "0 6 31 2 *" never comes due',
