@@ -56,7 +56,10 @@ describe("at scale", { timeout: 900_000 }, () => {
   });
 
   it("a tick over 10,000 rollouts on 16 partitions writes nothing while nothing is conclusive", async () => {
-    const { looked, vertexReads, writes, messages, effects } = await inconclusiveTick(10_000, 16);
+    const { looked, listCalls, vertexReads, writes, messages, effects } = await inconclusiveTick(
+      10_000,
+      16,
+    );
     expect({ looked, vertexReads, writes, messages, effects }).toEqual({
       looked: 10_000,
       vertexReads: 0,
@@ -64,6 +67,9 @@ describe("at scale", { timeout: 900_000 }, () => {
       messages: 0,
       effects: 0,
     });
+    // Five metrics of a hundred endpoints each, and a part of a hundred left over in each partition.
+    expect(listCalls).toBeGreaterThanOrEqual(500);
+    expect(listCalls).toBeLessThanOrEqual(700);
   });
 
   it.each([10, 100_000])("a day of %d idle models writes nothing", async (models) => {

@@ -1,10 +1,13 @@
 /** A tick over thousands of rollouts whose analysis cannot tell yet. */
+import type { ModelName } from "../../../events/ids.js";
+import type { ModelState } from "../../../shared/domain/state.js";
 import type { Ports } from "../../../shared/ports/ports.js";
 import { defaultLimits } from "../../../shared/runtime/quota.js";
 import { tick } from "../../../shared/runtime/tick.js";
 import { manifestOf } from "../../fixtures/manifest.js";
 import { arm, storyOf } from "../../flow/story.js";
 import { spread } from "./fleet.js";
+import { countedSeries } from "./time-series.js";
 
 /** What the tick did. */
 export interface InconclusiveTick {
@@ -12,6 +15,10 @@ export interface InconclusiveTick {
   readonly partitions: number;
   /** Rollouts whose metrics were looked at. */
   readonly looked: number;
+  /** Calls of ListTimeSeries that the looks took. */
+  readonly listCalls: number;
+  /** Processor time of one partition's tick, on average. */
+  readonly cpuMs: number;
   readonly writes: number;
   readonly messages: number;
   /** Calls that read something at Vertex AI. */
@@ -22,10 +29,25 @@ export interface InconclusiveTick {
 
 const minuteMs = 60_000;
 
-/** Ticks once over a fleet of rollouts, one partition after another. */
+/** Each model has endpoints of its own. */
+const renamed = (state: ModelState, model: ModelName): ModelState => {
+  const { manifest } = state;
+  const { promotion } = manifest;
+  const environments = promotion.environments.map((environment) => ({
+    ...environment,
+    endpoint: `${model}-${environment.name}`,
+  }));
+  return { ...state, model, manifest: { ...manifest, promotion: { ...promotion, environments } } };
+};
+
+/**
+ * Ticks once over a fleet of rollouts whose step has lasted for so many minutes, one partition after another, through
+ * the adapter of Cloud Monitoring.
+ */
 export const inconclusiveTick = async (
   rollouts: number,
   partitions: number,
+  stepMinutes = 2,
 ): Promise<InconclusiveTick> => {
   const story = await storyOf(
     manifestOf({
@@ -48,13 +70,14 @@ export const inconclusiveTick = async (
   world.series = { [first]: arm(9), [second]: arm(1) };
   await story.pass(60);
   // The story's own rollout is one of them.
-  await spread(world, rollouts - 1, (model) => ({ ...story.model(), model }));
+  await spread(world, rollouts - 1, (model) => renamed(story.model(), model));
   const before = {
     writes: world.writes(),
     messages: world.published.length,
     effects: world.effects.length,
   };
-  world.nowMs += minuteMs;
+  world.nowMs += (stepMinutes - 1) * minuteMs;
+  const series = countedSeries({ [first]: 9, [second]: 1 });
   let looked = 0;
   let vertexReads = 0;
   const counted =
@@ -71,17 +94,21 @@ export const inconclusiveTick = async (
     metrics: {
       counts: (queries) => {
         looked += queries.length;
-        return world.ports.metrics.counts(queries);
+        return series.metrics.counts(queries);
       },
     },
   };
+  const cpu = process.cpuUsage();
   for (let index = 0; index < partitions; index += 1) {
     await tick(`t${index}`, ports, { ...defaultLimits, partition: { index, count: partitions } });
   }
+  const { user, system } = process.cpuUsage(cpu);
   return {
     rollouts,
     partitions,
     looked,
+    listCalls: series.calls(),
+    cpuMs: (user + system) / 1000 / partitions,
     vertexReads,
     writes: world.writes() - before.writes,
     messages: world.published.length - before.messages,

@@ -89,6 +89,18 @@ const costs = async (): Promise<readonly Row[]> => {
   ];
 };
 
+/** Every look reads all windows of its step: a partition's share of 10,000 rollouts, when each has sixty. */
+const hourOldStep = async (): Promise<readonly Row[]> => {
+  const size = 625;
+  const seen = await inconclusiveTick(size, 1, 60);
+  const row = rowsOf(`the same in one partition of ${size} rollouts, after an hour`);
+  return [
+    row("rollouts looked at", seen.looked, "=", size),
+    row("calls of ListTimeSeries", seen.listCalls, "at most", 700 / 16),
+    row("processor time of the tick, s", seen.cpuMs / 1000, "at most", 20),
+  ];
+};
+
 const rollouts = async (): Promise<readonly Row[]> => {
   const size = 10_000;
   const partitions = 16;
@@ -96,6 +108,7 @@ const rollouts = async (): Promise<readonly Row[]> => {
   const seen = await inconclusiveTick(size, partitions);
   return [
     row("rollouts looked at", seen.looked, "=", size),
+    row("calls of ListTimeSeries a minute", seen.listCalls, "at most", 700),
     row("writes", seen.writes, "=", 0),
     row("messages", seen.messages, "=", 0),
     row("reads at Vertex AI", seen.vertexReads, "=", 0),
@@ -125,6 +138,7 @@ export async function* scaleRows(): AsyncGenerator<Row> {
   yield* await submissions();
   yield* await costs();
   yield* await rollouts();
+  yield* await hourOldStep();
   yield* await idle(10);
   yield* await idle(100_000);
 }
