@@ -81,7 +81,8 @@ function wrongType(
   if (column === undefined || column.missing === profiled.profile.rows) return [];
   if (rule.type === undefined || hasType(column.type, rule.type)) return [];
   const { counts = [] } = profiled.values.get(name) ?? {};
-  const example = counts.find(({ value }) => Number.isNaN(Number(value)))?.value;
+  const read = rule.type === "timestamp" ? Date.parse : Number;
+  const example = counts.find(({ value }) => Number.isNaN(read(value)))?.value;
   const shown = example === undefined ? "" : `, for example ${quoted(example)}`;
   return [
     {
@@ -279,6 +280,44 @@ function featureTypes(profiled: Profiled, { features, schema }: Configuration): 
     );
 }
 
+/** Rows without a readable time belong to no side of the holdout, so that nothing would be learned or judged by them. */
+function unusableTime(profiled: Profiled, { timeColumn }: Configuration): readonly Anomaly[] {
+  const column = timeColumn === undefined ? undefined : profiled.profile.columns[timeColumn];
+  if (timeColumn === undefined || column === undefined) return [];
+  const { rows } = profiled.profile;
+  const { missing, type } = column;
+  if (missing < rows && (type === "string" || type === "boolean")) {
+    return wrongType(timeColumn, profiled, { type: "timestamp" });
+  }
+  if (missing === 0) return [];
+  return [
+    {
+      column: timeColumn,
+      kind: "missing-values",
+      severity: missing === rows ? "stop" : "note",
+      message: `the time ${timeColumn} is missing in ${missing} of ${rows} rows: these are neither trained on nor judged by`,
+      numbers: { missing, share: column.missingShare },
+    },
+  ];
+}
+
+/** Nothing is learned from a feature without a value, unless the schema says that all may be missing. */
+function emptyFeatures(
+  profiled: Profiled,
+  { features, schema }: Configuration,
+): readonly Anomaly[] {
+  const { rows, columns } = profiled.profile;
+  return features
+    .filter(({ name }) => schema.columns[name] === undefined && columns[name]?.missing === rows)
+    .map(({ name }) => ({
+      column: name,
+      kind: "missing-values",
+      severity: "stop",
+      message: `feature ${name} has no value in any of ${rows} rows; where that is right, dataset.schema.columns says missingShareMax: 1`,
+      numbers: { missing: rows, share: 1 },
+    }));
+}
+
 /** A table without a schema passes every rule: people should know that it was not looked at. */
 const noSchema = ({ schema }: Configuration): readonly Anomaly[] =>
   Object.keys(schema.columns).length > 0
@@ -346,6 +385,8 @@ export async function findAnomalies(
       : [
           ...[...rules].flatMap(([name, rule]) => columnAnomalies(profiled, facts, name, rule)),
           ...featureTypes(profiled, configuration),
+          ...emptyFeatures(profiled, configuration),
+          ...unusableTime(profiled, configuration),
           ...unusableLabel(profiled, configuration),
           ...facts.compared.flatMap(({ reference, now }) =>
             moved(

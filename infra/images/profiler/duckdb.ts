@@ -55,8 +55,9 @@ function readerOf(name: string, begin: Uint8Array): "parquet" | "csv" | "json" {
 const readOptions = {
   parquet: "union_by_name = true",
   // Every row is looked at before a type is chosen, and a missing cell is missing in text as well. DuckDB would take
-  // "yes" and "no" for a boolean, and the label's classes would be called "true" and "false".
-  csv: "union_by_name = true, header = true, sample_size = -1, nullstr = '', null_padding = false, auto_type_candidates = ['BIGINT', 'DOUBLE', 'TIME', 'DATE', 'TIMESTAMP', 'VARCHAR']",
+  // "yes" and "no" for a boolean, and the label's classes would be called "true" and "false"; left to itself it would
+  // also guess another separator, or skip lines until the rest has one width.
+  csv: "union_by_name = true, header = true, delim = ',', quote = '\"', escape = '\"', skip = 0, sample_size = -1, nullstr = '', null_padding = false, auto_type_candidates = ['BIGINT', 'DOUBLE', 'TIME', 'DATE', 'TIMESTAMP', 'VARCHAR']",
   json: "union_by_name = true, sample_size = -1, format = 'newline_delimited', convert_strings_to_integers = false",
 } as const;
 
@@ -73,13 +74,26 @@ async function stage(address: string, folder: string, index: number): Promise<St
   const isGzip = found.bytes[0] === 0x1f && found.bytes[1] === 0x8b;
   const named = basename(address);
   const suffix = isGzip && !named.endsWith(".gz") ? ".gz" : "";
-  if (local !== undefined && suffix === "") {
-    return { path: local, reader: readerOf(named, found.bytes) };
-  }
+  const reader = readerOf(named, isGzip ? new Uint8Array() : found.bytes);
+  if (!isGzip && reader !== "parquet") requireLines(address, reader, found.bytes);
+  if (local !== undefined && suffix === "") return { path: local, reader };
   const path = join(folder, `${index}-${named}${suffix}`);
   const bytes = local === undefined ? found.bytes : await readBytes(address);
   await writeFile(path, bytes);
-  return { path, reader: readerOf(named, isGzip ? new Uint8Array() : found.bytes) };
+  return { path, reader };
+}
+
+const beginBytes = 64;
+
+/** Text that would be read as something else than it is. */
+function requireLines(address: string, reader: "csv" | "json", bytes: Uint8Array): void {
+  const begin = bytes.subarray(0, beginBytes);
+  if (begin.includes(0)) {
+    throw new ImageError(`${address} is not UTF-8 text (it holds zero bytes): save it as UTF-8`);
+  }
+  if (reader === "json" && Buffer.from(begin).toString("latin1").trimStart().startsWith("[")) {
+    throw new ImageError(`${address} is one JSON array: write an object on each line instead`);
+  }
 }
 
 /** The first bytes of a file. */
@@ -87,7 +101,7 @@ async function peek(path: string): Promise<{ readonly bytes: Uint8Array }> {
   try {
     const file = await open(path);
     try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(64), 0, 64, 0);
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(beginBytes), 0, beginBytes, 0);
       return { bytes: buffer.subarray(0, bytesRead) };
     } finally {
       await file.close();
@@ -101,9 +115,11 @@ async function peek(path: string): Promise<{ readonly bytes: Uint8Array }> {
 const meanings = [
   {
     storedAs: "timestamp",
+    // Of the right form is not enough: there is no 30th of February.
+    cast: "TIMESTAMPTZ",
     pattern: "\\d{4}-\\d{2}-\\d{2}([T ]\\d{2}:\\d{2}(:\\d{2}([.]\\d+)?)?)?(Z|[+-]\\d{2}:?\\d{2})?",
   },
-  { storedAs: "boolean", pattern: "(?i)(true|false)" },
+  { storedAs: "boolean", cast: "BOOLEAN", pattern: "(?i)(true|false)" },
 ] as const;
 const meaningRowsSampled = 100;
 
@@ -115,7 +131,7 @@ async function recogniseText(
   const counts = z.record(z.string(), z.coerce.number());
   const matching = async (
     names: readonly string[],
-    pattern: string,
+    { pattern, cast }: (typeof meanings)[number],
     from: string,
   ): Promise<readonly string[]> => {
     if (names.length === 0) return [];
@@ -123,7 +139,7 @@ async function recogniseText(
       const value = duckdbDialect.toText(duckdbDialect.quote(name));
       return [
         `COUNT(${value}) AS p${i}`,
-        `COUNT(*) FILTER (regexp_full_match(${value}, '${pattern}')) AS t${i}`,
+        `COUNT(TRY_CAST(${value} AS ${cast})) FILTER (regexp_full_match(${value}, '${pattern}')) AS t${i}`,
       ];
     });
     const [row = {}] = await query(`SELECT ${parts.join(", ")} FROM ${from}`, counts);
@@ -131,10 +147,12 @@ async function recogniseText(
   };
   const text = columns.filter((column) => column.storedAs === "text").map(({ name }) => name);
   const found = new Map<string, StoredAs>();
-  for (const { storedAs, pattern } of meanings) {
+  for (const meaning of meanings) {
     const first = `(FROM dataset_rows LIMIT ${meaningRowsSampled})`;
-    const likely = await matching(text, pattern, first);
-    for (const name of await matching(likely, pattern, "dataset_rows")) found.set(name, storedAs);
+    const likely = await matching(text, meaning, first);
+    for (const name of await matching(likely, meaning, "dataset_rows")) {
+      found.set(name, meaning.storedAs);
+    }
   }
   return columns.map((column) => ({
     ...column,
@@ -163,7 +181,9 @@ export async function withSource<Result>(
       throw new ImageError(`${dataset} mixes formats: keep Parquet, CSV and JSON lines apart`);
     }
     const query: Source["query"] = async (sql, row) => {
-      const reader = await connection.runAndReadAll(sql);
+      const reader = await connection.runAndReadAll(sql).catch((cause: unknown) => {
+        throw new ImageError(`${dataset} cannot be profiled: ${firstLine(cause)}`, { cause });
+      });
       return z.array(row).parse(reader.getRowObjectsJson());
     };
     const list = staged.map(({ path }) => textLiteral(path)).join(", ");
@@ -176,7 +196,7 @@ export async function withSource<Result>(
         return await query("DESCRIBE dataset_rows", description);
       } catch (cause) {
         throw new ImageError(
-          `${dataset} is not a readable Parquet, CSV or JSON lines file: ${firstLine(cause)}`,
+          `${dataset} is not a readable Parquet, CSV or JSON lines file: ${firstLine(cause)}${first.reader === "csv" ? " Each line of a CSV file has as many cells as its header, separated by commas." : ""}`,
           { cause },
         );
       }
