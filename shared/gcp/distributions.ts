@@ -54,19 +54,18 @@ export const commonBounds = (lists: readonly (readonly number[])[]): readonly nu
 
 /**
  * Counts per bucket of `bounds` (one more than bounds), summed over distributions whose own bounds hold all of them. Where
- * each bucket's values go is worked out once for all distributions with the same options.
+ * each bucket's values go is worked out once for all distributions that share their options.
  */
 export const countingWithin = (
   bounds: readonly number[],
 ): ((distributions: readonly DistributionValue[]) => readonly number[]) => {
-  const known = new Map<string, readonly number[]>();
+  const known = new Map<BucketOptions, readonly number[]>();
   const targetsOf = (options: BucketOptions): readonly number[] => {
-    const key = JSON.stringify(options);
-    const found = known.get(key);
+    const found = known.get(options);
     if (found !== undefined) return found;
     // A bucket's values lie below its upper bound; the last bucket has none.
     const targets = finiteBounds(options).map((upper) => lowerIndex(bounds, upper));
-    known.set(key, targets);
+    known.set(options, targets);
     return targets;
   };
   return (distributions) => {

@@ -14,16 +14,85 @@ export interface EndpointSamples {
   readonly cpu: readonly Sample[];
 }
 
-/** What counts requests; usage is measured whether anybody asks or not. */
-type Requests = Pick<EndpointSamples, "responses" | "errors" | "latencies">;
+/** What one deployed model's samples of one window come to. */
+interface Tally {
+  requests: number;
+  failures: number;
+  /** Null without a point of the error series. */
+  errors: number | null;
+  readonly distributions: DistributionValue[];
+}
 
 const deployedModelOf = ({ labels }: Sample): string => labels["deployed_model_id"] ?? "";
 
 const isFailure = ({ labels }: Sample): boolean => /^[45]/.test(labels["response_code"] ?? "");
 
-/** Requests in all; what is no count of anything (negative, not a number) counts nothing. */
-const sum = (found: readonly Sample[]): number =>
-  found.reduce((total, { count }) => total + (count > 0 && Number.isFinite(count) ? count : 0), 0);
+/** What is no count of anything (negative, not a number) counts nothing. */
+const countOf = ({ count }: Sample): number => (count > 0 && Number.isFinite(count) ? count : 0);
+
+type Window = ReadonlyMap<DeployedModelId, Tally>;
+
+/** Each window's requests by deployed model, the oldest window first; what names no model is nobody's. */
+const windowsOf = ({
+  responses,
+  errors,
+  latencies,
+}: EndpointSamples): readonly (readonly [number, Window])[] => {
+  const windows = new Map<number, Map<DeployedModelId, Tally>>();
+  const known = new Map<string, DeployedModelId | null>();
+  const idOf = (name: string): DeployedModelId | null => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    const id = deployedModelId.safeParse(name).data ?? null;
+    known.set(name, id);
+    return id;
+  };
+  const tallyOf = (sample: Sample): Tally => {
+    const id = idOf(deployedModelOf(sample));
+    const window = windows.get(sample.endMs) ?? new Map<DeployedModelId, Tally>();
+    windows.set(sample.endMs, window);
+    const found = id === null ? undefined : window.get(id);
+    if (found !== undefined) return found;
+    const tally: Tally = { requests: 0, failures: 0, errors: null, distributions: [] };
+    if (id !== null) window.set(id, tally);
+    return tally;
+  };
+  for (const sample of responses) {
+    const tally = tallyOf(sample);
+    tally.requests += countOf(sample);
+    if (isFailure(sample)) tally.failures += countOf(sample);
+  }
+  for (const sample of errors) {
+    const tally = tallyOf(sample);
+    tally.errors = (tally.errors ?? 0) + countOf(sample);
+  }
+  for (const sample of latencies) {
+    if (sample.distribution === undefined) tallyOf(sample);
+    else tallyOf(sample).distributions.push(sample.distribution);
+  }
+  return [...windows].toSorted(([one], [other]) => one - other);
+};
+
+const sum = (values: readonly number[]): number =>
+  values.reduce((total, value) => total + value, 0);
+
+/** Counts of tallies together, given the latencies of each. */
+const armOf = (tallies: readonly Tally[], latencies: readonly (readonly number[])[]): ArmCounts => {
+  const errors = tallies.flatMap((tally) => tally.errors ?? []);
+  const [first = []] = latencies;
+  return {
+    requests: sum(tallies.map(({ requests }) => requests)),
+    // The error series is written beside the responses; without it the response codes say the same.
+    errors: sum(errors.length > 0 ? errors : tallies.map(({ failures }) => failures)),
+    latencies: first.map((_, bucket) => sum(latencies.map((counts) => counts[bucket] ?? 0))),
+  };
+};
+
+/** The distinct lists of bounds; points of like buckets share their options. */
+const distinctBounds = (latencies: readonly Sample[]): readonly (readonly number[])[] =>
+  [...new Set(latencies.flatMap(({ distribution }) => distribution?.bucketOptions ?? []))].map(
+    finiteBounds,
+  );
 
 /** Items by a key, in the order in which the keys first came. */
 const grouped = <Key, Item>(
@@ -39,62 +108,6 @@ const grouped = <Key, Item>(
   }
   return groups;
 };
-
-/** Requests apart by a key; a key of any of the three is a key of the result. */
-const requestsBy = <Key>(
-  { responses, errors, latencies }: Requests,
-  keyOf: (sample: Sample) => Key,
-): ReadonlyMap<Key, Requests> => {
-  const byKey = {
-    responses: grouped(responses, keyOf),
-    errors: grouped(errors, keyOf),
-    latencies: grouped(latencies, keyOf),
-  };
-  const keys = new Set(Object.values(byKey).flatMap((groups) => [...groups.keys()]));
-  return new Map(
-    [...keys].map((key) => [
-      key,
-      {
-        responses: byKey.responses.get(key) ?? [],
-        errors: byKey.errors.get(key) ?? [],
-        latencies: byKey.latencies.get(key) ?? [],
-      },
-    ]),
-  );
-};
-
-const distributionsOf = (found: readonly Sample[]): readonly DistributionValue[] =>
-  found.flatMap(({ distribution }) => distribution ?? []);
-
-const distinctBounds = (found: readonly DistributionValue[]): readonly (readonly number[])[] => [
-  ...new Map(
-    found.map(({ bucketOptions }) => [JSON.stringify(bucketOptions), finiteBounds(bucketOptions)]),
-  ).values(),
-];
-
-type CountLatencies = ReturnType<typeof countingWithin>;
-
-const countsOf = (
-  { responses, errors, latencies }: Requests,
-  countLatencies: CountLatencies,
-): ArmCounts => ({
-  requests: sum(responses),
-  // The error series is written beside the responses; without it the response codes say the same.
-  errors: errors.length > 0 ? sum(errors) : sum(responses.filter(isFailure)),
-  latencies: countLatencies(distributionsOf(latencies)),
-});
-
-/** Counts by deployed model; what names none is nobody's. */
-const armsOf = (
-  requests: Requests,
-  countLatencies: CountLatencies,
-): Readonly<Record<DeployedModelId, ArmCounts>> =>
-  Object.fromEntries(
-    [...requestsBy(requests, deployedModelOf)].flatMap(([id, own]) => {
-      const parsed = deployedModelId.safeParse(id);
-      return parsed.success ? [[parsed.data, countsOf(own, countLatencies)]] : [];
-    }),
-  );
 
 /** The highest value; a point that is no number is as good as none. */
 const most = (found: readonly Sample[] = []): number | undefined => {
@@ -122,21 +135,38 @@ const usageOf = (memory: readonly Sample[] = [], cpu: readonly Sample[] = []): r
 
 /** Sums samples per deployed model, in all and by window; null without a request. */
 export const countsFrom = (samples: EndpointSamples): MetricCounts | null => {
-  const windows = [...requestsBy(samples, endOf)].toSorted(([a], [b]) => a - b);
-  const last = windows.at(-1);
+  const found = windowsOf(samples);
+  const last = found.at(-1);
   if (last === undefined) return null;
-  const bounds = commonBounds(distinctBounds(distributionsOf(samples.latencies)));
+  const bounds = commonBounds(distinctBounds(samples.latencies));
   const countLatencies = countingWithin(bounds);
-  const arms = armsOf(samples, countLatencies);
+  const byModel = new Map<
+    DeployedModelId,
+    { tallies: Tally[]; latencies: (readonly number[])[] }
+  >();
+  const windows = found.map(([, window]) => {
+    const arms: Record<DeployedModelId, ArmCounts> = {};
+    for (const [id, tally] of window) {
+      const latencies = countLatencies(tally.distributions);
+      arms[id] = armOf([tally], [latencies]);
+      const all = byModel.get(id) ?? { tallies: [], latencies: [] };
+      byModel.set(id, all);
+      all.tallies.push(tally);
+      all.latencies.push(latencies);
+    }
+    return arms;
+  });
   const memory = grouped(samples.memory, deployedModelOf);
   const cpu = grouped(samples.cpu, deployedModelOf);
   return {
     endMs: last[0],
     bounds,
-    arms,
-    windows: windows.map(([, requests]) => armsOf(requests, countLatencies)),
+    arms: Object.fromEntries(
+      [...byModel].map(([id, { tallies, latencies }]) => [id, armOf(tallies, latencies)]),
+    ),
+    windows,
     usage: Object.fromEntries(
-      Object.keys(arms).map((id) => [id, usageOf(memory.get(id), cpu.get(id))]),
+      [...byModel.keys()].map((id) => [id, usageOf(memory.get(id), cpu.get(id))]),
     ),
   };
 };

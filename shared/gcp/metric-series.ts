@@ -97,20 +97,32 @@ const filterOf = ({ metricType, endpoints, labels = {} }: SampleQuery): string =
     ...Object.entries(labels).map(([name, value]) => `metric.labels.${name} = ${quoted(value)}`),
   ].join(" AND ");
 
-const samplesOf = ({
-  metric,
-  resource,
-  metricKind,
-  points,
-}: z.infer<typeof timeSeries>): Sample[] =>
-  points.map(({ interval, value }) => ({
+/** Gives like options as one object, so that what follows from them is worked out once. */
+const sharing = (): ((options: BucketOptions) => BucketOptions) => {
+  const known = new Map<string, BucketOptions>();
+  return (options) => {
+    const key = JSON.stringify(options);
+    const found = known.get(key) ?? options;
+    known.set(key, found);
+    return found;
+  };
+};
+
+const samplesOf = (
+  { metric, resource, metricKind, points }: z.infer<typeof timeSeries>,
+  shared: ReturnType<typeof sharing>,
+): Sample[] =>
+  points.map(({ interval, value: { int64Value, doubleValue, distributionValue } }) => ({
     endpoint: resource.labels["endpoint_id"] ?? "",
     labels: metric.labels,
     startMs: Date.parse(interval.startTime ?? interval.endTime),
     endMs: Date.parse(interval.endTime),
-    count: value.int64Value ?? value.doubleValue ?? value.distributionValue?.count ?? 0,
+    count: int64Value ?? doubleValue ?? distributionValue?.count ?? 0,
     isTotal: metricKind !== "GAUGE",
-    distribution: value.distributionValue,
+    distribution: distributionValue && {
+      ...distributionValue,
+      bucketOptions: shared(distributionValue.bucketOptions),
+    },
   }));
 
 /** The samples that end in the span, over all pages; the first may have begun before it. */
@@ -120,6 +132,7 @@ export const samples = async (
   query: SampleQuery,
 ): Promise<readonly Sample[]> => {
   const found: Sample[] = [];
+  const shared = sharing();
   let pageToken: string | undefined;
   for (let page = 0; page < pagesMax; page += 1) {
     const answer = listing.parse(
@@ -136,7 +149,7 @@ export const samples = async (
         },
       }),
     );
-    found.push(...answer.timeSeries.flatMap(samplesOf));
+    for (const series of answer.timeSeries) found.push(...samplesOf(series, shared));
     pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
     if (pageToken === undefined) return found;
   }
