@@ -233,6 +233,10 @@ type Transacted = Awaited<ReturnType<Ports["state"]["transact"]>> & {
 /** Facts are looked up within half this time: only a process that stood still has older ones. */
 const factsForMs = 60_000;
 
+/** Whether deciding this event in this state takes facts at all. */
+const takesFacts = (state: ModelState | undefined, event: ContinuoEvent, nowMs: number): boolean =>
+  state !== undefined && needs(state, event, nowMs).length > 0;
+
 /** Decides and commits; "outdated" when the state has moved on since the facts were looked up. */
 const decideOnce = async (
   event: ContinuoEvent,
@@ -248,11 +252,12 @@ const decideOnce = async (
     before = state;
     if (state !== undefined && options.isAnswered?.(state) === true) return null;
     // What was true of one run or one step says nothing about the next, and what was true long ago nothing about now.
-    isOutdated =
-      found !== undefined &&
-      (found.head !== (state?.head ?? null) || ports.clock() - nowMs > factsForMs);
+    const isOther = found !== undefined && found.head !== (state?.head ?? null);
+    const isOld = ports.clock() - nowMs > factsForMs;
+    isOutdated = found !== undefined && (isOther || isOld) && takesFacts(state, event, nowMs);
     if (isOutdated) return null;
-    const decisions = decide(state, { event, facts: found?.facts ?? {} }, nowMs);
+    const facts = found === undefined || isOther ? {} : found.facts;
+    const decisions = decide(state, { event, facts }, nowMs);
     return leavesNoTrace(event) && !decisions.some(isChange)
       ? null
       : commitOf(event, model, state, decisions, { function: options.function, nowMs });
@@ -273,7 +278,7 @@ const handleForModel = async (
   for (let attempt = 2; result.outcome === "outdated"; attempt += 1) {
     if (attempt > decideAttemptsMax) {
       throw new ConflictError(
-        `model ${model} changed ${decideAttemptsMax} times while facts for event ${event.id} were looked up; it is decided again later`,
+        `model ${model} changed ${decideAttemptsMax} times while facts for event ${event.id} were looked up`,
       );
     }
     result = await decideOnce(event, model, options);

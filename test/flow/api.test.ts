@@ -1,7 +1,9 @@
 import { request as httpRequest } from "node:http";
 import { stringify } from "yaml";
 import { afterEach, describe, expect, it } from "vitest";
+import type { ContinuoEvent } from "../../events/index.js";
 import type { Ports } from "../../shared/ports/ports.js";
+import { handleEvent } from "../../shared/runtime/handle.js";
 import { manifestOf } from "../fixtures/manifest.js";
 import { apiServer, token, type ApiServer } from "./api-server.js";
 import { churn, storyOf, type Story } from "./story.js";
@@ -168,6 +170,74 @@ describe("manifests", () => {
     const { api } = await started();
     expect((await api.call("DELETE", "/models/churn")).status).toBe(201);
     expect((await api.call("GET", "/models/churn")).status).toBe(404);
+  });
+});
+
+describe("a command while the model keeps changing", () => {
+  /** Each read of the model's state is followed by a change of it: what was looked up is outdated. */
+  const restless = async (changesMax: number) => {
+    let base: Ports | undefined;
+    let changes = 0;
+    const begun = await started((ports) => {
+      base = ports;
+      return {
+        ...ports,
+        state: {
+          ...ports.state,
+          model: async (model) => {
+            const state = await ports.state.model(model);
+            if (base !== undefined && changes < changesMax) {
+              changes += 1;
+              const event: ContinuoEvent = {
+                specversion: "1.0",
+                id: `data/restless-${changes}`,
+                source: "test",
+                time: new Date(ports.clock()).toISOString(),
+                type: "dataset.arrived",
+                data: { dataset: "customers", uris: [`gs://demo-continuo/${changes}.parquet`] },
+              };
+              await handleEvent(event, { function: "test", ports: base });
+            }
+            return state;
+          },
+        },
+      };
+    });
+    return { ...begun, changes: () => changes };
+  };
+
+  it("needs one look when it needs no facts", async () => {
+    const { api, story } = await restless(1_000);
+    const reply = await api.call("POST", "/models/churn/commands", { command: "pause" });
+    expect(reply.status).toBe(201);
+    expect(story.model().isPaused).toBe(true);
+  });
+
+  const canary = async (story: Story): Promise<void> => {
+    await story.firstChampion();
+    await story.train("february");
+    for (let visit = 0; visit < 8 && story.model().rollout?.phase !== "progressing"; visit += 1) {
+      await story.pass(1);
+    }
+    expect(story.model().rollout).toMatchObject({ phase: "progressing" });
+  };
+
+  it("is decided after many changes, since nobody delivers it again", async () => {
+    const { api, story, changes } = await restless(7);
+    await canary(story);
+    const reply = await api.call("POST", "/models/churn/commands", { command: "abort" });
+    expect(reply.body).toMatchObject({ isEffective: true });
+    expect(changes()).toBe(7);
+    expect(story.model().rollout).toMatchObject({ phase: "cleaning", outcome: "aborted" });
+  });
+
+  it("is refused at last, with what to do", async () => {
+    const { api, story } = await restless(1_000);
+    await canary(story);
+    const reply = await api.call("POST", "/models/churn/commands", { command: "abort" });
+    expect(reply.status).toBe(409);
+    expect(JSON.stringify(reply.body)).toMatch(/changed 3 times .*; try again/);
+    expect(JSON.stringify(reply.body)).not.toContain("later");
   });
 });
 

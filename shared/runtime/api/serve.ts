@@ -4,6 +4,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { ModelName } from "../../../events/ids.js";
 import type { Ports } from "../../ports/ports.js";
 import type { Config } from "../config.js";
+import { ConflictError } from "../../domain/errors.js";
 import { handleEvent } from "../handle.js";
 import { log } from "../log.js";
 import type { ApiContext, ApiReply, ApiRequest } from "./context.js";
@@ -54,6 +55,20 @@ const principalOf = (request: IncomingMessage): string => {
   return plain === "" ? "operator" : plain.slice(0, 256);
 };
 
+/** How often what a person asks for is decided on a model that keeps changing: nobody delivers it again. */
+const attemptsMax = 4;
+
+/** Does it again after a conflict; the same event is decided once, however often it is tried. */
+const insisting = async <Result>(work: () => Promise<Result>): Promise<Result> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof ConflictError) || attempt >= attemptsMax) throw error;
+    }
+  }
+};
+
 /** The routes' context for one request. */
 export const contextFor = (
   { ports, config }: ApiOptions,
@@ -65,11 +80,9 @@ export const contextFor = (
   location: `projects/${config.projectId}/locations/${config.region}`,
   by: principalOf(request),
   handle: async (event, models) => {
-    const handled = await handleEvent(event, {
-      function: name,
-      ports,
-      ...(models === undefined ? {} : { models }),
-    });
+    const handled = await insisting(() =>
+      handleEvent(event, { function: name, ports, ...(models === undefined ? {} : { models }) }),
+    );
     return handled.map(({ model, entry }) => ({ model, decisions: entry?.decisions ?? [] }));
   },
   newId: randomUUID,
