@@ -230,6 +230,7 @@ const reactions: readonly FunctionSpec[] = [
       ...following,
       ...rollingOut,
       "state.modelPage",
+      "registry.uploads",
       "registry.remove",
       "state.unanchored",
       "state.markAnchored",

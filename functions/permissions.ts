@@ -72,6 +72,7 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
   "registry.upload": [...readModel, "aiplatform.models.upload"],
   "registry.uploading": ["aiplatform.operations.list"],
   "registry.version": readModel,
+  "registry.uploads": [...readModel, "aiplatform.models.list"],
   "registry.remove": [...readModel, "aiplatform.models.delete"],
   "registry.setAliases": [...readModel, "aiplatform.models.update"],
   "registry.importEvaluation": [

@@ -27,6 +27,7 @@ import { adoptSchedules, decideScheduleTimer } from "./schedules.js";
 import { decideServing } from "./serving.js";
 import type { ModelState, RunState, WaitingChallenger } from "./state.js";
 import { decideDueTrigger, decideTrigger, reconsiderTrigger, type Trigger } from "./trigger.js";
+import { decideUploads } from "./uploads.js";
 
 /** One event with what was looked up for it. */
 export interface Observation {
@@ -602,6 +603,7 @@ const decideVisit = (state: ModelState, facts: Facts, nowMs: number): readonly D
     state.rollout === null && facts.endpoints !== undefined
       ? decideServing(state, facts, nowMs)
       : ignore("no reconciliation is due"),
+    decideUploads(state, facts, nowMs),
   ];
   const change = looks.find((decisions) => decisions.some((decision) => decision.do !== "ignore"));
   return (

@@ -4,6 +4,7 @@ import { currentBudget } from "./budget.js";
 import type { Decision } from "./decision.js";
 import { shortHash } from "./ids.js";
 import type { Champion, DatasetVersion, ModelState } from "./state.js";
+import { withUploaded } from "./uploads.js";
 
 /** Bounds of what a state document remembers. */
 const datasetsMax = 48;
@@ -132,6 +133,7 @@ export const evolve = (
         ...(state.run?.run === decision.record.run
           ? { run: null, fruitlessRuns: state.fruitlessRuns + 1 }
           : {}),
+        ...withUploaded(state, decision.record, nowMs),
         budget: {
           ...budget,
           spentUsd: budget.spentUsd + decision.settledUsd,

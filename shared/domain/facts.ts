@@ -24,6 +24,8 @@ export interface SignalsWanted {
 export type Need =
   | { readonly fact: "pipeline-job"; readonly run: RunId }
   | { readonly fact: "model-version"; readonly alias: string }
+  /** The newest versions that runs uploaded. */
+  | { readonly fact: "uploads" }
   | { readonly fact: "endpoint"; readonly endpoint: string }
   | (Stretch & {
       readonly fact: "series";
@@ -77,6 +79,11 @@ export interface ModelVersionFacts {
   readonly servingImage: string;
 }
 
+/** A model version that a run uploaded. */
+export interface UploadedVersion extends ModelVersionFacts {
+  readonly run: RunId;
+}
+
 /** A deployed model's replicas: the bounds that were asked for, and how many serve now. */
 export interface ReplicaFacts {
   readonly min: number;
@@ -109,6 +116,7 @@ export interface Facts {
   readonly pipelineJob?: PipelineJobFacts | null;
   /** By the alias or id that was asked for. */
   readonly versions?: Readonly<Record<string, ModelVersionFacts | null>>;
+  readonly uploads?: readonly UploadedVersion[];
   /** By endpoint. */
   readonly endpoints?: Readonly<Record<string, EndpointFacts | null>>;
   /** The current step's counts; null when Monitoring had no point. */

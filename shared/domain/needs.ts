@@ -8,6 +8,7 @@ import { isOverdue, timeoutOf } from "./phase-timeouts.js";
 import { isConclusive } from "./rollout/verdict.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
+import { uploadNeeds } from "./uploads.js";
 
 /** What a look at the live run takes. */
 const runNeeds = (run: RunState | null): readonly Need[] => {
@@ -267,6 +268,7 @@ export const needs = (state: ModelState, event: ContinuoEvent, nowMs: number): r
             ...runNeeds(state.run),
             ...rolloutNeeds(state, state.rollout, nowMs),
             ...(state.rollout === null ? servingNeeds(state, nowMs) : []),
+            ...uploadNeeds(state, nowMs),
           ];
     case "timer.fired":
       return event.data.kind === "run-deadline" ? runNeeds(state.run) : [];

@@ -1,6 +1,7 @@
 /** Between rollouts: the champion serves everything and is called champion, and what rollouts took away is gone. */
 import { ignore, type Decision } from "./decision.js";
 import type { Facts, Need } from "./facts.js";
+import { ownMark, takeAlias } from "./rollout/aliases.js";
 import { sameSplit } from "./rollout/traffic.js";
 import type { ModelState, Retired } from "./state.js";
 
@@ -14,7 +15,11 @@ const aliasMsMin = 10 * 60 * 1000;
 const retiredLately = (state: ModelState, nowMs: number): readonly Retired[] =>
   (state.retired ?? []).filter(({ atMs }) => nowMs - atMs < retiredMsMax);
 
-/** What to look at between rollouts: the champion's endpoint and alias, and where something was taken from. */
+/** Whether a rollout ended long enough ago for its last calls to show, and not so long that none can come any more. */
+const hasEndedLately = ({ ended }: ModelState, nowMs: number): boolean =>
+  ended !== undefined && nowMs - ended.atMs >= aliasMsMin && nowMs - ended.atMs < retiredMsMax;
+
+/** What to look at between rollouts: the champion's endpoint, the aliases, and where something was taken from. */
 export const servingNeeds = (state: ModelState, nowMs: number): readonly Need[] => {
   const production = state.manifest.promotion.environments.at(-1);
   const endpoints = new Set(retiredLately(state, nowMs).map(({ endpoint }) => endpoint));
@@ -23,30 +28,23 @@ export const servingNeeds = (state: ModelState, nowMs: number): readonly Need[] 
   return [
     ...[...endpoints].map((endpoint) => ({ fact: "endpoint" as const, endpoint })),
     ...(isSettled ? [{ fact: "model-version" as const, alias: "champion" }] : []),
-    ...(isSettled && state.champion?.run
-      ? [{ fact: "model-version" as const, alias: state.champion.run }]
+    ...(hasEndedLately(state, nowMs)
+      ? [{ fact: "model-version" as const, alias: "challenger" }]
       : []),
   ];
 };
 
-/**
- * A call that came long after its caller had given it up may have uploaded the champion's version once more. It took
- * the run's alias with it; nothing else tells it from the version that was evaluated, rolled out and promoted.
- */
-const removeSurplus = ({ champion }: ModelState, { versions }: Facts): readonly Decision[] => {
-  const run = champion?.run;
-  const holder = run ? versions?.[run] : undefined;
-  const isSurplus =
-    holder !== undefined &&
-    holder !== null &&
-    holder.versionId !== champion?.versionId &&
-    holder.aliases.every((alias) => alias === run);
-  if (!run || !champion || !isSurplus) return [];
-  const reason = `version ${holder.versionId} is a second upload of run ${run}, whose version is ${champion.versionId}`;
-  return [
-    { do: "set-aliases", versionId: champion.versionId, aliases: [run], reason },
-    { do: "remove-model-version", versionId: holder.versionId, reason },
-  ];
+/** Nobody is rolled out, so that a challenger with our own mark is one that a late call of ours has named. */
+const takeStrayAlias = ({ versions }: Facts): readonly Decision[] => {
+  const holder = versions?.["challenger"];
+  return holder?.aliases.includes(ownMark) === true
+    ? [
+        takeAlias(
+          holder.versionId,
+          `a call of ours came late: version ${holder.versionId} is called challenger, and no rollout is in progress`,
+        ),
+      ]
+    : [];
 };
 
 /** The champion holds its alias; one that is missing is set again, one that another version holds is told of. */
@@ -149,7 +147,7 @@ export const decideServing = (
 ): readonly Decision[] => {
   const leftovers = [
     ...retiredLately(state, nowMs).flatMap((retired) => removeLeftover(state, retired, facts)),
-    ...removeSurplus(state, facts),
+    ...takeStrayAlias(facts),
   ];
   if (leftovers.length > 0 && state.manifest.mode === "observe-only") {
     return ignore(`observe-only: would have because ${leftovers[0]?.reason ?? ""}`);

@@ -387,6 +387,13 @@ export type WaitingChallenger = Pick<
   | "isReturn"
 >;
 
+/** A run that ended while its version was uploaded, and that version; without one where none had been seen. */
+export interface Uploaded {
+  readonly run: RunId;
+  readonly versionId?: ModelVersionId;
+  readonly atMs: number;
+}
+
 /** Everything that is decided about one model together. */
 export interface ModelState {
   readonly model: ModelName;
@@ -415,6 +422,8 @@ export interface ModelState {
   readonly waiting: WaitingChallenger | null;
   /** What ended rollouts took away, newest last, bounded: reconciling looks for leftovers. */
   readonly retired?: readonly (Retired & { readonly atMs: number })[];
+  /** Runs that uploaded a version, newest last, bounded: reconciling looks for second uploads. */
+  readonly uploaded?: readonly Uploaded[];
   readonly budget: {
     readonly month: string;
     readonly spentUsd: number;

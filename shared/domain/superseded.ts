@@ -4,6 +4,7 @@ import type { Decision } from "./decision.js";
 import { jobIdOf } from "./ids.js";
 import { sameSplit } from "./rollout/traffic.js";
 import type { ModelState, RolloutState } from "./state.js";
+import { isNamed } from "./uploads.js";
 
 type Split = Extract<Decision, { readonly do: "set-traffic-split" }>;
 type Scaling = Extract<Decision, { readonly do: "scale-deployed-model" }>;
@@ -63,7 +64,10 @@ const supersededAliases = (state: ModelState, { versionId, aliases }: Aliases): 
   if (aliases.includes("challenger")) {
     return isRolledOut ? null : `${versionId} is not rolled out any more`;
   }
-  return isRolledOut ? `${versionId} is rolled out again` : null;
+  if (aliases.includes("default") && state.champion !== null) {
+    return state.champion.versionId === versionId ? null : `${versionId} is not champion`;
+  }
+  return isRolledOut && aliases.includes("-challenger") ? `${versionId} is rolled out again` : null;
 };
 
 /**
@@ -103,10 +107,8 @@ export const supersededBy = (decision: Decision, state: ModelState | null): stri
       return supersededScaling(state, decision);
     case "set-aliases":
       return supersededAliases(state, decision);
-    case "remove-model-version": {
-      const used = [state.champion, state.rollout, state.waiting].map((one) => one?.versionId);
-      return used.includes(decision.versionId) ? `${decision.versionId} is used` : null;
-    }
+    case "remove-model-version":
+      return isNamed(state, decision.versionId) ? `${decision.versionId} is used` : null;
     case "import-evaluation":
     case "request-training-run":
     case "retry-training-run":

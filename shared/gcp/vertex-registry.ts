@@ -1,7 +1,7 @@
 /** The Registry port on Vertex AI's Model Registry. */
 import type { protos } from "@google-cloud/aiplatform";
 import { z } from "zod";
-import { modelVersionId } from "../../events/ids.js";
+import { modelVersionId, runId } from "../../events/ids.js";
 import { RejectedError, UnavailableError } from "../domain/errors.js";
 import type { ModelVersionFacts } from "../domain/facts.js";
 import type { Objects } from "../ports/objects.js";
@@ -31,10 +31,15 @@ const factsOf = (model: z.infer<typeof modelShape>): ModelVersionFacts => ({
   servingImage: model.containerSpec.imageUri,
 });
 
+const versionList = z.object({ models: z.array(modelShape).default([]) });
+
 const evaluationList = z.object({
   modelEvaluations: z.array(z.object({ displayName: z.string().default("") })).default([]),
   nextPageToken: z.string().optional(),
 });
+
+/** Versions that one look at a model's uploads shows; more than its runs make in a day. */
+const uploadsMax = 100;
 
 /** A version has one evaluation of its run, and what people added; more pages than this are not looked at. */
 const evaluationPagesMax = 10;
@@ -103,9 +108,28 @@ export const vertexRegistry = (
       }),
     version: (model, aliasOrId) =>
       attempting(`read model version ${model}@${aliasOrId}`, () => find(`${model}@${aliasOrId}`)),
+    uploads: (model) =>
+      attempting(`list uploads of ${model}`, async () => {
+        const query = {
+          filter: "labels.continuo-run:*",
+          orderBy: "create_time desc",
+          pageSize: uploadsMax,
+        };
+        try {
+          const listed = await api.request("GET", `models/${model}:listVersions`, { query });
+          return versionList.parse(listed).models.flatMap((version) => {
+            const run = runId.safeParse(version.labels["continuo-run"]);
+            return run.success ? [{ ...factsOf(version), run: run.data }] : [];
+          });
+        } catch (error) {
+          if (asCloudError(error).status === "NOT_FOUND") return [];
+          throw error;
+        }
+      }),
     remove: (model, version) =>
       attempting(`remove model version ${model}@${version}`, async () => {
-        if ((await find(`${model}@${version}`)) === null) return;
+        const found = await find(`${model}@${version}`);
+        if (found === null || found.aliases.length > 0) return;
         await api.request("DELETE", `models/${model}@${version}:deleteVersion`);
       }),
     setAliases: (model, version, aliases, fence) =>

@@ -2,7 +2,12 @@
 import type { Fence } from "./leases.js";
 import type { DeployedModelId, ModelName, ModelVersionId, RunId } from "../../events/ids.js";
 import type { PipelineJobRequest } from "../domain/decision.js";
-import type { EndpointFacts, ModelVersionFacts, PipelineJobFacts } from "../domain/facts.js";
+import type {
+  EndpointFacts,
+  ModelVersionFacts,
+  PipelineJobFacts,
+  UploadedVersion,
+} from "../domain/facts.js";
 
 /** Training runs as PipelineJobs. */
 export interface Pipelines {
@@ -44,7 +49,9 @@ export interface Registry {
   readonly uploading: (model: ModelName) => Promise<string | null>;
   /** A version by alias or by id; null when there is none. */
   readonly version: (model: ModelName, aliasOrId: string) => Promise<ModelVersionFacts | null>;
-  /** Removes a version; one that is gone is left so. Throws RejectedError for one that is deployed. */
+  /** The newest versions that runs uploaded, at most a page of them; none when there is no such model. */
+  readonly uploads: (model: ModelName) => Promise<readonly UploadedVersion[]>;
+  /** Removes a version; one that is gone, or has an alias, is left so. Throws RejectedError for one that is deployed. */
   readonly remove: (model: ModelName, version: ModelVersionId) => Promise<void>;
   /** Merges aliases into a version's; a leading `-` removes one. */
   readonly setAliases: (
@@ -84,7 +91,7 @@ export interface Scaling {
 
 /** Endpoints and their traffic. */
 export interface Endpoints {
-  /** Creates the endpoint unless it exists. */
+  /** Creates the endpoint unless it exists; one that exists gets the labels that it lacks, or has otherwise. */
   readonly ensure: (
     endpoint: string,
     options: {

@@ -416,15 +416,22 @@ describe("the registry", () => {
     ).rejects.toBeInstanceOf(RejectedError);
   });
 
-  it("removes a version, and leaves one that is gone", async () => {
+  it("lists what runs uploaded, and removes one without an alias", async () => {
     const extra = modelName.parse("extra-model");
+    const run = runId.parse("extra-model-r0000000001");
+    const labels = { "continuo-model": extra, "continuo-run": run };
+    expect(await ports.registry.uploads(extra)).toEqual([]);
     await ports.registry.upload({ ...version("run-one"), model: extra });
     await eventually("the first", async () => (await ports.registry.version(extra, "1")) !== null);
-    await ports.registry.upload({ ...version("run-two"), model: extra });
+    await ports.registry.upload({ ...version("run-two"), model: extra, labels });
     const second = await eventually(
       "the second",
       async () => (await ports.registry.version(extra, "run-two")) ?? false,
     );
+    expect(await ports.registry.uploads(extra)).toEqual([{ ...second, run }]);
+    await ports.registry.remove(extra, second.versionId);
+    expect(await ports.registry.version(extra, "run-two")).toEqual(second);
+    await ports.registry.setAliases(extra, second.versionId, ["-run-two"]);
     await ports.registry.remove(extra, second.versionId);
     await eventually(
       "its removal",

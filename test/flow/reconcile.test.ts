@@ -72,6 +72,41 @@ describe("aliases", () => {
     await story.pass(600);
     expect(await look(story)).toEqual(["aliases 1 champion"]);
   });
+
+  it("challenger that a late call of ours set is taken away once no rollout is in progress", async () => {
+    const story = await championStory();
+    versionOf(story, "1").aliases.push("challenger", "in-rollout");
+    expect(await look(story)).toEqual(["aliases 1 -challenger -in-rollout"]);
+    expect(versionOf(story, "1").aliases).not.toContain("challenger");
+    expect(await look(story)).toEqual([]);
+  });
+
+  it("challenger that a person set, and of which no event came, is left alone", async () => {
+    const story = await championStory();
+    versionOf(story, "1").aliases.push("challenger");
+    expect(await look(story)).toEqual([]);
+    expect(versionOf(story, "1").aliases).toContain("challenger");
+  });
+
+  it("challenger is not looked at any more a day after the last rollout", async () => {
+    const story = await championStory();
+    await story.pass(86_400);
+    const asked: string[] = [];
+    const { ports } = story.world;
+    const watched = {
+      ...ports,
+      registry: {
+        ...ports.registry,
+        version: (...[model, alias]: Parameters<typeof ports.registry.version>) => {
+          asked.push(alias);
+          return ports.registry.version(model, alias);
+        },
+        uploads: async () => Promise.reject(new Error("nothing was uploaded lately")),
+      },
+    };
+    await reconcile("a-day-later", watched);
+    expect(asked).toEqual(["champion"]);
+  });
 });
 
 describe("versions", () => {
@@ -81,7 +116,7 @@ describe("versions", () => {
     const story = await championStory();
     const run = story.model().champion?.run ?? "none";
     versionOf(story, "1").aliases = ["champion"];
-    story.world.versions.push({ id: surplus, artifactUri: "gs://x", image: "i", aliases: [run] });
+    story.world.versions.push({ ...versionOf(story, "1"), id: surplus, aliases: [run] });
     expect(await look(story)).toEqual([`aliases 1 ${run}`, "remove 7"]);
     expect(story.world.versions.map(({ id, aliases }) => ({ id, aliases }))).toEqual([
       { id: "1", aliases: ["champion", run] },
@@ -94,9 +129,57 @@ describe("versions", () => {
     const run = story.model().champion?.run ?? "none";
     versionOf(story, "1").aliases = ["champion"];
     const aliases = [run, "keep-me"];
-    story.world.versions.push({ id: surplus, artifactUri: "gs://x", image: "i", aliases });
+    story.world.versions.push({ ...versionOf(story, "1"), id: surplus, aliases });
     expect(await look(story)).toEqual([]);
     expect(story.world.versions).toHaveLength(2);
+  });
+
+  it("that a person gave an alias just before the removal are left alone", async () => {
+    const story = await championStory();
+    story.world.versions.push({ ...versionOf(story, "1"), id: surplus, aliases: [] });
+    const { ports } = story.world;
+    const meddled = {
+      ...ports,
+      registry: {
+        ...ports.registry,
+        remove: (...given: Parameters<typeof ports.registry.remove>) => {
+          versionOf(story, "7").aliases.push("keep-me");
+          return ports.registry.remove(...given);
+        },
+      },
+    };
+    await reconcile("meddled", meddled);
+    expect(story.world.versions.map(({ id }) => id)).toEqual(["1", "7"]);
+  });
+
+  it("that came first, and were overtaken by the one that is named, are removed: also while a rollout stands still", async () => {
+    const story = await championStory();
+    await story.train("february");
+    const run = story.model().rollout?.run ?? "none";
+    const named = story.model().rollout?.versionId ?? "none";
+    expect(named).toBe("2");
+    story.world.versions.push({ ...versionOf(story, named), id: surplus, aliases: [] });
+    await story.handle({
+      specversion: "1.0",
+      id: "pause",
+      source: "test",
+      time: new Date(story.world.nowMs).toISOString(),
+      type: "command.issued",
+      data: { model: story.model().model, command: "pause", by: "ada" },
+    });
+    expect(await look(story)).toContain("remove 7");
+    expect(story.world.versions.map(({ id }) => id)).toEqual(["1", "2"]);
+    expect(versionOf(story, "2").aliases).toContain(run);
+  });
+
+  it("of another artifact, or made by hand, are no second upload", async () => {
+    const story = await championStory();
+    const own = versionOf(story, "1");
+    story.world.versions.push({ ...own, id: surplus, artifactUri: "gs://other", aliases: [] });
+    const { run: _run, ...byHand } = own;
+    story.world.versions.push({ ...byHand, id: modelVersionId.parse("8"), aliases: [] });
+    expect(await look(story)).toEqual([]);
+    expect(story.world.versions).toHaveLength(3);
   });
 });
 

@@ -1,6 +1,8 @@
 /** The ports as one invocation sees them: every call is a suspension point that may be slow, fail, lie or kill. */
 import { ConflictError, RejectedError, UnavailableError } from "../../shared/domain/errors.js";
 import type { Ports } from "../../shared/ports/ports.js";
+import { leaseMs } from "../../shared/runtime/guards.js";
+import { uploadLeaseMs } from "../../shared/runtime/register-version.js";
 import type { Fleet, Invocation } from "./processes.js";
 import type { Profile, Service } from "./profile.js";
 import { randomOf, type Random } from "./random.js";
@@ -27,6 +29,8 @@ interface Traits {
   /** A quota, or a region that lacks a machine, refuses this for good. */
   readonly isRefused?: boolean;
   readonly isDecision?: boolean;
+  /** Sent under a lease of this length, to a target that cannot tell a late request. */
+  readonly leaseMs?: number;
 }
 
 /** What becomes of a call; the first five are how Google's APIs fail without and with the effect. */
@@ -47,6 +51,8 @@ const latencyMsMax = 30;
 /** The adapters give up on a call after this long; the request may still be done later. */
 const deadlineMs = 20_000;
 const lostReplyMsMax = 20_000;
+/** The network keeps a request for up to this much longer than its lease. */
+const keptMsMax = 240_000;
 
 const fateOf = (
   { random }: Invocation,
@@ -115,6 +121,15 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     return pauses.chance(slow / 2) ? pauses.between(latencyMsMax, slowMsMax) : 0;
   };
 
+  let keeps: Random | undefined;
+
+  /** How long the network keeps a request that is sent under a lease, when it does. */
+  const keptLongerThan = (leaseMsOf: number | undefined, { kept }: Profile): number => {
+    if (leaseMsOf === undefined || kept === 0) return 0;
+    keeps ??= randomOf(world.seed, `kept/${label}`);
+    return keeps.chance(kept) ? leaseMsOf + keeps.between(0, keptMsMax) : 0;
+  };
+
   const call = <Result>(
     name: string,
     traits: Traits,
@@ -126,12 +141,15 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       const issuedAtMs = scheduler.nowMs();
       const fate = world.plannedCrash() ?? fateOf(invocation, now, traits, scheduler.nowMs());
       const isSlow = random.chance(now.slow);
-      const latencyMs = isSlow
+      const keptMs = keptLongerThan(traits.leaseMs, now);
+      const usualMs = isSlow
         ? random.between(latencyMsMax, now.slowMsMax)
         : random.between(0, latencyMsMax);
+      const latencyMs = Math.max(usualMs, keptMs);
       const isSent = random.chance(0.5);
       if (fate !== "done") trace.count(fate);
       if (isSlow) trace.count("slow call");
+      if (keptMs > 0) trace.count("call kept longer than its lease");
       const note = (what: string): void =>
         trace.line(
           () => `${process.name} ${label} ${name}(${args.map(textOf).join(", ")}) ${what}`,
@@ -208,10 +226,14 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       name: string,
       idOf: (request: Request) => string,
       method: (request: Request, ...rest: Rest) => Promise<void>,
+      traits: Partial<Traits> = {},
     ) =>
     (request: Request, ...rest: Rest): Promise<void> =>
-      call(name, { ...vertex, isRefused: isRefused(`${name}/${idOf(request)}`) }, [request], () =>
-        method(request, ...rest),
+      call(
+        name,
+        { ...vertex, ...traits, isRefused: isRefused(`${name}/${idOf(request)}`) },
+        [request],
+        () => method(request, ...rest),
       );
   const bucket = { service: "bucket" } as const;
   const {
@@ -282,10 +304,13 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     },
     registry: {
       remove: wrap("removeVersion", vertex, registry.remove),
+      uploads: wrap("uploads", vertex, registry.uploads),
       uploading: wrap("uploading", vertex, registry.uploading),
-      upload: refusable("upload", ({ alias }) => alias, registry.upload),
+      upload: refusable("upload", ({ alias }) => alias, registry.upload, {
+        leaseMs: uploadLeaseMs,
+      }),
       version: wrap("version", vertex, registry.version),
-      setAliases: wrap("setAliases", vertex, registry.setAliases),
+      setAliases: wrap("setAliases", { ...vertex, leaseMs }, registry.setAliases),
       importEvaluation: wrap("importEvaluation", vertex, registry.importEvaluation),
     },
     endpoints: {

@@ -24,6 +24,8 @@ export interface Profile {
   /** A call takes up to `slowMsMax` instead of milliseconds. */
   readonly slow: number;
   readonly slowMsMax: number;
+  /** The network keeps an upload, or a change of aliases, longer than the lease under which it was sent. */
+  readonly kept: number;
   /** The process dies at a call. */
   readonly crash: number;
   /** Read as it was up to a minute ago. */
@@ -55,6 +57,7 @@ export const faultKinds = [
   "refused",
   "conflict",
   "slow",
+  "kept",
   "crash",
   "stale",
   "duplicate",
@@ -78,6 +81,7 @@ export const calm: Profile = {
   conflict: 0,
   slow: 0,
   slowMsMax: 0,
+  kept: 0,
   crash: 0,
   stale: 0,
   duplicate: 0,
@@ -135,5 +139,7 @@ export const drawProfile = (
     metricsLateMs: random.pick([0, 60_000, 240_000]),
     meddlesPerHour: random.pick([0, 0, 1, 4]),
     outages,
+    // Drawn last, so that seeds from before it keep their other faults.
+    kept: share(0.1),
   };
 };

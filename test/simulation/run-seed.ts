@@ -86,8 +86,6 @@ export interface SeedResult {
 }
 
 const minute = 60_000;
-/** A request that arrives later than this has outlived its deadline, which is 20 s. */
-const lateMs = 25_000;
 const hour = 60 * minute;
 /** Acts and faults happen in this span, faults a little longer. */
 const workMs = 3 * hour;
@@ -197,7 +195,6 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
 
   const store = memoryState(watchTransition);
   const leases = memoryLeases(scheduler.nowMs);
-  const lateUploads = new Set<string>();
   const { anchors, anchored } = memoryAnchors(scheduler.nowMs);
   const topics = pubSub({ seed, scheduler, trace, profile: activeProfile });
   const cloud: CloudContext = { seed, scheduler, trace, profile: activeProfile, pubSub: topics };
@@ -218,7 +215,6 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     skewMsMax: profile.skewMsMax,
     store,
     anchored,
-    lateUploads,
     pubSub: topics,
     jobs,
     registry,
@@ -275,13 +271,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
       },
     },
     pipelines: jobs.port,
-    registry: {
-      ...registry.port,
-      upload: (upload, ...rest) => {
-        if (scheduler.nowMs() - issuedAtMs > lateMs) lateUploads.add(upload.alias);
-        return registry.port.upload(upload, ...rest);
-      },
-    },
+    registry: registry.port,
     endpoints: endpoints.port,
     metrics: trafficMetrics(cloud, endpoints, requestsPerSecond),
     objects: {

@@ -31,8 +31,6 @@ export interface World {
   readonly skewMsMax: number;
   readonly store: MemoryState;
   readonly anchored: MemoryAnchors["anchored"];
-  /** Aliases of uploads that reached the cloud long after their callers had given them up. */
-  readonly lateUploads: ReadonlySet<string>;
   readonly pubSub: PubSub;
   readonly jobs: PipelineJobs;
   readonly registry: ModelRegistry;

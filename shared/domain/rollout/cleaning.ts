@@ -4,6 +4,7 @@ import { type Decision, ignore } from "../decision.js";
 import type { Facts } from "../facts.js";
 import { freezeAt } from "../freeze.js";
 import type { ModelState, Retired, WaitingChallenger } from "../state.js";
+import { takeAlias } from "./aliases.js";
 import { type InPhase, baseOf, environmentAt, environmentsOf } from "./parts.js";
 import { startRollout } from "./starting.js";
 import { only } from "./traffic.js";
@@ -44,26 +45,31 @@ const isHeldBack = (state: ModelState, waiting: WaitingChallenger, nowMs: number
   state.manifest.mode === "observe-only" ||
   (waiting.isReturn !== true && freezeAt(state.manifest, "rollouts", nowMs) !== null);
 
+/** The rollout is over. Its alias is taken once more: a call that gave it may have come after the one that took it. */
+export const over = (
+  { model }: ModelState,
+  rollout: InPhase<"cleaning">,
+  nowMs: number,
+): readonly Decision[] => {
+  const { outcome, reasons, versionId } = rollout;
+  return [
+    {
+      do: "end-rollout",
+      record: { ...baseOf(rollout), model, outcome, reasons, endedAtMs: nowMs },
+      reason: reasons.join("; "),
+    },
+    takeAlias(versionId, "nobody is challenger when a rollout has ended"),
+  ];
+};
+
 const endRollout = (
   state: ModelState,
   rollout: InPhase<"cleaning">,
   staying: readonly Retired[],
   nowMs: number,
 ): readonly Decision[] => {
-  const { outcome, reasons } = rollout;
   const decisions: Decision[] = [
-    {
-      do: "end-rollout",
-      record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
-      reason: reasons.join("; "),
-    },
-    // A call that gave the alias may have been answered late and come last: aliases know no compare-and-set.
-    {
-      do: "set-aliases",
-      versionId: rollout.versionId,
-      aliases: ["-challenger"],
-      reason: "nobody is challenger when a rollout has ended",
-    },
+    ...over(state, rollout, nowMs),
     ...staying.map(({ endpoint, deployedModelId }) => ({
       do: "notify" as const,
       severity: "page" as const,

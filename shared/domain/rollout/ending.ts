@@ -3,6 +3,7 @@ import { type Decision, ignore } from "../decision.js";
 import type { Facts } from "../facts.js";
 import { breakFruitlessLoop } from "../loop.js";
 import type { Champion, ModelState, Retired, RolloutOutcome, RolloutState } from "../state.js";
+import { takeAlias, withoutChallenger } from "./aliases.js";
 import { type InPhase, baseOf, deployedIn, environmentAt, environmentsOf } from "./parts.js";
 import { type Split, only, splitAt } from "./traffic.js";
 
@@ -72,12 +73,7 @@ export const rollBack = (
     }
   }
   decisions.push(
-    {
-      do: "set-aliases",
-      versionId: rollout.versionId,
-      aliases: ["-challenger"],
-      reason: "the version no longer asks to replace the champion",
-    },
+    takeAlias(rollout.versionId, "the version no longer asks to replace the champion"),
     {
       do: "notify",
       severity: end.severity,
@@ -115,7 +111,7 @@ export const promote = (
     {
       do: "set-aliases",
       versionId: rollout.versionId,
-      aliases: ["champion", "default", "-challenger"],
+      aliases: ["champion", "default", ...withoutChallenger],
       reason: "the registry shows who serves",
     },
     {

@@ -3,9 +3,11 @@ import type { Decision } from "../decision.js";
 import type { EndpointFacts, Facts } from "../facts.js";
 import { rolloutIdFor } from "../ids.js";
 import type { Champion, ModelState, RolloutBase, WaitingChallenger } from "../state.js";
-import { type InPhase, baseOf, deployedIn, environmentAt, environmentsOf } from "./parts.js";
+import { askForAlias } from "./aliases.js";
+import { over } from "./cleaning.js";
+import { type InPhase, deployedIn, environmentAt, environmentsOf } from "./parts.js";
 import { awaitReplicas } from "./replicas.js";
-import { askForAlias, startRollout } from "./starting.js";
+import { startRollout } from "./starting.js";
 import { only } from "./traffic.js";
 
 /** A promotion is taken back before the champion before it was undeployed: it needs no deployment. */
@@ -16,7 +18,6 @@ const takeBack = (
   deployed: RolloutBase["deployed"],
   nowMs: number,
 ): readonly Decision[] => {
-  const { outcome, reasons } = rollout;
   const environment = environmentsOf(state).length - 1;
   const to: InPhase<"deploying"> = {
     ...challenger,
@@ -29,11 +30,7 @@ const takeBack = (
     sinceMs: nowMs,
   };
   return [
-    {
-      do: "end-rollout",
-      record: { ...baseOf(rollout), model: state.model, outcome, reasons, endedAtMs: nowMs },
-      reason: reasons.join("; "),
-    },
+    ...over(state, rollout, nowMs),
     { do: "start-rollout", to, reason: challenger.cause },
     askForAlias(challenger.versionId),
   ];

@@ -2,6 +2,7 @@
 import type { Decision } from "../decision.js";
 import { deployedModelIdFor, rolloutIdFor } from "../ids.js";
 import type { ModelState, RolloutBase, WaitingChallenger } from "../state.js";
+import { askForAlias } from "./aliases.js";
 import { type InPhase, baseOf, environmentAt, environmentsOf } from "./parts.js";
 
 /** Deploys the challenger to an environment. */
@@ -33,14 +34,6 @@ export const enter = (
     },
   ];
 };
-
-/** The registry shows who asks to replace the champion. */
-export const askForAlias = (versionId: WaitingChallenger["versionId"]): Decision => ({
-  do: "set-aliases",
-  versionId,
-  aliases: ["challenger"],
-  reason: "the version asks to replace the champion",
-});
 
 /** Starts the rollout of a registered version: where the first environment is, or in production when it served before. */
 export const startRollout = (

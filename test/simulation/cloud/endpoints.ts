@@ -31,7 +31,8 @@ export interface Endpoint {
   deployed: readonly {
     readonly id: DeployedModelId;
     readonly quality: Quality;
-    readonly by: string;
+    readonly by: ModelName;
+    readonly versionId: string;
     readonly replicas: ReplicaFacts;
   }[];
   split: Split;
@@ -221,7 +222,10 @@ export const endpointWorld = (
           const quality = qualityOf(seed, version.artifactUri);
           const { replicasMin: min, replicasMax: max } = wanted;
           const replicas = { min, max, available: min };
-          endpoint.deployed = [...endpoint.deployed, { id, quality, by: model, replicas }];
+          endpoint.deployed = [
+            ...endpoint.deployed,
+            { id, quality, by: model, versionId, replicas },
+          ];
           tell(endpoint, { what: "deployed", by: "us", before: endpoint.split, about: id });
         });
       },

@@ -1,5 +1,11 @@
 /** Vertex AI Model Registry in memory: uploads that take time, aliases that belong to one version. */
-import { modelVersionId, type ModelName, type ModelVersionId } from "../../../events/ids.js";
+import {
+  modelVersionId,
+  runId,
+  type ModelName,
+  type ModelVersionId,
+  type RunId,
+} from "../../../events/ids.js";
 import { RejectedError } from "../../../shared/domain/errors.js";
 import type { ModelVersionFacts } from "../../../shared/domain/facts.js";
 import type { Registry } from "../../../shared/ports/vertex.js";
@@ -22,7 +28,7 @@ export interface Version {
   readonly image: string;
   readonly by: string;
   /** The run that it was made by; null for a person's. */
-  readonly run: string | null;
+  readonly run: RunId | null;
   aliases: readonly string[];
 }
 
@@ -170,24 +176,30 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
             artifactDigest: upload.artifactDigest,
             image: upload.image,
             by: ownPrincipal,
-            run: upload.labels["continuo-run"] ?? null,
+            run: runId.parse(upload.labels["continuo-run"]),
             aliases: [alias, ...(versionsOf(model).length === 0 ? ["default"] : [])],
           });
         });
       },
       remove: async (model, id) => {
         const removed = versionsOf(model).find((version) => version.id === id);
-        if (removed === undefined) return;
+        if (removed === undefined || removed.aliases.length > 0) return;
         const rest = versionsOf(model).filter((version) => version !== removed);
         models.set(model, rest);
         for (const name of [id, ...removed.aliases]) {
           if (find(model, name) === undefined) reads.changed(`${model}@${name}`, null);
         }
+        trace.count("second upload removed");
         trace.line(() => `cloud removed version ${model}@${id}`);
       },
       uploading: async (model) =>
         [...uploads].find(([, uploaded]) => uploaded === model)?.[0] ?? null,
       version: async (model, aliasOrId) => reads.read(`${model}@${aliasOrId}`) ?? null,
+      uploads: async (model) =>
+        versionsOf(model).flatMap(({ id, run }) => {
+          const found = run === null ? null : reads.read(`${model}@${id}`);
+          return run === null || !found ? [] : [{ ...found, run }];
+        }),
       setAliases: async (model, id, aliases) => merge(model, id, aliases, ownPrincipal),
       importEvaluation: async (model, id, { name }) => {
         if (find(model, id) === undefined) {

@@ -157,19 +157,19 @@ export const aliasesShowWhoServes = ({ registry, store, forgottenSince }: World)
   });
 
 /**
- * A run makes one model version, however often its upload was tried. Where the network kept one of the calls for long,
- * there may be another for a while: what the champion's run has too many is removed.
+ * A run leaves one model version, however often its upload was tried, and however long the network kept a call. One that
+ * a person has given an alias stays, and so does what a model had before it was forgotten.
  */
-export const oneVersionPerRun = ({ registry, store, lateUploads }: World): Finding =>
-  first(store.models.values(), ({ model, champion, rollout }) => {
-    const isOthers = registry.byHand.some((change) => change.model === model);
-    const runs = registry.versions(model).flatMap(({ run }) => run ?? []);
+export const oneVersionPerRun = ({ registry, store, forgottenSince }: World): Finding =>
+  first(store.models.keys(), (model) => {
+    if (forgottenSince(model, -Infinity)) return null;
+    const runs = registry
+      .versions(model)
+      .filter(({ id }) => !registry.byHand.some((hand) => hand.model === model && hand.id === id))
+      .flatMap(({ run }) => run ?? []);
     return first(new Set(runs), (run) => {
       const count = runs.filter((one) => one === run).length;
-      const isLookedAt = run === champion?.run && rollout === null && !isOthers;
-      return count === 1 || (lateUploads.has(run) && !isLookedAt)
-        ? null
-        : `run ${run} made ${count} versions`;
+      return count === 1 ? null : `run ${run} made ${count} versions`;
     });
   });
 

@@ -30,3 +30,16 @@ export const failedChallengersLoseTheirTraffic = (world: World): Finding => {
   }
   return null;
 };
+
+/** Whatever is deployed is in the registry: no repair removes a version that serves or may serve. */
+export const everyDeployedVersionIsInTheRegistry = ({ endpoints, registry }: World): Finding => {
+  for (const { deployed } of endpoints.endpoints.values()) {
+    const lost = deployed.find(
+      ({ by, versionId }) => registry.version(by, versionId) === undefined,
+    );
+    if (lost !== undefined) {
+      return `version ${lost.versionId} of ${lost.by} was removed and is deployed as ${lost.id}`;
+    }
+  }
+  return null;
+};

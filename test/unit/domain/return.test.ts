@@ -185,6 +185,13 @@ describe("roll-back while a promotion is cleaned up", () => {
     ]);
   });
 
+  it("takes alias challenger from the version whose promotion is taken back", () => {
+    expect(those(on(promoted(), found(still)), "set-aliases")).toMatchObject([
+      { versionId: cleaning.versionId, aliases: ["-challenger", "-in-rollout"] },
+      { versionId: former.versionId, aliases: ["challenger", "in-rollout"] },
+    ]);
+  });
+
   it("deploys it after all when it has gone meanwhile", () => {
     const deploying = next(promoted(), on(promoted(), found(still)));
     const gone = found(endpointOf({ [inProduction]: 100 }, [inProduction]));

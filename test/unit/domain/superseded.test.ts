@@ -66,6 +66,16 @@ const aliases = (versionId: ModelVersionId, ...list: string[]): Decision => ({
   reason,
 });
 
+const removeOf = (versionId: ModelVersionId): Decision => ({
+  do: "remove-model-version",
+  versionId,
+  reason,
+});
+
+const remove = removeOf(version2);
+
+const uploaded = [{ run, versionId: version2, atMs: 0 }];
+
 const adopt: Decision = {
   do: "adopt-manifest",
   model: churn,
@@ -194,6 +204,34 @@ const table: readonly (readonly [string, Decision, ModelState | null, boolean])[
     withChampion(),
     false,
   ],
+  [
+    "a run's alias for a version that is being rolled out",
+    aliases(version2, "churn-r1"),
+    withChampion({ rollout: rollouts.deploying }),
+    true,
+  ],
+  [
+    "alias default beside a champion",
+    aliases(version2, "churn-r1", "default"),
+    withChampion(),
+    false,
+  ],
+  [
+    "alias default before there is one",
+    aliases(version2, "churn-r1", "default"),
+    stateOf({}),
+    true,
+  ],
+  ["a removal of what nobody names", remove, withChampion(), true],
+  ["a removal of the champion", removeOf(champion.versionId), withChampion(), false],
+  [
+    "a removal of a former champion",
+    remove,
+    withChampion({ former: [{ ...champion, versionId: version2 }] }),
+    false,
+  ],
+  ["a removal of a run's own version", remove, withChampion({ uploaded }), false],
+  ["a removal of what is rolled out", remove, withChampion({ rollout: progressing }), false],
   ["the manifest that is applied", adopt, withChampion(), true],
   ["a manifest that another one replaced", adopt, withChampion({ manifestDigest: "m2" }), false],
   ["an undeployment of what nobody needs", undeploy(inQa), withChampion(), true],
