@@ -21,5 +21,6 @@ export const regressions: Readonly<Record<number, string>> = {
   7334: "a run ended with facts of three minutes ago, when its job was not there yet",
   14752: "our own alias, set late by a slow call, was taken for a person's wish",
   19485: "a promotion that was taken back left alias challenger on its version for good",
-  19538: "a late call uploaded a version a second time, and nothing but the champion's run was looked at",
+  19538:
+    "a late call uploaded a version a second time, and nothing but the champion's run was looked at",
 };
