@@ -16,7 +16,8 @@ import { bestConstant, constantScores, type ConstantScore } from "./constant.js"
 import { keyOf, metricsOf, sideOf } from "./metrics.js";
 import { formatScores, parseScores, scoresDigest, type ScoredRows } from "./scored-rows.js";
 import { slicesOf } from "./slices.js";
-import { decideVerdict, unmeasurable } from "./verdict.js";
+import { unmeasurable } from "./unmeasurable.js";
+import { decideVerdict } from "./verdict.js";
 
 /** What the scores alone do not say. */
 export interface AssessmentContext {
@@ -86,7 +87,13 @@ function plotsOf(
       };
     }
     case "regression":
-      return { calibration: [...regressionCalibration(labels, challenger, order())], curve: [] };
+      return {
+        // A mean beyond what a number holds cannot be drawn, nor written.
+        calibration: regressionCalibration(labels, challenger, order()).filter(
+          ({ meanScore, positiveRate }) => Number.isFinite(meanScore + positiveRate),
+        ),
+        curve: [],
+      };
     case "ranking":
       return { calibration: [], curve: [] };
   }
@@ -114,7 +121,8 @@ export function assess(scored: ScoredRows, context: AssessmentContext): Evaluati
           champion === undefined ? "constant" : "champion",
         )
       : undefined;
-  const slices = problem === undefined ? slicesOf(scored, settings) : { judged: [], skipped: 0 };
+  const slices =
+    problem === undefined ? slicesOf(scored, settings) : { judged: [], skipped: 0, unjudged: [] };
   const key = keyOf(settings.primaryMetric);
   const championMetrics = championSide === undefined ? undefined : metricsOf(championSide);
   const verdict = decideVerdict({
@@ -122,6 +130,7 @@ export function assess(scored: ScoredRows, context: AssessmentContext): Evaluati
     rows,
     problem,
     thresholds,
+    metrics: challenger,
     comparison,
     values: {
       challenger: challenger[key] ?? NaN,

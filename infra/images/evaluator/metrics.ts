@@ -131,7 +131,7 @@ export const valueOf = (metric: MetricName, side: Side): number =>
     : estimateOf(metric, side).value;
 
 /** The name under which a report holds a metric. */
-export const keyOf = (metric: MetricName): string =>
+export const keyOf = (metric: string): string =>
   metric.replace(/-(?<letter>[a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 
 /** What a report holds beside the metrics that can gate. */

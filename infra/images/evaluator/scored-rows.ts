@@ -143,6 +143,30 @@ function probabilities(scores: readonly Score[], classes: readonly string[], wha
   return finiteNumbers(flat, what);
 }
 
+/** Rounding may take a row's probabilities this far beyond 1 together. */
+const excessMax = 0.01;
+
+/** A loss of what is no probability may be as small as one likes: such scores win by being wrong. */
+function requireProbabilities(scores: Float64Array, width: number, what: string): void {
+  for (let start = 0; start < scores.length; start += width) {
+    const row = start / width;
+    let sum = 0;
+    for (const probability of scores.subarray(start, start + width)) {
+      if (!(probability >= 0 && probability <= 1)) {
+        throw new ImageError(
+          `the ${what}'s score of row ${row} is ${probability}: a classifier is judged by its probabilities, which lie between 0 and 1`,
+        );
+      }
+      sum += probability;
+    }
+    if (sum > 1 + excessMax) {
+      throw new ImageError(
+        `the ${what}'s scores of row ${row} sum to ${sum}: probabilities of classes sum to 1`,
+      );
+    }
+  }
+}
+
 /** The label of every row as the task wants it. */
 function labelsOf(rows: readonly Line[], task: Task, classes: readonly string[]): Float64Array {
   if (task === "multi-class-classification") {
@@ -186,6 +210,13 @@ function requireOnce(rows: readonly Line[]): void {
   }
 }
 
+/** The slice columns that any row has: the first one may lack them. */
+function sliceColumnsOf(rows: readonly Line[]): readonly string[] {
+  const columns = new Set<string>();
+  for (const { slices } of rows) for (const column of Object.keys(slices)) columns.add(column);
+  return [...columns];
+}
+
 /** Rows that were read, as the task wants them; an error says what is wrong with which of them. */
 export function scoredRowsOf(rows: readonly Line[], task: Task): ScoredRows {
   requireOnce(rows);
@@ -212,11 +243,15 @@ export function scoredRowsOf(rows: readonly Line[], task: Task): ScoredRows {
   }
   const scores = (side: "challenger" | "champion"): Float64Array => {
     const values = rows.map((row) => row[side] ?? NaN);
-    return isMultiClass
+    const found = isMultiClass
       ? probabilities(values, classes, `the ${side}'s score`)
       : finiteNumbers(values, `the ${side}'s score`);
+    if (isMultiClass || task === "binary-classification") {
+      requireProbabilities(found, Math.max(1, classes.length), side);
+    }
+    return found;
   };
-  const columns = Object.keys(rows[0]?.slices ?? {});
+  const columns = sliceColumnsOf(rows);
   return {
     task,
     labels: labelsOf(rows, task, classes),

@@ -11,9 +11,8 @@ import type { EvaluationSettings } from "../configuration.js";
 import { pairedEstimate, powerStep } from "./compare.js";
 import { sideOf, valueOf } from "./metrics.js";
 import { takeScored, type ScoredRows } from "./scored-rows.js";
+import { unmeasurable } from "./unmeasurable.js";
 
-/** A slice with fewer rows of either class says nothing about a classifier's ranking. */
-const rowsOfClassMin = 10;
 const slicesOfColumnMax = 200;
 /** Power is stated for a fall of the margin and this many of the comparison's steps. */
 const harmSteps = 5;
@@ -22,6 +21,8 @@ const harmSteps = 5;
 export interface Slices {
   readonly judged: readonly Slice[];
   readonly skipped: number;
+  /** A sentence for every guard, and every column, that people asked for and no row could answer. */
+  readonly unjudged: readonly string[];
 }
 
 /** Rows of every value of a slice column. */
@@ -42,12 +43,31 @@ interface Measured {
   readonly standardError: number;
 }
 
-/** Whether the rows hold enough of both classes for a binary classifier's metric. */
-function isTelling({ task, labels }: ScoredRows): boolean {
-  if (task !== "binary-classification") return true;
-  let positives = 0;
-  for (const label of labels) positives += label;
-  return Math.min(positives, labels.length - positives) >= rowsOfClassMin;
+/** Guards without a verdict of their own, with the reason, and columns that no row has. */
+function unjudgedOf(
+  scored: ScoredRows,
+  settings: EvaluationSettings,
+  judged: readonly Pick<Slice, "column" | "value">[],
+): readonly string[] {
+  return settings.slices.flatMap(({ column, rowsMin, guards }) => {
+    const values = scored.slices.get(column);
+    if (values === undefined) return [`no row has the slice column ${column}`];
+    const isJudged = new Set(
+      judged.filter((slice) => slice.column === column).map(({ value }) => value),
+    );
+    return guards
+      .filter((guard) => !isJudged.has(guard))
+      .map((guard) => {
+        const rows = values.filter((value) => value === guard).length;
+        const why =
+          rows === 0
+            ? "it is in no row"
+            : rows < rowsMin
+              ? `it has ${rows} of ${rowsMin} rows`
+              : `its ${rows} rows do not tell one version from another`;
+        return `guard ${column} = ${JSON.stringify(guard)} was not judged: ${why}`;
+      });
+  });
 }
 
 function measure(
@@ -55,7 +75,7 @@ function measure(
   settings: EvaluationSettings,
   named: Pick<Slice, "column" | "value"> & { readonly margin: number; readonly isGuard: boolean },
 ): Measured | undefined {
-  if (!isTelling(scored)) return undefined;
+  if (unmeasurable(scored) !== undefined) return undefined;
   const { column, value, margin, isGuard } = named;
   const metric = settings.primaryMetric;
   const challenger = sideOf(scored, scored.challenger);
@@ -137,9 +157,14 @@ export function slicesOf(scored: ScoredRows, settings: EvaluationSettings): Slic
       return measured ?? [];
     });
   });
+  const unjudged = unjudgedOf(
+    scored,
+    settings,
+    found.map(({ slice }) => slice),
+  );
   if (scored.champion === undefined) {
     const judged = found.map(({ slice }) => slice);
-    return { judged, skipped };
+    return { judged, skipped, unjudged };
   }
   const guards = found.filter(({ isGuard }) => isGuard);
   const others = found.filter(({ isGuard }) => !isGuard);
@@ -147,5 +172,5 @@ export function slicesOf(scored: ScoredRows, settings: EvaluationSettings): Slic
     ...judge(guards, "holm", alpha),
     ...judge(others, "benjamini-hochberg", alpha),
   ].toSorted((a, b) => (a.improvement ?? 0) - (b.improvement ?? 0));
-  return { judged, skipped };
+  return { judged, skipped, unjudged };
 }

@@ -1,8 +1,8 @@
 /** The verdict on a challenger: accept or reject, in sentences with numbers. */
-import type { Comparison, Evaluation, Slice } from "../../../events/artifacts.js";
+import type { Comparison, Evaluation, Metrics, Slice } from "../../../events/artifacts.js";
 import type { EvaluationSettings } from "../configuration.js";
 import type { Task } from "../../../shared/manifest/metrics.js";
-import type { ScoredRows } from "./scored-rows.js";
+import { keyOf } from "./metrics.js";
 import type { Slices } from "./slices.js";
 
 const digits = (value: number): string =>
@@ -23,12 +23,15 @@ interface Finding {
 
 const refusedSlicesShownMax = 5;
 
-function thresholdFinding({ metric, value, min, max, isMet }: Threshold): Finding {
+function thresholdFinding(threshold: Threshold, isMeasured: boolean): Finding {
+  const { metric, value, min, max, isMet } = threshold;
   const limits = [
     ...(min === undefined ? [] : [`at least ${min}`]),
     ...(max === undefined ? [] : [`at most ${max}`]),
-  ];
-  const sentence = `${metric} ${digits(value)} ${isMet ? "is" : "is not"} ${limits.join(" and ")}`;
+  ].join(" and ");
+  const sentence = isMeasured
+    ? `${metric} ${digits(value)} ${isMet ? "is" : "is not"} ${limits}`
+    : `${metric} cannot be measured on these rows: ${limits} is asked for`;
   return { isRefusal: !isMet, sentence };
 }
 
@@ -68,9 +71,17 @@ function sliceSentence(slice: Slice, metric: string): string {
   return `where ${column} is ${JSON.stringify(value)} (${count(rows)} rows): ${metric} ${digits(challenger)} against the champion's ${digits(champion)}, improvement ${digits(improvement)} (95 % interval ${digits(low)} to ${digits(high)})`;
 }
 
+/** Why something that people asked to be judged was not. */
+const unjudgedFindings = ({ unjudged }: Slices): readonly Finding[] =>
+  unjudged.map((sentence) => ({ isRefusal: false, sentence }));
+
 /** A refusal for every slice that is clearly worse, and the worst slice when there is none. */
 function sliceFindings({ judged, skipped }: Slices, metric: string): readonly Finding[] {
   const [worst] = judged;
+  if (worst === undefined && skipped > 0) {
+    const sentence = `none of ${count(skipped)} slices is large enough to be judged`;
+    return [{ isRefusal: false, sentence }];
+  }
   if (worst?.improvement === undefined) return [];
   const judgedCount = judged.length;
   const small = skipped === 0 ? "" : `, ${count(skipped)} smaller ones not judged`;
@@ -121,42 +132,14 @@ function resourceFindings({ resources, settings }: Findings): readonly Finding[]
   return found;
 }
 
-/** Why these rows cannot tell one version from another; undefined when they can. */
-export function unmeasurable({ task, labels, queries }: ScoredRows): string | undefined {
-  const rows = labels.length;
-  const distinct = new Set<number>();
-  for (const label of labels) {
-    distinct.add(label);
-    if (distinct.size > 1) break;
-  }
-  const holdout = `the holdout has ${count(rows)} rows`;
-  if (rows < 2) return `${holdout}: at least 2 are needed to compare`;
-  switch (task) {
-    case "binary-classification":
-      return distinct.size > 1
-        ? undefined
-        : `${holdout}, ${distinct.has(1) ? count(rows) : "0"} of them positive: both classes are needed to compare`;
-    case "multi-class-classification":
-      return distinct.size > 1
-        ? undefined
-        : `${holdout} of one class: at least two classes are needed to compare`;
-    case "regression":
-      return distinct.size > 1
-        ? undefined
-        : `${holdout} with one and the same label: there is nothing to predict`;
-    case "ranking": {
-      const last = queries?.reduce((max, query) => Math.max(max, query), -1) ?? -1;
-      return last > 0 ? undefined : `${holdout} of one query: at least 2 queries are needed`;
-    }
-  }
-}
-
 /** All that the verdict rests on. */
 export interface Findings {
   readonly task: Task;
   readonly rows: number;
   readonly problem: string | undefined;
   readonly thresholds: readonly Threshold[];
+  /** The challenger's. */
+  readonly metrics: Metrics;
   readonly comparison: Comparison | undefined;
   readonly values: { readonly challenger: number; readonly rival: number };
   readonly slices: Slices;
@@ -166,7 +149,7 @@ export interface Findings {
 
 /** Decides; every sentence carries the numbers it rests on, refusals first. */
 export function decideVerdict(findings: Findings): Evaluation["verdict"] {
-  const { problem, thresholds, comparison, slices, settings } = findings;
+  const { problem, thresholds, metrics, comparison, slices, settings } = findings;
   if (problem !== undefined) return { outcome: "reject", reasons: [problem] };
   if (comparison === undefined) {
     const reason = `${settings.primaryMetric} of these rows is beyond what a number holds: look for labels or scores of extreme size`;
@@ -175,8 +158,11 @@ export function decideVerdict(findings: Findings): Evaluation["verdict"] {
   const compared = comparisonFinding(comparison, findings);
   const found = [
     ...(compared.isRefusal ? [compared] : []),
-    ...thresholds.map(thresholdFinding),
+    ...thresholds.map((threshold) =>
+      thresholdFinding(threshold, metrics[keyOf(threshold.metric)] !== undefined),
+    ),
     ...sliceFindings(slices, settings.primaryMetric),
+    ...unjudgedFindings(slices),
     ...resourceFindings(findings),
   ];
   const refusals = found.filter(({ isRefusal }) => isRefusal);
