@@ -8,7 +8,7 @@ import { expired } from "./approval.js";
 import { decideCommand } from "./commands.js";
 import { addDataset } from "./evolve.js";
 import { freezeAt, freezeText } from "./freeze.js";
-import { eventKey, jobIdOf, shortHash } from "./ids.js";
+import { acceptanceOf, eventKey, jobIdOf, shortHash } from "./ids.js";
 import type { Alert } from "./loop.js";
 import { isOverdue, limitOf } from "./phase-timeouts.js";
 import { decideApproval } from "./rollout/approval.js";
@@ -412,7 +412,7 @@ const registered = (
 ): readonly Decision[] => {
   const challenger: WaitingChallenger = {
     run: run.run,
-    cause: `run ${run.run} was accepted`,
+    cause: acceptanceOf(run.run),
     versionId: version.versionId,
     artifactUri: run.evaluation.artifact,
     artifactDigest: run.evaluation.artifactDigest,

@@ -30,6 +30,13 @@ export const jobIdOf = (run: {
 export const rolloutIdFor = (model: ModelName, cause: string): RolloutId =>
   rolloutId.parse(`${model}-o${shortHash(cause)}`);
 
+/** What opens the rollout of an accepted run's version. */
+export const acceptanceOf = (run: string): string => `run ${run} was accepted`;
+
+/** The rollout that a run's version opened, if it ever came to that. */
+export const rolloutIdOfRun = (model: ModelName, run: string, versionId: string): RolloutId =>
+  rolloutIdFor(model, `${versionId}|${acceptanceOf(run)}`);
+
 /** Vertex AI takes a caller's id of one to ten digits: a retried deployment finds the first one's. */
 export const deployedModelIdFor = (rollout: RolloutId, environment: string): DeployedModelId =>
   deployedModelId.parse(

@@ -213,7 +213,7 @@ export const firestoreState = (config: GcpConfig): State => {
         ({ receivedAtMs }) => receivedAtMs,
         limit,
       ),
-    timeline: async ({ model, correlationId, afterMs, limit }) =>
+    timeline: async ({ model, correlationId, afterMs, untilMs, limit }) =>
       firstOf(
         await find(
           "read the timeline",
@@ -230,8 +230,13 @@ export const firestoreState = (config: GcpConfig): State => {
               those === undefined
                 ? slotsOf(everything, slots).map((some) => journal.where("slot", "in", some))
                 : [those];
+            const span = [
+              ...(afterMs === undefined ? [] : [[">", afterMs] as const]),
+              ...(untilMs === undefined ? [] : [["<=", untilMs] as const]),
+            ];
             return all.map((query) =>
-              (afterMs === undefined ? query : query.where("receivedAtMs", ">", afterMs))
+              span
+                .reduce((one, [relation, ms]) => one.where("receivedAtMs", relation, ms), query)
                 .orderBy("receivedAtMs", "desc")
                 .limit(limit),
             );

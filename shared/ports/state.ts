@@ -123,11 +123,12 @@ export interface State {
     readonly beforeMs: number;
     readonly limit: number;
   }) => Promise<readonly JournalEntry[]>;
-  /** The newest entries first, optionally of one model, or of one chain of events, or after a time. */
+  /** The newest entries first, optionally of one model, or of one chain of events, or after a time and up to one. */
   readonly timeline: (query: {
     readonly model?: ModelName;
     readonly correlationId?: string;
     readonly afterMs?: number;
+    readonly untilMs?: number;
     readonly limit: number;
   }) => Promise<readonly JournalEntry[]>;
   /** A model's entries that changed its state, by their place in its chain. */

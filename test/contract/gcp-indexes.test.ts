@@ -115,6 +115,7 @@ describe("the queries of the adapters", () => {
       state.timeline({ model, limit }),
       state.timeline({ correlationId: "c", limit }),
       state.timeline({ model, correlationId: "c", afterMs: 3, limit }),
+      state.timeline({ model, afterMs: 3, untilMs: 5, limit }),
       state.chain({ model, afterSequence: 3, limit }),
       state.unanchored({ after: null, limit }),
       state.unanchored({ after: model, limit }),

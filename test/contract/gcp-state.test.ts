@@ -256,7 +256,7 @@ describe("the journal", () => {
     expect((await state.entry("recorded"))?.function).toBe("first");
   });
 
-  it("tells the newest first, of a model, of a chain of events, and after a time", async () => {
+  it("tells the newest first, of a model, of a chain of events, and of a span of time", async () => {
     for (const at of [5000, 7000, 6000]) {
       const key = `told-${String(at)}`;
       const chain = at === 7000 ? "chain-b" : "chain-a";
@@ -271,6 +271,8 @@ describe("the journal", () => {
     ]);
     expect(await keysOf({ afterMs: 5500, limit: 10 })).toEqual(["told-7000", "told-6000"]);
     expect(await keysOf({ model, afterMs: 6000, limit: 10 })).toEqual(["told-7000"]);
+    expect(await keysOf({ model, untilMs: 6000, limit: 1 })).toEqual(["told-6000"]);
+    expect(await keysOf({ afterMs: 5000, untilMs: 6000, limit: 10 })).toEqual(["told-6000"]);
   });
 });
 

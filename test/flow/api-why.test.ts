@@ -1,7 +1,10 @@
 import { afterEach, describe, expect, it } from "vitest";
+import { rolloutId } from "../../events/ids.js";
+import type { RolloutRecord } from "../../shared/domain/state.js";
+import type { JournalEntry } from "../../shared/ports/state.js";
 import { manifestOf } from "../fixtures/manifest.js";
 import { apiServer, type ApiServer } from "./api-server.js";
-import { arm, storyOf, type Story } from "./story.js";
+import { arm, churn, storyOf, type Story } from "./story.js";
 
 const servers: ApiServer[] = [];
 
@@ -64,6 +67,55 @@ describe("why", () => {
     expect(told.answer).toContain("promoted");
     expect(told.numbers).toMatchObject({ "challenger.auc": 0.7, requests: expect.any(Number) });
     expect(decisionsOf(told)).toMatch(/request training run[^]*start rollout[^]*promote version 2/);
+  });
+
+  it("an old run ended as it did, however much has happened to the model since", async () => {
+    const { story, api } = await started();
+    const { world } = story;
+    const { champion, challenger } = await canary(story);
+    const { run, rollout } = story.model().rollout ?? { run: null, rollout: null };
+    const remark = (index: number, rollouts: readonly RolloutRecord[]) => {
+      const said = { severity: "info", title: `remark ${index}`, body: `about ${run}` } as const;
+      const key = `remark-${index}`;
+      const entry: JournalEntry = {
+        key,
+        model: churn,
+        event: {
+          specversion: "1.0",
+          type: "notification.raised",
+          id: key,
+          source: "test",
+          time: new Date(world.nowMs).toISOString(),
+          data: { model: churn, ...said },
+        },
+        receivedAtMs: world.nowMs,
+        function: "test",
+        decisions: [{ decision: { do: "notify", ...said, reason: "a test" }, isDone: true }],
+        isPending: false,
+        stateVersion: 0,
+        chain: null,
+      };
+      return world.ports.state.transact(key, churn, () => ({
+        entry,
+        timers: [],
+        runs: [],
+        rollouts,
+      }));
+    };
+    await remark(0, []);
+    world.series = { [champion]: arm(900), [challenger]: arm(100, 30) };
+    for (let visit = 0; visit < 8; visit += 1) await story.pass(5);
+    const record = world.rollouts.get(rollout ?? "");
+    if (record === undefined) throw new Error("the rollout left no record");
+    world.nowMs += 3_600_000;
+    for (let index = 1; index <= 600; index += 1) {
+      const id = rolloutId.parse(`churn-o${String(index).padStart(10, "0")}`);
+      await remark(index, [{ ...record, rollout: id, run: null, endedAtMs: world.nowMs + index }]);
+    }
+    const told = await why(api, run ?? "");
+    expect(told.answer).toContain("version 2 of churn was rolled back");
+    expect(decisionsOf(told)).toContain("remark 0");
+    expect(decisionsOf(told)).not.toContain("remark 1");
   });
 
   it("a run was refused by its evaluation", async () => {

@@ -1,6 +1,7 @@
 /** Why something happened: the journal and the records, told in sentences with their numbers. */
 import { runId, rolloutId, modelName } from "../../../events/ids.js";
 import type { ModelName } from "../../../events/ids.js";
+import { rolloutIdOfRun } from "../../domain/ids.js";
 import type { JournalEntry } from "../../ports/state.js";
 import { newestReport } from "../monitoring/reports.js";
 import type { ApiContext, Handler } from "./context.js";
@@ -8,7 +9,7 @@ import { ok } from "./context.js";
 import { decisionNumbers, decisionText } from "./decision-text.js";
 import { notFound } from "./errors.js";
 import { eventText } from "./event-text.js";
-import { findRollout, findRun, recentRollouts } from "./runs.js";
+import { findRollout, findRun } from "./runs.js";
 import {
   alertCards,
   isAlert,
@@ -79,13 +80,16 @@ const entriesAbout = async (
   },
 ): Promise<readonly JournalEntry[]> => {
   const { model, correlationId, sinceMs, endedAt, ids } = query;
-  const untilMs = endedAt === null ? Number.POSITIVE_INFINITY : Date.parse(endedAt);
-  const [chain, later] = await Promise.all([
+  const [chain, meanwhile] = await Promise.all([
     ports.state.timeline({ correlationId, limit: entriesMax }),
-    ports.state.timeline({ model, afterMs: sinceMs - 1, limit: entriesMax }),
+    ports.state.timeline({
+      model,
+      afterMs: sinceMs - 1,
+      ...(endedAt === null ? {} : { untilMs: Date.parse(endedAt) }),
+      limit: entriesMax,
+    }),
   ]);
-  const named = later.filter((entry) => {
-    if (entry.receivedAtMs > untilMs) return false;
+  const named = meanwhile.filter((entry) => {
     const text = JSON.stringify([entry.event, entry.decisions]);
     return ids.some((id) => text.includes(id));
   });
@@ -157,13 +161,10 @@ const runAnswer = (run: RunView, rollout: RolloutView | null): string => {
   }
 };
 
-const rolloutOfRun = async (context: ApiContext, run: RunView): Promise<RolloutView | null> => {
-  const rollouts = await recentRollouts(context, {
-    model: modelName.parse(run.model),
-    limit: entriesMax,
-  });
-  return rollouts.find((rollout) => rollout.run === run.run) ?? null;
-};
+const rolloutOfRun = (context: ApiContext, run: RunView): Promise<RolloutView | null> =>
+  run.versionId === null
+    ? Promise.resolve(null)
+    : findRollout(context, rolloutIdOfRun(modelName.parse(run.model), run.run, run.versionId));
 
 const alertReasons = ({ alerts }: RunView): readonly string[] =>
   alerts === null
