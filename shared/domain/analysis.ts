@@ -7,7 +7,7 @@ import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
 import type { Manifest } from "../manifest/schema.js";
 import { judgeSignals, type Evidence } from "./signal-evidence.js";
-import type { ArmCounts, Segment, Verdict } from "./state.js";
+import type { Segment, Verdict } from "./state.js";
 
 type AnalysisPolicy = Manifest["rollout"]["analysis"];
 
@@ -24,28 +24,16 @@ export interface Look {
   readonly policyVersion?: number;
 }
 
-const emptyArm = (buckets: number): ArmCounts => ({
-  requests: 0,
-  errors: 0,
-  latencies: Array.from({ length: buckets }, () => 0),
-});
-
-const addArms = (a: ArmCounts, b: ArmCounts): ArmCounts => ({
-  requests: a.requests + b.requests,
-  errors: a.errors + b.errors,
-  latencies: a.latencies.map((count, bucket) => count + (b.latencies[bucket] ?? 0)),
-});
-
-const sameBounds = (a: readonly number[], b: readonly number[]): boolean =>
-  a.length === b.length && a.every((bound, index) => bound === b[index]);
-
-/** At 100 % nobody serves beside the challenger: it is compared with all that the champion served before. */
+/** Where nobody served beside the challenger, it is compared with all that the champion served before. */
 const withBaseline = (segment: Segment, earlier: readonly Segment[]): Segment => {
-  if (segment.weight < 100) return segment;
-  const champion = earlier
-    .filter(({ bounds }) => sameBounds(bounds, segment.bounds))
-    .reduce((sum, { champion: arm }) => addArms(sum, arm), emptyArm(segment.bounds.length + 1));
-  return { ...segment, champion };
+  if (segment.weight < 100 && segment.champion.requests > 0) return segment;
+  const before = earlier.map(({ champion }) => champion);
+  const champion = {
+    ...segment.champion,
+    requests: before.reduce((sum, { requests }) => sum + requests, 0),
+    errors: before.reduce((sum, { errors }) => sum + errors, 0),
+  };
+  return { ...segment, weight: 100, champion };
 };
 
 /** The challenger's expected share of a segment's requests. */
@@ -81,7 +69,10 @@ const processorEvidence = (segments: readonly Segment[]): number => {
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
-/** With nothing to compare with, only what nobody would call working is a failure: most of at least so many requests. */
+/**
+ * With nothing to compare with, only what nobody would call working is a failure: most of at least so many requests. Any
+ * fewer that fail may be as many as the champion's or not, which no waiting tells; none cannot be more.
+ */
 const aloneRequestsMin = 20;
 
 const judge = (look: Look): Verdict => {
@@ -90,7 +81,9 @@ const judge = (look: Look): Verdict => {
     return { result: "error", reasons: ["Monitoring has no point of this step yet"], numbers: {} };
   }
   const all = [...look.earlier, current];
-  const segments = [...look.earlier, withBaseline(current, look.earlier)].filter(isComparable);
+  const compared = withBaseline(current, look.earlier);
+  const isAlone = compared.champion.requests === 0;
+  const segments = [...look.earlier, compared].filter(isComparable);
   const counted = segments.map((segment) => ({
     share: shareOf(segment),
     challengerErrors: segment.challenger.errors,
@@ -166,7 +159,7 @@ const judge = (look: Look): Verdict => {
     };
   }
   const { requests, errors } = current.challenger;
-  if (segments.length === 0 && requests >= aloneRequestsMin && 2 * errors > requests) {
+  if (isAlone && requests >= aloneRequestsMin && 2 * errors > requests) {
     return {
       result: "failed",
       reasons: [
@@ -201,6 +194,15 @@ const judge = (look: Look): Verdict => {
   if (isShort || lacks.length > 0) {
     const short = `${current.challenger.requests} of ${policy.requestsMin} challenger requests, ${(bakedMs / 1000).toFixed(0)} of ${look.bakeMs / 1000} s at ${current.weight} %`;
     return { result: "inconclusive", reasons: [...(isShort ? [short] : []), ...lacks], numbers };
+  }
+  if (isAlone && errors > 0) {
+    return {
+      result: "inconclusive",
+      reasons: [
+        `${seen}: whether that is worse cannot be told, because the champion served none to compare with; give the rollout a step below 100 %`,
+      ],
+      numbers,
+    };
   }
   return {
     result: "successful",

@@ -56,10 +56,46 @@ const table: readonly {
     reason: /the champion served none to compare with; challenger errors 53\.33 % of 300/,
   },
   {
-    name: "some failing is not, with nothing to compare with",
-    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300, 9) }, { weight: 100 })),
+    name: "some failing is inconclusive with nothing to compare with, however long it bakes",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300, 140) }, { weight: 100 })),
+    result: "inconclusive",
+    reason: /46\.67 % of 300, champion errors no requests: .* give the rollout a step below 100 %/,
+  },
+  {
+    name: "a single failure is inconclusive too: nobody knows whether the champion has as many",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300, 1) }, { weight: 100 })),
+    result: "inconclusive",
+    reason: /served none/,
+  },
+  {
+    name: "none failing cannot be worse than whatever the champion's rate is",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(300) }, { weight: 100 })),
     result: "successful",
     reason: /champion errors no requests/,
+  },
+  {
+    name: "a step in which the champion served none is compared with what it served before",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(200, 40) }, { weight: 99 }), {
+      earlier: [segmentOf(healthy)],
+    }),
+    result: "failed",
+    reason: /error rate/,
+  },
+  {
+    name: "also when latencies were counted in other buckets then",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(200, 40) }, { weight: 100 }), {
+      earlier: [segmentOf(healthy, { bounds: [7, 70] })],
+    }),
+    result: "failed",
+    reason: /error rate/,
+  },
+  {
+    name: "and passes when it fails no more often than the champion did",
+    verdict: look(segmentOf({ champion: armOf(0), challenger: armOf(200, 4) }, { weight: 99 }), {
+      earlier: [segmentOf({ champion: armOf(900, 18), challenger: armOf(100, 2) })],
+    }),
+    result: "successful",
+    reason: /no evidence/,
   },
   {
     name: "too few requests are inconclusive",
