@@ -1,5 +1,5 @@
 /** The edge of every event function: verify, parse, handle; the one place that acknowledges or refuses a message. */
-import type { HttpFunction, Request, Response } from "@google-cloud/functions-framework";
+import type { HttpFunction } from "@google-cloud/functions-framework";
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Message, Source } from "../../events/sources/message.js";
 import { InvalidEventError, UnavailableError } from "../domain/errors.js";
@@ -41,6 +41,20 @@ interface Edge {
   readonly handler: DeliveryHandler;
 }
 
+/** What answering a push asks of a request, the framework's or another. */
+export interface PushRequest {
+  readonly body?: unknown;
+  readonly header: (name: "authorization") => string | undefined;
+}
+
+/** What answering a push asks of a response. */
+export interface PushResponse {
+  readonly status: (code: number) => { readonly end: () => unknown };
+}
+
+/** Answers one push: 204 acknowledges it, 401 refuses its sender, 500 asks for it again. Never throws. */
+export type PushFunction = (request: PushRequest, response: PushResponse) => Promise<void>;
+
 /** What an edge is wired to. */
 export interface Wiring {
   readonly config: Config;
@@ -49,8 +63,8 @@ export interface Wiring {
 
 const serve = async (
   { name, handler }: Edge,
-  request: Request,
-  response: Response,
+  request: PushRequest,
+  response: PushResponse,
   { config: settings, ports: wired }: Wiring,
 ): Promise<void> => {
   const refusal = await refusalOf(request.header("authorization"), {
@@ -73,11 +87,11 @@ const serve = async (
   response.status(204).end();
 };
 
-/** Answers one push: 204 acknowledges it, 401 refuses its sender, 500 asks for it again. Never throws. */
+/** Answers one push with a function's handler. */
 export const answerPush = async (
   edge: Edge,
-  request: Request,
-  response: Response,
+  request: PushRequest,
+  response: PushResponse,
   wiring: () => Wiring,
 ): Promise<void> => {
   try {
@@ -119,11 +133,20 @@ export const handlingThrough = (
 export const handlingEvents = (name: string, ...sources: readonly Source[]): DeliveryHandler =>
   handlingThrough(handleEvent, name, ...sources);
 
+const pushFunctions = new WeakMap<object, PushFunction>();
+
+/** The function behind a push subscription that an http function is; undefined for any other. */
+export const pushFunctionOf = (registered: object | undefined): PushFunction | undefined =>
+  registered && pushFunctions.get(registered);
+
 /** An http function behind a push subscription. */
-export const onDelivery =
-  (name: string, handler: DeliveryHandler): HttpFunction =>
-  (request, response) =>
+export const onDelivery = (name: string, handler: DeliveryHandler): HttpFunction => {
+  const answer: PushFunction = (request, response) =>
     answerPush({ name, handler }, request, response, () => ({ config: config(), ports: ports() }));
+  const registered: HttpFunction = (request, response) => answer(request, response);
+  pushFunctions.set(registered, answer);
+  return registered;
+};
 
 /** An http function that sees each message's data as JSON. */
 export const onMessage = (name: string, handler: MessageHandler): HttpFunction =>

@@ -2,6 +2,9 @@
 import { gcpPorts } from "../gcp/ports.js";
 import type { Ports } from "../ports/ports.js";
 import { environment, type Config } from "./config.js";
+import { withoutDomains } from "./without-domains.js";
+
+withoutDomains();
 
 let readOnce: Config | undefined;
 let wiredOnce: Ports | undefined;

@@ -2,16 +2,23 @@ import { http } from "@google-cloud/functions-framework";
 import { request as httpRequest } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { onDelivery } from "../../shared/runtime/edge.js";
 import { functionRouter } from "../../shared/runtime/function-router.js";
 
 http("echo", (request, response) => {
   response.json({ url: request.url, body: request.body as unknown });
 });
-http("throws", () => {
+http("throws", async () => {
+  await Promise.resolve();
   throw new Error("broken");
 });
 
-const server = functionRouter(["echo", "throws"]);
+http(
+  "pushed",
+  onDelivery("pushed", () => Promise.resolve()),
+);
+
+const server = functionRouter(["echo", "throws", "pushed"]);
 let address = "";
 
 beforeAll(async () => {
@@ -48,6 +55,14 @@ it("a push to the bare name reaches the function; a page is sent to its own root
   expect(pushed.status).toBe(200);
   const page = await fetch(`${address}/echo?x=1`, { redirect: "manual" });
   expect(page.headers.get("location")).toBe("/echo/?x=1");
+});
+
+it("a push whose body is no JSON is refused, whoever reads it", async () => {
+  for (const type of ["application/json", "application/json; charset=utf-8"]) {
+    const headers = { "content-type": type };
+    const reply = await fetch(`${address}/pushed`, { method: "POST", headers, body: "{" });
+    expect(reply.status).toBe(400);
+  }
 });
 
 it("what is not listed is not served", async () => {
