@@ -80,7 +80,7 @@ export function makePusher(options: {
   readonly log: (line: string) => void;
 }): Pusher {
   const { tokens, alarms, now, log } = options;
-  const agentOptions = { keepAlive: true, maxSockets: windowMax, maxFreeSockets: 32 };
+  const agentOptions = { keepAlive: true, maxSockets: windowMax, maxFreeSockets: windowMax };
   const plain = new http.Agent(agentOptions);
   const secure = new https.Agent(agentOptions);
 
