@@ -46,11 +46,18 @@ export interface Comparison {
 
 const scoreColumn = "score";
 
-const asNumber = (value: unknown): number =>
-  typeof value === "number" && Number.isFinite(value) ? value : Number.NaN;
+/** As the trainer counts and the predictor reads them: a boolean is 1 or 0 among numbers, and its name among texts. */
+const asNumber = (value: unknown): number => {
+  if (typeof value === "boolean") return value ? 1 : 0;
+  return typeof value === "number" && Number.isFinite(value) ? value : Number.NaN;
+};
 
 const asText = (value: unknown): string | undefined =>
-  typeof value === "string" || typeof value === "number" ? String(value) : undefined;
+  (typeof value === "string" && value !== "") ||
+  typeof value === "number" ||
+  typeof value === "boolean"
+    ? String(value)
+    : undefined;
 
 const judged = (feature: string, drift: Drift, policy: DriftPolicy): FeatureDrift => {
   const isNumeric = drift.statistic === "jensen-shannon-divergence";
@@ -77,11 +84,13 @@ const featureDrift = (
         before.map((row) => asNumber(row[name])),
         after.map((row) => asNumber(row[name])),
       );
-    case "categorical":
-      return columnDrift(
-        categoricalDistribution(before.map((row) => asText(row[name]))),
-        categoricalDistribution(after.map((row) => asText(row[name]))),
-      );
+    case "categorical": {
+      const reference = categoricalDistribution(before.map((row) => asText(row[name])));
+      const values = after.map((row) => asText(row[name]));
+      // Of more categories than are kept apart, both sides must count the same ones.
+      const known = reference.other > 0 ? { known: Object.keys(reference.counts) } : {};
+      return columnDrift(reference, categoricalDistribution(values, known));
+    }
   }
 };
 

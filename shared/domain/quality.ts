@@ -27,6 +27,8 @@ export interface Joined {
   readonly labels: readonly number[];
   /** Distinct predictions that were old enough to have a label. */
   readonly due: number;
+  /** Every class that a label names. */
+  readonly classes: readonly string[];
 }
 
 /**
@@ -47,12 +49,13 @@ export const joinLabels = (
   }
   const known = [...first.values()].flatMap(({ id, score }) => {
     const label = labelOf.get(id);
-    return label === undefined ? [] : [{ score, label: label === positiveClass ? 1 : 0 }];
+    return label === undefined ? [] : [{ score, label }];
   });
   return {
     scores: known.map(({ score }) => score),
-    labels: known.map(({ label }) => label),
+    labels: known.map(({ label }) => (label === positiveClass ? 1 : 0)),
     due: first.size,
+    classes: [...new Set(known.map(({ label }) => label))].toSorted(),
   };
 };
 
@@ -71,6 +74,9 @@ export type QualityFinding =
     }
   | { readonly method: "labels" | "estimate"; readonly unknown: string };
 
+/** Classes that a sentence names. */
+const classesShown = 5;
+
 /** One-sided, so that a model as good as allowed is called decayed in 5 % of the looks at most. */
 const confidence = normalQuantile(0.95);
 
@@ -81,7 +87,7 @@ const noVerdict = (unknown: string): QualityFinding => ({ method: "labels", unkn
  * below the evaluation's value less the drop that is allowed.
  */
 export const realisedQuality = (
-  { scores, labels, due }: Joined,
+  { scores, labels, due, classes }: Joined,
   baseline: number,
   policy: QualityPolicy,
 ): QualityFinding => {
@@ -92,6 +98,10 @@ export const realisedQuality = (
     return noVerdict(
       `labels came for ${rows} of ${due} predictions, and those that come first may not be like the others`,
     );
+  }
+  if (classes.length > 2) {
+    const seen = classes.slice(0, classesShown).map((name) => JSON.stringify(name));
+    return noVerdict(`labels name ${classes.length} classes instead of two: ${seen.join(", ")}`);
   }
   if (positives === 0 || positives === rows) return noVerdict("all labels are of one class");
   const { champion: value, covariance } = pairedAuc(labels, scores, scores);

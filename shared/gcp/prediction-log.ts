@@ -10,7 +10,7 @@ import type { LoggedPrediction, PredictionLog } from "../ports/prediction-log.js
 import type { GcpConfig } from "./config.js";
 import { attempting } from "./errors.js";
 import { predictionsOf } from "./prediction-payload.js";
-import { readPredictionTable } from "./prediction-table.js";
+import { firstOrLast, readPredictionTable } from "./prediction-table.js";
 import type { Rest } from "./rest.js";
 
 const objectBytesMax = 64_000_000;
@@ -62,25 +62,30 @@ type PredictionQuery = Parameters<PredictionLog["read"]>[0];
 
 const readFolder = async (
   objects: Objects,
-  { location, endpoint, sinceMs, untilMs, rowsMax }: PredictionQuery,
+  query: PredictionQuery,
 ): Promise<readonly LoggedPrediction[]> => {
+  const { location, endpoint, sinceMs, untilMs, rowsMax, isFirst = false } = query;
+  const isWanted = ({ timeMs, deployedModelId: id }: LoggedPrediction): boolean =>
+    timeMs >= sinceMs &&
+    timeMs < untilMs &&
+    (query.deployedModelId === undefined || query.deployedModelId === id);
   const uris = await objects.list(`${location.replace(/\/+$/, "")}/${endpoint}/`);
   const wanted = uris.filter((uri) => {
     const atMs = writtenAtMs(uri);
     return atMs !== undefined && atMs >= sinceMs && atMs <= untilMs + flushDelayMsMax;
   });
   const found: LoggedPrediction[] = [];
-  // Names sort by time: the newest objects come first until there are rows enough.
-  for (const uri of wanted.toReversed()) {
+  // Names sort by time: objects are read from the wanted end until there are rows enough.
+  for (const uri of isFirst ? wanted : wanted.toReversed()) {
     if (found.length >= rowsMax) break;
     const body = await objects.read(uri, objectBytesMax);
     found.push(
       ...(body?.toString("utf8").split("\n") ?? [])
         .flatMap((text) => (text === "" ? [] : parseLine(text)))
-        .filter(({ timeMs }) => timeMs >= sinceMs && timeMs < untilMs),
+        .filter(isWanted),
     );
   }
-  return found.toSorted((a, b) => a.timeMs - b.timeMs).slice(-rowsMax);
+  return firstOrLast(found, query);
 };
 
 /** The PredictionLog port. */

@@ -32,14 +32,24 @@ const tableOf = (location: string): string => {
   return `\`${project}.${dataset}.${table}\``;
 };
 
-/** The newest requests of an endpoint in a span of time. */
+/** What a query asks for of predictions in any order, oldest first. */
+export const firstOrLast = (
+  found: readonly LoggedPrediction[],
+  { rowsMax, isFirst = false }: PredictionQuery,
+): readonly LoggedPrediction[] => {
+  const sorted = found.toSorted((a, b) => a.timeMs - b.timeMs);
+  return isFirst ? sorted.slice(0, rowsMax) : sorted.slice(-rowsMax);
+};
+
+/** The newest requests of an endpoint in a span of time, or the first ones. */
 export const predictionQuery = (query: PredictionQuery): Query => ({
   sql: [
     "SELECT logging_time, deployed_model_id, CAST(request_id AS STRING) AS request_id, request_payload, response_payload",
     `FROM ${tableOf(query.location)}`,
     "WHERE logging_time >= @since AND logging_time < @until",
     "AND REGEXP_EXTRACT(CAST(endpoint AS STRING), r'[^/]+$') = @endpoint",
-    "ORDER BY logging_time DESC",
+    ...(query.deployedModelId === undefined ? [] : ["AND deployed_model_id = @deployedModel"]),
+    `ORDER BY logging_time ${query.isFirst === true ? "ASC" : "DESC"}`,
     // A request has one instance at least.
     `LIMIT ${String(query.rowsMax)}`,
   ].join("\n"),
@@ -47,6 +57,9 @@ export const predictionQuery = (query: PredictionQuery): Query => ({
     since: { type: "TIMESTAMP", value: new Date(query.sinceMs).toISOString() },
     until: { type: "TIMESTAMP", value: new Date(query.untilMs).toISOString() },
     endpoint: { type: "STRING", value: query.endpoint },
+    ...(query.deployedModelId === undefined
+      ? {}
+      : { deployedModel: { type: "STRING" as const, value: query.deployedModelId } }),
   },
 });
 
@@ -103,7 +116,7 @@ const predictionsOfRow = (found: QueryRow): readonly LoggedPrediction[] => {
   });
 };
 
-/** The newest predictions of a table, oldest first. */
+/** The wanted predictions of a table, oldest first. */
 export const readPredictionTable = async (
   config: GcpConfig,
   rest: Rest,
@@ -112,8 +125,8 @@ export const readPredictionTable = async (
   const found: LoggedPrediction[] = [];
   for await (const page of queryPages(config, rest, predictionQuery(query))) {
     found.push(...page.flatMap(predictionsOfRow));
-    // Pages come newest first, so what is left is older than what is wanted.
+    // Pages come in the wanted order, so what is left lies beyond what is wanted.
     if (found.length >= query.rowsMax) break;
   }
-  return found.toSorted((a, b) => a.timeMs - b.timeMs).slice(-query.rowsMax);
+  return firstOrLast(found, query);
 };

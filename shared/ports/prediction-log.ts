@@ -15,10 +15,16 @@ export interface LoggedPrediction {
 
 /** Reads what an endpoint logged; BigQuery on Google Cloud, JSON lines in the bucket locally. */
 export interface PredictionLog {
-  /** The newest predictions of a folder or table logged in a span of time, at most `rowsMax`, oldest first. */
+  /**
+   * The predictions of a folder or table logged in a span of time, oldest first: of more than `rowsMax` the newest, or
+   * the first ones where `isFirst` says so.
+   */
   readonly read: (query: {
     readonly location: string;
     readonly endpoint: string;
+    /** Whose predictions; those of every deployed model when absent. */
+    readonly deployedModelId?: DeployedModelId;
+    readonly isFirst?: boolean;
     readonly sinceMs: number;
     readonly untilMs: number;
     readonly rowsMax: number;

@@ -111,7 +111,14 @@ const tableServer = (rows: () => readonly Logged[], mood: Mood) => {
           timeMs < Date.parse(value("until")) &&
           endpoint === value("endpoint"),
       )
-      .toSorted((a, b) => b.timeMs - a.timeMs)
+      .filter(
+        (row) =>
+          !query.query.includes("deployed_model_id = @deployedModel") ||
+          row.deployedModelId === value("deployedModel"),
+      )
+      .toSorted((a, b) =>
+        query.query.includes("DESC") ? b.timeMs - a.timeMs : a.timeMs - b.timeMs,
+      )
       .slice(0, limit);
   };
   const page = (from: number) => {
@@ -230,7 +237,8 @@ describe.each(Object.entries(locations))("the prediction log as %s", (what, loca
   beforeEach(() => {
     mood.isWhole = !what.includes("each instance");
   });
-  const read = (changes: Partial<typeof span> = {}) => log.read({ ...span, location, ...changes });
+  const read = (changes: Partial<Parameters<PredictionLog["read"]>[0]> = {}) =>
+    log.read({ ...span, location, ...changes });
 
   it("gives every instance with its prediction, oldest first", async () => {
     rows = [logged(12), logged(3), logged(7, { endpoint: "other" })];
@@ -253,6 +261,10 @@ describe.each(Object.entries(locations))("the prediction log as %s", (what, loca
     const cut = await read({ sinceMs: startMs + 10_000, untilMs: startMs + 40_000 });
     expect(ages(cut)).toEqual(Array.from({ length: 30 }, (_, index) => 10 + index));
     expect(ages(await read({ rowsMax: 5 }))).toEqual([95, 96, 97, 98, 99]);
+    expect(ages(await read({ rowsMax: 5, isFirst: true }))).toEqual([0, 1, 2, 3, 4]);
+    const ofOne = { rowsMax: 3, deployedModelId: deployedModelId.parse("2") };
+    expect(ages(await read(ofOne))).toEqual([70, 80, 90]);
+    expect(ages(await read({ ...ofOne, isFirst: true }))).toEqual([0, 10, 20]);
     expect(await read({ sinceMs: startMs + 200_000 })).toEqual([]);
   });
 

@@ -241,7 +241,60 @@ describe("a look at what the champion served", () => {
     expect(report.quality[0]).toMatchObject({ method: "labels", rows: 1000, isDecayed: false });
   });
 
+  it("compares with the first rows that it served, however many came since", async () => {
+    const story = await champion();
+    // Older by a little with each customer: the newest rows differ from the first, and not from those before.
+    const served = Array.from({ length: 20 * rowsMin }, (_, i) => customer(30 + (20 * i) / 8000));
+    const ports = serving(story, served);
+    const asked: unknown[] = [];
+    const bounded: Ports = {
+      ...ports,
+      predictionLog: {
+        read: async (query) => {
+          const { untilMs, rowsMax, isFirst = false } = query;
+          const all = await ports.predictionLog.read(query);
+          const inSpan = all.filter(({ timeMs }) => timeMs < untilMs);
+          asked.push({ rowsMax, isFirst });
+          return isFirst ? inSpan.slice(0, rowsMax) : inSpan.slice(-rowsMax);
+        },
+      },
+    };
+    expect(anomaliesOf(await look(story, bounded))).toEqual(["drift age", "skew age"]);
+    expect(asked).toEqual([
+      { rowsMax: 2 * rowsMin, isFirst: false },
+      { rowsMax: rowsMin, isFirst: true },
+      { rowsMax: 200_000, isFirst: false },
+    ]);
+  });
+
+  it("reads booleans as the trainer counts them", async () => {
+    const story = await champion();
+    const body = await story.world.ports.objects.read(modelFile, 1e6);
+    const { training } = JSON.parse(String(body));
+    training.distributions.plan = categoricalDistribution(
+      Array.from({ length: 4000 }, (_, i) => String(i % 2 === 0)),
+    );
+    await story.world.ports.objects.write(modelFile, json({ training }), "application/json");
+    const ports = serving(story, customers(1000));
+    const flagged: Ports = {
+      ...ports,
+      predictionLog: {
+        read: async (query) =>
+          (await ports.predictionLog.read(query)).map((one, index) => ({
+            ...one,
+            instance: { ...one.instance, plan: index % 2 === 0 },
+          })),
+      },
+    };
+    expect(anomaliesOf(await look(story, flagged))).toEqual([]);
+  });
+
   it.each([
+    {
+      what: "labels name a class that nobody knows",
+      label: (_: Customer, index: number) => ["yes", "no", "maybe"][index % 3] ?? "no",
+      why: /labels name 3 classes instead of two: "maybe", "no", "yes"/,
+    },
     {
       what: "too few labels came",
       label: ({ score }: Customer, index: number) =>

@@ -11,7 +11,8 @@ import { driftOf, qualityOf, skewOf, type Watched } from "./measure.js";
 import { publishDecay } from "./publish-decay.js";
 import { writeReport } from "./reports.js";
 
-const rowsMax = 200_000;
+/** Predictions that are joined with their labels in one look. */
+const labelledRowsMax = 200_000;
 
 const watched = async (state: ModelState, ports: Ports): Promise<Watched | null> => {
   const { monitoring, promotion } = state.manifest;
@@ -19,15 +20,36 @@ const watched = async (state: ModelState, ports: Ports): Promise<Watched | null>
   const deployedModelId = production && state.champion?.deployed[production.name];
   const isAsked = monitoring.drift ?? monitoring.skew ?? monitoring.quality;
   if (!isAsked || !monitoring.predictionLog || !state.champion || !deployedModelId) return null;
-  const predictions = await ports.predictionLog.read({
-    location: monitoring.predictionLog,
-    endpoint: production.endpoint,
-    sinceMs: state.champion.sinceMs,
-    untilMs: ports.clock(),
-    rowsMax,
-  });
-  const served = predictions.filter((prediction) => prediction.deployedModelId === deployedModelId);
-  return { state, champion: state.champion, deployedModelId, served };
+  const { drift, skew, quality } = monitoring;
+  const windowRows = Math.max(
+    ...[drift, skew, quality].flatMap((asked) => (asked === undefined ? [] : [asked.rowsMin])),
+  );
+  const nowMs = ports.clock();
+  const read = async (
+    wanted: Pick<Parameters<Ports["predictionLog"]["read"]>[0], "untilMs" | "rowsMax" | "isFirst">,
+  ): Promise<Watched["served"]> => {
+    const found = await ports.predictionLog.read({
+      location: monitoring.predictionLog ?? "",
+      endpoint: production.endpoint,
+      deployedModelId,
+      sinceMs: state.champion?.sinceMs ?? nowMs,
+      ...wanted,
+    });
+    return found.filter((prediction) => prediction.deployedModelId === deployedModelId);
+  };
+  // With twice a window's rows at its end, the log's first ones cannot be among the newest.
+  const served = await read({ untilMs: nowMs, rowsMax: 2 * windowRows });
+  const first =
+    served.length < 2 * windowRows
+      ? served
+      : await read({ untilMs: nowMs, rowsMax: windowRows, isFirst: true });
+  const due = quality?.labels
+    ? await read({
+        untilMs: nowMs - quality.labelDelaySeconds * 1000 + 1,
+        rowsMax: labelledRowsMax,
+      })
+    : [];
+  return { state, champion: state.champion, deployedModelId, served, first, due };
 };
 
 const iso = (ms: number): string => new Date(ms).toISOString();
@@ -36,9 +58,9 @@ const look = async (state: ModelState, ports: Ports): Promise<void> => {
   const found = await watched(state, ports);
   if (found === null) return;
   const { champion, deployedModelId, served } = found;
-  const first = served[0];
+  const oldest = served[0];
   const last = served.at(-1);
-  if (first === undefined || last === undefined) {
+  if (oldest === undefined || last === undefined) {
     log("INFO", "its champion has served nothing yet", { model: state.model });
     return;
   }
@@ -59,7 +81,7 @@ const look = async (state: ModelState, ports: Ports): Promise<void> => {
     versionId: champion.versionId,
     deployedModelId,
     policyVersion: state.manifestVersion,
-    window: { start: iso((served.at(-rows) ?? first).timeMs), end: iso(last.timeMs), rows },
+    window: { start: iso((served.at(-rows) ?? oldest).timeMs), end: iso(last.timeMs), rows },
     comparisons: comparisons.map(({ kind, objective, columns }) => ({
       kind,
       objective,

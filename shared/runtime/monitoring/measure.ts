@@ -5,6 +5,7 @@ import {
   compareWithTraining,
   type Comparison,
 } from "../../domain/drift.js";
+import type { DeployedModelId } from "../../../events/ids.js";
 import {
   estimatedQuality,
   joinLabels,
@@ -29,12 +30,17 @@ const calibrationErrorMax = 0.1;
 /** A comparison, and with what. */
 export type KindOfComparison = Comparison & { readonly kind: "drift" | "skew" };
 
-/** A champion with its served predictions, oldest first. */
+/** A champion with what it served, oldest first in each list. */
 export interface Watched {
   readonly state: ModelState;
   readonly champion: Champion;
-  readonly deployedModelId: string;
+  readonly deployedModelId: DeployedModelId;
+  /** The newest predictions: two windows of them, or all there are. */
   readonly served: readonly LoggedPrediction[];
+  /** The first ones since its promotion: a window of them at least, when there are two. */
+  readonly first: readonly LoggedPrediction[];
+  /** Those that are old enough to have a label. */
+  readonly due: readonly LoggedPrediction[];
 }
 
 /** What one question found, and what it could not answer. */
@@ -46,8 +52,8 @@ export interface Answer<Found> {
 const nothing = { found: [], unknown: [] };
 
 /** Two full windows that do not overlap: the first rows that the champion served, and the newest. */
-const windowsOf = (served: readonly LoggedPrediction[], rows: number) =>
-  served.length < 2 * rows ? null : { before: served.slice(0, rows), after: served.slice(-rows) };
+const windowsOf = ({ served, first }: Watched, rows: number) =>
+  served.length < 2 * rows ? null : { before: first.slice(0, rows), after: served.slice(-rows) };
 
 /** Where some answers tell how features moved them, and too few to compare. */
 const fewAttributions = (
@@ -65,11 +71,12 @@ const fewAttributions = (
 };
 
 /** The newest served window against the first. */
-export const driftOf = ({ state, served }: Watched): Answer<KindOfComparison> => {
+export const driftOf = (look: Watched): Answer<KindOfComparison> => {
+  const { state, served } = look;
   const { dataset, monitoring } = state.manifest;
   if (!monitoring.drift) return nothing;
   const { rowsMin } = monitoring.drift;
-  const windows = windowsOf(served, rowsMin);
+  const windows = windowsOf(look, rowsMin);
   if (windows === null) {
     const unknown = `drift: ${served.length} predictions since its promotion, two windows of ${rowsMin} are needed`;
     return { found: [], unknown: [unknown] };
@@ -113,15 +120,13 @@ export const skewOf = async (
 };
 
 const labelledQuality = async (
-  { state, served }: Watched,
+  { state, due }: Watched,
   evaluated: number,
   ports: Ports,
 ): Promise<readonly QualityFinding[]> => {
   const { dataset, monitoring } = state.manifest;
   const { quality } = monitoring;
   if (!quality?.labels || dataset.positiveClass === undefined) return [];
-  const dueBeforeMs = ports.clock() - quality.labelDelaySeconds * 1000;
-  const due = served.filter(({ timeMs }) => timeMs <= dueBeforeMs);
   const { labels, bad } = await readLabels(quality.labels, ports);
   if (bad > 0) {
     log("WARNING", `${bad} lines of ${quality.labels} are no labels {"id", "label"}`, {
@@ -138,10 +143,8 @@ const labelledQuality = async (
 
 const noEstimate = (unknown: string): QualityFinding => ({ method: "estimate", unknown });
 
-const estimateOf = (
-  { state, served }: Watched,
-  calibrationError: number | undefined,
-): QualityFinding => {
+const estimateOf = (look: Watched, calibrationError: number | undefined): QualityFinding => {
+  const { state, served } = look;
   const { dataset, monitoring } = state.manifest;
   const rows = monitoring.quality?.rowsMin ?? 0;
   if (calibrationError === undefined || calibrationError > calibrationErrorMax) {
@@ -149,7 +152,7 @@ const estimateOf = (
       `its scores are off by ${calibrationError?.toFixed(3) ?? "an unknown amount"} (calibration error, allowed ${calibrationErrorMax})`,
     );
   }
-  const windows = windowsOf(served, rows);
+  const windows = windowsOf(look, rows);
   if (windows === null)
     return noEstimate(`${served.length} predictions, two windows of ${rows} are needed`);
   return estimatedQuality(
