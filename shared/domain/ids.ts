@@ -1,5 +1,6 @@
 /** Ids made from what they stand for, so that the same cause always makes the same id. */
 import { createHash } from "node:crypto";
+import type { ContinuoEvent } from "../../events/index.js";
 import {
   deployedModelId,
   modelName,
@@ -61,3 +62,6 @@ export const modelOfRollout = (rollout: string): ModelName | null => {
 /** Identifies an event whatever carried it: source and id together, as CloudEvents defines. */
 export const eventKey = (event: { readonly source: string; readonly id: string }): string =>
   `${event.source}|${event.id}`;
+
+/** The chain of events that an event belongs to. */
+export const correlationOf = (event: ContinuoEvent): string => event.correlationid ?? event.id;

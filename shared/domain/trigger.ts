@@ -1,8 +1,9 @@
 /** The trigger policy: which facts start a training run, and when. */
+import type { ContinuoEvent } from "../../events/index.js";
 import { reserve } from "./budget.js";
 import { ignore, type Decision } from "./decision.js";
 import { freezeAt, freezeText } from "./freeze.js";
-import { runIdFor } from "./ids.js";
+import { correlationOf, eventKey, runIdFor } from "./ids.js";
 import { ownDoing, parkModel, type Alert } from "./loop.js";
 import type {
   DatasetVersion,
@@ -25,6 +26,12 @@ export interface Trigger {
   /** What is known of the alert behind it, where it is one. */
   readonly alert?: Alert;
 }
+
+/** The reason that an event gives. */
+export const triggerOf = (
+  event: ContinuoEvent,
+  trigger: Omit<Trigger, "eventKey" | "correlationId">,
+): Trigger => ({ ...trigger, eventKey: eventKey(event), correlationId: correlationOf(event) });
 
 /** Dataset versions that the data gate did not stop, oldest first. */
 export const usableDatasets = (state: ModelState): readonly DatasetVersion[] =>
