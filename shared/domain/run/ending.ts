@@ -3,6 +3,7 @@ import { settle } from "../budget.js";
 import type { Decision } from "../decision.js";
 import { breakFruitlessLoop } from "../loop.js";
 import type { EvaluationSummary, ModelState, RunOutcome, RunRecord, RunState } from "../state.js";
+import { commonOf } from "./parts.js";
 
 /** Ends a run: settles its budget, stops its timer, and lets what waited for it go on. */
 export const endRun = (
@@ -23,19 +24,8 @@ export const endRun = (
     reasons.length === 0 ? [`the run ended as ${end.outcome} without a reason`] : reasons;
   const submitted = "submittedAtMs" in run ? { submittedAtMs: run.submittedAtMs } : {};
   const record: RunRecord = {
-    run: run.run,
-    kind: run.kind,
-    reason: run.reason,
-    triggerCount: run.triggerCount,
-    datasetUris: run.datasetUris,
-    fingerprint: run.fingerprint,
-    requestedAtMs: run.requestedAtMs,
-    reservedUsd: run.reservedUsd,
-    correlationId: run.correlationId,
-    ...(run.triggers === undefined ? {} : { triggers: run.triggers }),
-    ...(run.by === undefined ? {} : { by: run.by }),
+    ...commonOf(run),
     ...(run.earlier === undefined ? {} : { earlier: run.earlier }),
-    ...(run.gateApprovedBy === undefined ? {} : { gateApprovedBy: run.gateApprovedBy }),
     ...(run.policyVersion === undefined ? {} : { policyVersion: run.policyVersion }),
     ...submitted,
     model: state.model,

@@ -11,9 +11,8 @@ export type WorkingRun = RunIn<"validating" | "training" | "evaluating">;
 /** A run whose PipelineJob should end. */
 export type StoppingRun = RunIn<"cancelling" | "parked">;
 
-/** What every phase of a run has, with one more of its jobs ended. */
-export const afterJob = (run: WorkingRun, job: PipelineJobFacts, nowMs: number) => ({
-  sinceMs: nowMs,
+/** What a run is from its request to its record. */
+export const commonOf = (run: RunState) => ({
   run: run.run,
   kind: run.kind,
   reason: run.reason,
@@ -25,8 +24,14 @@ export const afterJob = (run: WorkingRun, job: PipelineJobFacts, nowMs: number) 
   correlationId: run.correlationId,
   ...(run.triggers === undefined ? {} : { triggers: run.triggers }),
   ...(run.by === undefined ? {} : { by: run.by }),
-  ...(run.retries === undefined ? {} : { retries: run.retries }),
   ...(run.gateApprovedBy === undefined ? {} : { gateApprovedBy: run.gateApprovedBy }),
+});
+
+/** What every phase of a run has, with one more of its jobs ended. */
+export const afterJob = (run: WorkingRun, job: PipelineJobFacts, nowMs: number) => ({
+  ...commonOf(run),
+  sinceMs: nowMs,
+  ...(run.retries === undefined ? {} : { retries: run.retries }),
   earlier: {
     count: (run.earlier?.count ?? 0) + 1,
     machineSeconds: (run.earlier?.machineSeconds ?? 0) + job.machineSeconds,
