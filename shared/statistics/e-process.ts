@@ -24,12 +24,12 @@ export interface ErrorSegment {
 }
 
 /**
- * The prior of log(rho / rho0): normal about 0.9 with spread 0.4, on a grid from 0.1 to 2.5 (1.1 to 12 times what is
+ * The prior of log(rho / rho0): normal about 0.9 with spread 0.3, on a grid from 0.1 to 2.5 (1.1 to 12 times what is
  * allowed). Sharpest from twice to four times the errors, which is what a rollout is there to find.
  */
 const prior = Array.from({ length: 25 }, (_, i) => {
   const logRatio = (i + 1) / 10;
-  return { ratio: Math.exp(logRatio), share: Math.exp(-(((logRatio - 0.9) / 0.4) ** 2) / 2) };
+  return { ratio: Math.exp(logRatio), share: Math.exp(-(((logRatio - 0.9) / 0.3) ** 2) / 2) };
 });
 
 const challengersPart = (share: number, ratio: number): number =>

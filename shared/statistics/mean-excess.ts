@@ -1,11 +1,11 @@
 /**
- * Whether a mean lies above what is allowed, looked at as often as one likes: a one-sided normal mixture of likelihood
- * ratios (Robbins 1970, "Statistical methods related to the law of the iterated logarithm") of studentised sums. Its
- * guarantee is asymptotic (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit theory"):
- * P(E ever >= 1/alpha) tends to at most alpha as the first look has more observations, which is why few say nothing.
+ * Whether a mean lies above what is allowed, looked at as often as one likes: the sequential t-test of
+ * student-e-process.ts on sums of what was observed. Exact for normal observations; for others the guarantee is asymptotic
+ * (Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas 2024, "Time-uniform central limit theory"): P(E ever >= 1/alpha) tends to
+ * at most alpha as the first look has more observations, which is why few say nothing.
  */
-import { normalCdf } from "./distributions.js";
 import { logSigns } from "./latency-windows.js";
+import { logStudentExcess } from "./student-e-process.js";
 
 /** Count, sum and sum of squares of some values, which add up. */
 export interface Sums {
@@ -61,34 +61,27 @@ export const excessOverRatio = (
   };
 };
 
-/** Beyond it the tail of the normal distribution leaves a double's range, and its first asymptotic term is exact enough. */
-const tailMax = 30;
-
 /**
- * Natural log of E against "the mean is at most what is allowed". Stretches of time add up; `rho`, the expected excess in
- * standard deviations of one observation, decides where the test is sharpest (at about 9 / rho^2 observations). Values
- * that never differ have no spread to be judged by: of them only the sign counts. 0, no evidence, without a stretch.
+ * Natural log of E against "the mean is at most what is allowed". Stretches of time are pooled, each in standard deviations
+ * of its own; `rho`, the expected excess in standard deviations of one observation, decides where the test is sharpest (at
+ * about 9 / rho^2 observations). Values that never differ have no spread to be judged by: of them only the sign counts.
+ * 0, no evidence, without a stretch.
  */
 export const logMeanExcess = (
   stretches: readonly Excess[],
   options: { readonly rho: number },
 ): number => {
-  const { rho } = options;
-  const varying = stretches.filter(({ standardError }) => standardError > 0);
-  const constant = stretches.filter(({ standardError }) => standardError === 0);
-  const signs = constant.reduce((sum, { count }) => sum + Math.floor(count), 0);
-  const worse = constant.reduce(
-    (sum, { count, value }) => sum + (value > 0 ? Math.floor(count) : 0),
-    0,
-  );
-  const count = varying.reduce((sum, stretch) => sum + stretch.count, 0);
-  const scaled = varying.reduce(
-    (sum, stretch) => sum + (Math.sqrt(stretch.count) * stretch.value) / stretch.standardError,
-    0,
-  );
-  const width = 1 + rho * rho * count;
-  const x = (rho * scaled) / Math.sqrt(width);
-  const tail =
-    x > -tailMax ? (x * x) / 2 + Math.log(normalCdf(x)) : -Math.log(-x) - Math.log(2 * Math.PI) / 2;
-  return Math.LN2 - Math.log(width) / 2 + tail + logSigns(signs, worse);
+  let [signs, worse] = [0, 0];
+  let [count, sum, squaredDeviations] = [0, 0, 0];
+  for (const stretch of stretches) {
+    if (stretch.standardError > 0) {
+      count += stretch.count;
+      sum += (Math.sqrt(stretch.count) * stretch.value) / stretch.standardError;
+      squaredDeviations += stretch.count - 1;
+    } else {
+      signs += Math.floor(stretch.count);
+      worse += stretch.value > 0 ? Math.floor(stretch.count) : 0;
+    }
+  }
+  return logStudentExcess({ count, sum, squaredDeviations }, options) + logSigns(signs, worse);
 };

@@ -14,37 +14,42 @@ export const logEvidenceLimit = -Math.log(canary.alpha);
 export const defaultPolicy = manifestSchema.shape.rollout.parse({}).analysis;
 
 /** Requests of one minute; each goes to the challenger by chance, as the router does it. */
-export function minuteRequests(random: Random): {
-  readonly challenger: number;
-  readonly champion: number;
-} {
-  const challenger = binomialDraw(random, canary.requestsPerMinute, canary.share);
-  return { challenger, champion: canary.requestsPerMinute - challenger };
+export function minuteRequests(
+  random: Random,
+  {
+    share = canary.share,
+    requestsPerMinute = canary.requestsPerMinute,
+  }: { readonly share?: number; readonly requestsPerMinute?: number } = {},
+): { readonly challenger: number; readonly champion: number } {
+  const challenger = binomialDraw(random, requestsPerMinute, share);
+  return { challenger, champion: requestsPerMinute - challenger };
 }
 
 const silent = { requests: 0, errors: 0, latencies: [] };
 
-/** Whether the control plane's own analysis rolls back, given what the minutes so far measured. */
+const segmentOf = (measured: Partial<Segment>): Segment => ({
+  weight: 100 * canary.share,
+  startMs: 0,
+  endMs: 0,
+  bounds: [],
+  champion: silent,
+  challenger: silent,
+  slower: [],
+  dispersion: { statistic: 0, degrees: 0 },
+  memory: { logGrowth: 0, championBytes: 0, challengerBytes: 0 },
+  busier: { compared: 0, busier: 0 },
+  ...measured,
+});
+
+/** Whether the control plane's own analysis rolls back, given what the minutes of each step so far measured. */
 export function isRolledBack(
-  measured: Partial<Segment>,
+  steps: readonly Partial<Segment>[],
   policy: Partial<typeof defaultPolicy>,
 ): boolean {
-  const current: Segment = {
-    weight: 100 * canary.share,
-    startMs: 0,
-    endMs: 0,
-    bounds: [],
-    champion: silent,
-    challenger: silent,
-    slower: [],
-    dispersion: { statistic: 0, degrees: 0 },
-    memory: { logGrowth: 0, championBytes: 0, challengerBytes: 0 },
-    busier: { compared: 0, busier: 0 },
-    ...measured,
-  };
+  const segments = steps.map(segmentOf);
   const verdict = assess({
-    earlier: [],
-    current,
+    earlier: segments.slice(0, -1),
+    current: segments.at(-1) ?? null,
     stepStartedAtMs: 0,
     bakeMs: canary.looks * 60_000,
     policy: { ...defaultPolicy, alpha: canary.alpha, ...policy },
@@ -67,7 +72,7 @@ export interface Outcome {
 /** Plays canaries of an hour; all rules see the same minutes. */
 export function playCanaries<Minute>(
   rules: Readonly<Record<string, Rule<Minute>>>,
-  nextMinute: (random: Random) => Minute,
+  nextMinute: (random: Random, minute: number) => Minute,
   options: { readonly repetitions: number; readonly seed: number },
 ): readonly Outcome[] {
   const random = seededRandom(options.seed);
@@ -77,7 +82,7 @@ export function playCanaries<Minute>(
     const minutes: Minute[] = [];
     const waiting = new Set(names);
     while (minutes.length < canary.looks && waiting.size > 0) {
-      minutes.push(nextMinute(random));
+      minutes.push(nextMinute(random, minutes.length));
       for (const name of waiting) {
         if (rules[name]?.(minutes) !== true) continue;
         delays.get(name)?.push(minutes.length);

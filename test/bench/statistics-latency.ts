@@ -1,8 +1,10 @@
 /** Rules of latency: how often, and how soon, each rolls a simulated canary back. */
 import { normalUpper } from "../../shared/statistics/distributions.js";
 import { logExceedance, nearestBound, total } from "../../shared/statistics/latency.js";
+import { sumLatencyRanks } from "../../shared/statistics/latency-ranks.js";
 import {
   compareLatencyWindows,
+  logWindowSigns,
   type LatencyWindow,
 } from "../../shared/statistics/latency-windows.js";
 import { multinomialDraw, normalDraw, type Random } from "../../shared/statistics/random.js";
@@ -25,6 +27,10 @@ export interface LatencyScenario {
   readonly ratio: number;
   readonly shared?: number;
   readonly own?: number;
+  /** How much each version's own swing resembles that of the minute before (first-order autoregressive). */
+  readonly lasting?: number;
+  /** Every 3 to 8 minutes one version's requests take three times as long for a minute. */
+  readonly isBursty?: boolean;
   readonly isNull: boolean;
 }
 
@@ -54,19 +60,51 @@ interface Minute extends LatencyWindow {
   readonly isSlow: boolean;
 }
 
-function minuteOf(random: Random, { ratio, shared = 0, own = 0 }: LatencyScenario): Minute {
-  const both = Math.exp(shared * normalDraw(random));
-  const requests = minuteRequests(random);
-  const draw = (count: number, factor: number): number[] => {
-    const swing = both * Math.exp(own * normalDraw(random));
-    return Array.from(multinomialDraw(random, count, probabilities(factor * swing)));
-  };
-  const [challenger, champion] = [draw(requests.challenger, ratio), draw(requests.champion, 1)];
-  return {
-    challenger,
-    champion,
-    means: { challenger: mean(challenger), champion: mean(champion) },
-    isSlow: slowest(challenger) > thresholdMs,
+/** How far bursts slow a minute's requests, and how many minutes lie between two. */
+const burst = { factor: 3, minutesMin: 3, minutesMax: 8 } as const;
+
+/** Minutes of one rollout after another: what lasts longer than one of them is kept between the calls. */
+function minutesOf({
+  ratio,
+  shared = 0,
+  own = 0,
+  lasting = 0,
+  isBursty = false,
+}: LatencyScenario): (random: Random, minute: number) => Minute {
+  let swings = { challenger: 0, champion: 0 };
+  let nextBurst = 0;
+  return (random, minute) => {
+    const untilNext = (): number =>
+      burst.minutesMin + Math.floor(random() * (burst.minutesMax - burst.minutesMin + 1));
+    const swing = (before: number): number =>
+      minute === 0
+        ? normalDraw(random)
+        : lasting * before + Math.sqrt(1 - lasting ** 2) * normalDraw(random);
+    swings = { challenger: swing(swings.challenger), champion: swing(swings.champion) };
+    if (minute === 0) nextBurst = Math.floor(random() * burst.minutesMax);
+    const isBurst = isBursty && minute === nextBurst;
+    if (isBurst) nextBurst = minute + untilNext();
+    const bursting = isBurst ? (random() < 0.5 ? "challenger" : "champion") : "neither";
+    const both = Math.exp(shared * normalDraw(random));
+    const requests = minuteRequests(random);
+    const draw = (version: "challenger" | "champion", factor: number): number[] => {
+      const slowed = bursting === version ? burst.factor : 1;
+      const ownSwing = Math.exp(own * swings[version]);
+      return Array.from(
+        multinomialDraw(
+          random,
+          requests[version],
+          probabilities(factor * both * slowed * ownSwing),
+        ),
+      );
+    };
+    const [challenger, champion] = [draw("challenger", ratio), draw("champion", 1)];
+    return {
+      challenger,
+      champion,
+      means: { challenger: mean(challenger), champion: mean(champion) },
+      isSlow: slowest(challenger) > thresholdMs,
+    };
   };
 }
 
@@ -96,12 +134,15 @@ const shipped =
   (ratioMax: number): Rule<Minute> =>
   (minutes) =>
     isRolledBack(
-      {
-        bounds,
-        champion: arm(pooled(minutes.map(({ champion }) => champion))),
-        challenger: arm(pooled(minutes.map(({ challenger }) => challenger))),
-        slower: compareLatencyWindows(minutes, bounds, { ratioMax }),
-      },
+      [
+        {
+          bounds,
+          champion: arm(pooled(minutes.map(({ champion }) => champion))),
+          challenger: arm(pooled(minutes.map(({ challenger }) => challenger))),
+          slower: compareLatencyWindows(minutes, bounds, { ratioMax }),
+          ranks: sumLatencyRanks(minutes, { ratioMax }),
+        },
+      ],
       {},
     );
 
@@ -116,6 +157,8 @@ export const latencyRules = {
   [`shipped, latencyRatioMax ${defaultPolicy.latencyRatioMax} (default)`]: shipped(
     defaultPolicy.latencyRatioMax,
   ),
+  "its signs of windows alone": (minutes) =>
+    logWindowSigns([compareLatencyWindows(minutes, bounds, { ratioMax: 1 })]) >= logEvidenceLimit,
   "e-values of exceedances, requests taken as independent": (minutes) => {
     const all = {
       share: canary.share,
@@ -140,16 +183,19 @@ export const latencyRules = {
 export const simulateLatency = (
   scenario: LatencyScenario,
   options: { readonly repetitions: number; readonly seed: number },
-): readonly Outcome[] =>
-  playCanaries<Minute>(latencyRules, (random) => minuteOf(random, scenario), options);
+): readonly Outcome[] => playCanaries<Minute>(latencyRules, minutesOf(scenario), options);
 
-/** Three kinds of equal challengers, and four that are slower. */
+/** Equal challengers of six kinds, and five that are slower. */
 export const latencyScenarios: readonly LatencyScenario[] = [
   { name: "equal", ratio: 1, isNull: true },
   { name: "equal, shared swings", ratio: 1, shared: 0.2, isNull: true },
   { name: "equal, own noise", ratio: 1, own: 0.1, isNull: true },
+  { name: "equal, own noise that lasts", ratio: 1, own: 0.1, lasting: 0.5, isNull: true },
+  { name: "equal, bursts", ratio: 1, isBursty: true, isNull: true },
+  { name: "equal, bursts and own noise", ratio: 1, own: 0.1, isBursty: true, isNull: true },
   { name: "x 1.2", ratio: 1.2, isNull: false },
   { name: "x 1.2, own noise", ratio: 1.2, own: 0.1, isNull: false },
+  { name: "x 1.2, bursts", ratio: 1.2, isBursty: true, isNull: false },
   { name: "x 1.3", ratio: 1.3, isNull: false },
   { name: "x 2", ratio: 2, isNull: false },
 ];

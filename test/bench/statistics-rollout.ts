@@ -17,10 +17,12 @@ import {
 } from "./canaries.js";
 import { kayentaLabel, kayentaMinutesMin, kayentaName } from "./kayenta.js";
 
-const { alpha, looks, share } = canary;
+const { alpha, looks } = canary;
 
 /** One minute of both versions. */
 interface Minute {
+  /** The challenger's share of the traffic. */
+  readonly share: number;
   readonly requests: number;
   readonly errors: number;
   readonly championRequests: number;
@@ -35,18 +37,26 @@ export interface Scenario {
   /** Swings that both versions share, and those that each has for itself. */
   readonly shared?: number;
   readonly own?: number;
+  readonly requestsPerMinute?: number;
+  /** The challenger's shares of the traffic, each for an equal part of the hour. */
+  readonly steps?: readonly number[];
   readonly isNull: boolean;
 }
 
 const swing = (random: Random, spread: number): number =>
   spread === 0 ? 1 : Math.exp(spread * normalDraw(random) - spread ** 2 / 2);
 
-function minuteOf(random: Random, scenario: Scenario): Minute {
-  const { champion, challenger, shared = 0, own = 0 } = scenario;
+function minuteOf(random: Random, scenario: Scenario, minute: number): Minute {
+  const { champion, challenger, shared = 0, own = 0, requestsPerMinute, steps = [] } = scenario;
   const both = swing(random, shared);
-  const requests = minuteRequests(random);
+  const share = steps[Math.floor((minute * steps.length) / looks)] ?? canary.share;
+  const requests = minuteRequests(random, {
+    share,
+    ...(requestsPerMinute === undefined ? {} : { requestsPerMinute }),
+  });
   const rate = (base: number): number => Math.min(1, base * both * swing(random, own));
   return {
+    share,
     requests: requests.challenger,
     errors: binomialDraw(random, requests.challenger, rate(challenger)),
     championRequests: requests.champion,
@@ -57,11 +67,21 @@ function minuteOf(random: Random, scenario: Scenario): Minute {
 const total = (minutes: readonly Minute[], pick: (minute: Minute) => number): number =>
   minutes.reduce((sum, minute) => sum + pick(minute), 0);
 
-const logE = (minutes: readonly Minute[]): number => {
-  const challengerErrors = total(minutes, ({ errors }) => errors);
-  const errors = challengerErrors + total(minutes, ({ championErrors }) => championErrors);
-  return logEProcess([{ share, challengerErrors, errors }], { rho0: 1 });
-};
+/** The minutes of each share, in their order. */
+const stepsOf = (minutes: readonly Minute[]): readonly (readonly Minute[])[] =>
+  [...new Set(minutes.map(({ share }) => share))].map((share) =>
+    minutes.filter((minute) => minute.share === share),
+  );
+
+const logE = (minutes: readonly Minute[]): number =>
+  logEProcess(
+    stepsOf(minutes).map((step) => {
+      const challengerErrors = total(step, ({ errors }) => errors);
+      const errors = challengerErrors + total(step, ({ championErrors }) => championErrors);
+      return { share: step[0]?.share ?? 0, challengerErrors, errors };
+    }),
+    { rho0: 1 },
+  );
 
 /** Errors in percent of the requests, minute by minute. */
 const rates = (minutes: readonly Minute[]) => ({
@@ -86,29 +106,33 @@ function zTest(minutes: readonly Minute[]): number {
   return error > 0 ? normalUpper((x / n - y / m) / error) : 1;
 }
 
-/** The control plane's own verdict on these errors; latency, memory and processor use say nothing here. */
+/** What the control plane measures of one step; latency, memory and processor use say nothing here. */
+const measured = (minutes: readonly Minute[]) => {
+  const arm = (requests: number, errors: number) => ({ requests, errors, latencies: [] });
+  return {
+    weight: 100 * (minutes[0]?.share ?? 0),
+    champion: arm(
+      total(minutes, ({ championRequests }) => championRequests),
+      total(minutes, ({ championErrors }) => championErrors),
+    ),
+    challenger: arm(
+      total(minutes, ({ requests }) => requests),
+      total(minutes, ({ errors }) => errors),
+    ),
+    dispersion: errorDispersion(
+      minutes.map(({ errors, championErrors }) => ({
+        challengerErrors: errors,
+        errors: errors + championErrors,
+      })),
+    ),
+  };
+};
+
+/** The control plane's own verdict. */
 const shipped =
   (errorRatioMax: number): Rule<Minute> =>
-  (minutes) => {
-    const arm = (requests: number, errors: number) => ({ requests, errors, latencies: [] });
-    const measured = {
-      champion: arm(
-        total(minutes, ({ championRequests }) => championRequests),
-        total(minutes, ({ championErrors }) => championErrors),
-      ),
-      challenger: arm(
-        total(minutes, ({ requests }) => requests),
-        total(minutes, ({ errors }) => errors),
-      ),
-      dispersion: errorDispersion(
-        minutes.map(({ errors, championErrors }) => ({
-          challengerErrors: errors,
-          errors: errors + championErrors,
-        })),
-      ),
-    };
-    return isRolledBack(measured, { errorRatioMax });
-  };
+  (minutes) =>
+    isRolledBack(stepsOf(minutes).map(measured), { errorRatioMax });
 
 const failedChecksMax = 5;
 
@@ -147,13 +171,28 @@ export const simulate = (
   scenario: Scenario,
   options: { readonly repetitions: number; readonly seed: number },
 ): readonly Outcome[] =>
-  playCanaries<Minute>(rules, (random) => minuteOf(random, scenario), options);
+  playCanaries<Minute>(rules, (random, minute) => minuteOf(random, scenario, minute), options);
 
-/** Three kinds of equal challengers, and four that are worse. */
+/** Equal challengers of five kinds, and four that are worse. */
 export const scenarios: readonly Scenario[] = [
   { name: "equal", champion: 0.01, challenger: 0.01, isNull: true },
   { name: "equal, shared swings", champion: 0.01, challenger: 0.01, shared: 0.5, isNull: true },
   { name: "equal, own noise", champion: 0.01, challenger: 0.01, own: 0.3, isNull: true },
+  {
+    name: "equal, own noise, ten times the traffic",
+    champion: 0.01,
+    challenger: 0.01,
+    own: 0.3,
+    requestsPerMinute: 10_000,
+    isNull: true,
+  },
+  {
+    name: "equal, steps of 1, 10, 20 and 50 %",
+    champion: 0.01,
+    challenger: 0.01,
+    steps: [0.01, 0.1, 0.2, 0.5],
+    isNull: true,
+  },
   { name: "1 to 1.5 %", champion: 0.01, challenger: 0.015, isNull: false },
   { name: "1 to 2 %", champion: 0.01, challenger: 0.02, isNull: false },
   { name: "1 to 3 %", champion: 0.01, challenger: 0.03, isNull: false },

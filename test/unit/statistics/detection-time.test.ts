@@ -5,6 +5,7 @@ import {
   type Detection,
 } from "../../../shared/statistics/detection-time.js";
 import { logEProcess } from "../../../shared/statistics/e-process.js";
+import { evidenceShares } from "../../../shared/statistics/evidence-shares.js";
 import { seededRandom } from "../../../shared/statistics/random.js";
 import { canary, defaultPolicy } from "../../bench/canaries.js";
 import { scenarios, simulate } from "../../bench/statistics-rollout.js";
@@ -63,7 +64,7 @@ describe("errors until a worse challenger is found", () => {
     expect(alone).toBeGreaterThan(0.85);
     expect(alone).toBeLessThan(1.15);
     // The estimate of over-dispersion costs the shipped rule some more.
-    const shipped = delay("shipped, errorRatioMax 1") / predicted(0.4);
+    const shipped = delay("shipped, errorRatioMax 1") / predicted(evidenceShares.errors);
     expect(shipped).toBeGreaterThan(0.9);
     expect(shipped).toBeLessThan(1.35);
   });

@@ -26,7 +26,7 @@ describe("evidence, integrated numerically over its prior", () => {
     [0.05, 6, 40, 2],
   ])("of errors at a share of %d: %i of %i, ratio %d", (share, k, n, rho0) => {
     const part = (ratio: number): number => (share * ratio) / (share * ratio + 1 - share);
-    const prior = (logRatio: number): number => Math.exp(-(((logRatio - 0.9) / 0.4) ** 2) / 2);
+    const prior = (logRatio: number): number => Math.exp(-(((logRatio - 0.9) / 0.3) ** 2) / 2);
     const likelihood = (logRatio: number): number => {
       const [worse, bound] = [part(rho0 * Math.exp(logRatio)), part(rho0)];
       return (worse / bound) ** k * ((1 - worse) / (1 - bound)) ** (n - k);
