@@ -126,7 +126,7 @@ const commitOf = (
 };
 
 /** What is known of a model's state goes stale: a process may stand still between its commit and its effects. */
-const knownForMs = 15_000;
+export const knownForMs = 15_000;
 
 /** A state as it was at a time; undefined is the state that the entry itself has just made. */
 interface Known {

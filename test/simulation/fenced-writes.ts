@@ -8,6 +8,7 @@ export const watchFencedWrites = (
   ports: Ports,
   { held }: Pick<MemoryLeases, "held">,
   found: (finding: Finding) => void,
+  count: (fault: string) => void = () => undefined,
 ): Ports => {
   /** Epochs that this invocation was given, by lease. */
   const own = new Map<string, number>();
@@ -24,9 +25,17 @@ export const watchFencedWrites = (
     leases: {
       ...leases,
       acquire: async (name, lastsMs) => {
+        const isHeldStill = held.get(name)?.isHeld === true;
         const lease = await leases.acquire(name, lastsMs);
-        if (lease !== null) own.set(name, lease.epoch);
-        return lease;
+        if (lease === null) return null;
+        own.set(name, lease.epoch);
+        if (isHeldStill) count("lease that outlived its holder");
+        const isCurrent = (): boolean => {
+          const is = lease.isCurrent();
+          if (!is) count("holder that outlived its lease");
+          return is;
+        };
+        return { ...lease, isCurrent };
       },
     },
     registry: {

@@ -289,7 +289,7 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     clock: scheduler.nowMs,
   };
 
-  const fleet = fleetOf(randomOf(seed, "fleet"), () => activeProfile().skewMsMax);
+  const fleet = fleetOf(randomOf(seed, "fleet"), () => activeProfile().skewMsMax, trace.count);
   const invoke = (
     label: string,
     task: (ports: Ports, invocation: Invocation) => Promise<unknown>,
@@ -314,8 +314,11 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
       },
       invocation,
     );
-    const watched = watchFencedWrites(faulty, leases, (finding) =>
-      claim("anOldEpochNeverWrites", finding),
+    const watched = watchFencedWrites(
+      faulty,
+      leases,
+      (finding) => claim("anOldEpochNeverWrites", finding),
+      trace.count,
     );
     const ports = plant.wrap?.(watched, invocation) ?? watched;
     task(ports, invocation).then(

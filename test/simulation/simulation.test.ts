@@ -18,6 +18,42 @@ const seeds = 200;
 const awaits = 40;
 /** Random walks of 500 events each. */
 const walks = 200;
+/** Every kind of fault that the control plane promises to survive. */
+const faults = [
+  "duplicate message",
+  "message published twice",
+  "message delivered out of order",
+  "delayed message",
+  "acknowledgement lost",
+  "crash before",
+  "crash after",
+  "429, not done",
+  "503, not done",
+  "503, yet done",
+  "deadline exceeded, not done",
+  "deadline exceeded, yet done",
+  "refused",
+  "conflict",
+  "outage",
+  "slow call",
+  "paused caller",
+  "stale read of a job",
+  "stale read of an endpoint",
+  "stale read of a version",
+  "clock wrong by minutes",
+  "missed tick",
+  "doubled tick",
+  "dead letter",
+  "redriven dead letter",
+  "lease that outlived its holder",
+  "holder that outlived its lease",
+  "endpoint changed by hand",
+  "alias moved by hand",
+  "version uploaded by hand",
+  "late failure",
+  "event of the cloud lost",
+  "push without a valid token",
+] as const;
 const workers = Math.min(2, availableParallelism());
 /** A machine that does ten other things takes this long and longer for what takes ten seconds alone. */
 const timeout = 900_000;
@@ -43,6 +79,8 @@ describe("the control plane under faults", { timeout }, () => {
     console.log(figures(tally, watch()));
     expect(tally.failing).toEqual([]);
     expect(tally.seeds).toBe(seeds);
+    // What is never injected is never survived.
+    expect(faults.filter((kind) => (tally.faults.get(kind) ?? 0) === 0)).toEqual([]);
   });
 
   it("a process may die at any await of a calm day, before or after its call takes effect", async () => {

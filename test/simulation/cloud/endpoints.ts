@@ -68,7 +68,7 @@ export const endpointWorld = (
   const handAtMs = new Map<string, number>();
   /** Which deployed model each endpoint's running deployment is about. */
   const deploying = new Map<string, DeployedModelId>();
-  const reads = staleReads<string, EndpointFacts>(context, "endpoint");
+  const reads = staleReads<string, EndpointFacts>(context, "an endpoint");
   let operations = 0;
   let running = 0;
 

@@ -61,7 +61,7 @@ export const pipelineJobs = (context: CloudContext): PipelineJobs => {
   const { seed, scheduler, profile } = context;
   const jobs = new Map<RunId, Job>();
   const ofRun = new Map<string, Job[]>();
-  const reads = staleReads<RunId, PipelineJobFacts | null>(context, "job");
+  const reads = staleReads<RunId, PipelineJobFacts | null>(context, "a job");
 
   const change = (run: RunId, next: Partial<PipelineJobFacts>): void => {
     const job = jobs.get(run);

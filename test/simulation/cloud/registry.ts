@@ -65,7 +65,7 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
   /** Versions made so far: the id of one that was removed is not used again. */
   const made = new Map<ModelName, number>();
   const byHand: ModelRegistry["byHand"][number][] = [];
-  const reads = staleReads<string, ModelVersionFacts | null>(context, "version");
+  const reads = staleReads<string, ModelVersionFacts | null>(context, "a version");
   let changes = 0;
 
   const versionsOf = (model: ModelName): Version[] => models.get(model) ?? [];

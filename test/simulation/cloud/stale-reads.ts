@@ -34,7 +34,7 @@ export const staleReads = <Key extends string, Value>(
       if (!random.chance(profile().stale)) return kept.at(-1)?.value;
       const atMs = scheduler.nowMs() - random.between(0, lagMsMax);
       const found = kept.findLast(({ sinceMs }) => sinceMs <= atMs)?.value;
-      if (found !== kept.at(-1)?.value) trace.count("stale read");
+      if (found !== kept.at(-1)?.value) trace.count(`stale read of ${name}`);
       return found;
     },
   };

@@ -1,6 +1,7 @@
 /** What must hold whenever an endpoint changes. */
 import { sameSplit } from "../../../shared/domain/rollout/traffic.js";
 import type { ModelState } from "../../../shared/domain/state.js";
+import { knownForMs } from "../../../shared/runtime/handle.js";
 import type { Finding, SeenChange, World } from "../world.js";
 
 /** After a person touched an endpoint, calls that were under way may meet what they did not expect. */
@@ -78,14 +79,15 @@ export const weightsRiseOnlyForWhoMayServe = (seen: SeenChange, world: World): F
       if (!isProduction) continue;
       if ("weight" in rollout && weight <= rollout.weight) continue;
     }
-    // A call that was under way when the decision changed may still land; cleaning up undoes it.
+    // A call that was under way when the decision changed may still land, and one of a process that has just decided
+    // the opposite and does not know better yet; cleaning up undoes it.
     const changedAtMs = world.transitions.findLast(
       (transition) =>
         transition.model === state.model &&
         JSON.stringify(transition.before?.rollout?.phase) !==
           JSON.stringify(transition.after?.rollout?.phase),
     )?.atMs;
-    if (changedAtMs !== undefined && seen.issuedAtMs <= changedAtMs) continue;
+    if (changedAtMs !== undefined && seen.issuedAtMs <= changedAtMs + knownForMs) continue;
     return `${id} rose to ${weight} % on ${seen.endpoint} while the rollout is ${rollout?.phase ?? "over"}`;
   }
   return null;
