@@ -1,12 +1,35 @@
 /** The one list of what is deployed: functions, topics, sinks and system schedules. Terraform, Cloud Build and the laptop read it. */
 import { auditPermissionsFor, permissionsFor, type Use } from "./permissions.js";
 
+/** Every topic that must exist; a function, sink or schedule that names another one is refused. */
+const topics = [
+  "dataset",
+  "schedule",
+  "alert",
+  "pipeline",
+  "training-run",
+  "pipeline-job",
+  "evaluation",
+  "model-version",
+  "operation",
+  "approval",
+  "tick",
+  "reconcile",
+  "detect-drift",
+  "dead-letter",
+  "notification",
+  "promotion",
+] as const;
+
+/** A topic by its short name. */
+export type Topic = (typeof topics)[number];
+
 /** One function: what calls it, what it runs with and what it may do. */
 export interface FunctionSpec {
   /** Also the folder, the subscription and the route. */
   readonly name: string;
   /** A topic pushes to it, or people and programs call it. */
-  readonly trigger: { readonly topic: string } | { readonly route: "api" | "console" };
+  readonly trigger: { readonly topic: Topic } | { readonly route: "api" | "console" };
   readonly memoryMib: number;
   readonly cpu: number;
   /** Also the time that Pub/Sub waits for an answer. */
@@ -30,7 +53,7 @@ export interface FunctionSpec {
   /** Permissions of its identity in the bucket of audit heads. */
   readonly auditPermissions: readonly string[];
   /** The only topics that it may publish to. */
-  readonly publishes: readonly string[];
+  readonly publishes: readonly Topic[];
   /** Names of the environment variables that it is given. */
   readonly environment: readonly string[];
 }
@@ -38,7 +61,7 @@ export interface FunctionSpec {
 /** A Cloud Logging sink that feeds a topic. */
 export interface SinkSpec {
   readonly name: string;
-  readonly topic: string;
+  readonly topic: Topic;
   readonly filter: string;
 }
 
@@ -46,12 +69,12 @@ export interface SinkSpec {
 export interface SystemSchedule {
   readonly name: string;
   readonly cron: string;
-  readonly topic: string;
+  readonly topic: Topic;
 }
 
 /** Topics that carry what nobody reacts to in a function of ours, or what several may send. */
-const deadLetter = "dead-letter";
-const promotion = "promotion";
+const deadLetter: Topic = "dead-letter";
+const promotion: Topic = "promotion";
 
 /** What every function needs that handles events: the journal, the model's state, and the dead letters. */
 const handling: readonly Use[] = [
@@ -140,7 +163,7 @@ const functionOf = (part: Part): FunctionSpec => ({
 /** A function that reacts to a topic's messages. */
 const onTopic = (
   name: string,
-  topic: string,
+  topic: Topic,
   { uses, publishes, ...rest }: Pick<FunctionSpec, "uses" | "publishes"> & Partial<FunctionSpec>,
 ): FunctionSpec =>
   functionOf({
@@ -262,15 +285,10 @@ const reactions: readonly FunctionSpec[] = [
 ];
 
 /** Every topic that must exist. */
-export const topicNames: readonly string[] = [
-  ...new Set([
-    ...reactions.flatMap(({ trigger }) => ("topic" in trigger ? [trigger.topic] : [])),
-    promotion,
-  ]),
-];
+export const topicNames: readonly string[] = topics;
 
 /** Topics that carry our own events alone: Pub/Sub checks their messages against a schema when they are published. */
-export const topicsWithSchema: readonly string[] = [
+export const topicsWithSchema: readonly Topic[] = [
   "training-run",
   "evaluation",
   "approval",
@@ -318,7 +336,7 @@ export const functions: readonly FunctionSpec[] = [
     name: "api",
     trigger: { route: "api" },
     uses: operating,
-    publishes: topicNames,
+    publishes: topics,
     timeoutSeconds: 60,
     concurrency: 40,
     instancesMax: 5,
@@ -328,7 +346,7 @@ export const functions: readonly FunctionSpec[] = [
     name: "console",
     trigger: { route: "console" },
     uses: operating,
-    publishes: topicNames,
+    publishes: topics,
     timeoutSeconds: 3600,
     concurrency: 80,
     instancesMax: 3,
