@@ -20,7 +20,7 @@ import {
   retryPolicy,
 } from "./rules/bus.js";
 import { environmentFindings } from "./rules/environments.js";
-import type { Rule, RuleContext } from "./rules/facts.js";
+import { manifestFile, permissionsFile, type Rule, type RuleContext } from "./rules/facts.js";
 import {
   permissionParity,
   scheduleAndSinkParity,
@@ -104,14 +104,18 @@ export interface CheckResult {
   readonly scenarios: readonly Scenario[];
 }
 
-const manifestFile = "functions/manifest.json";
-
 const labelledTypes = ({ resources }: ProviderSchema): ReadonlySet<string> =>
   new Set(
     Object.entries(resources).flatMap(([type, { attributes }]) =>
       [attributes["labels"], attributes["user_labels"]].includes("o") ? [type] : [],
     ),
   );
+
+/** The first line with a text; 0 where no line has it. */
+const lineIn =
+  (lines: readonly string[]) =>
+  (wanted: string): number =>
+    lines.findIndex((line) => line.includes(wanted)) + 1;
 
 const ruleContext = (tree: Tree, schema: ProviderSchema, report: (finding: Finding) => void) => {
   const text = tree.get(manifestFile) ?? "{}";
@@ -132,14 +136,20 @@ const ruleContext = (tree: Tree, schema: ProviderSchema, report: (finding: Findi
     manifest: parsed.data,
     permissions: knownPermissions(),
     labelled: labelledTypes(schema),
-    manifestLineOf: (wanted) =>
-      Math.max(
-        0,
-        lines.findIndex((line) => line.includes(wanted)),
-      ) + 1,
+    manifestLineOf: (wanted) => Math.max(1, lineIn(lines)(wanted)),
+    permissionLineOf: lineIn((tree.get(permissionsFile) ?? "").split("\n")),
   };
   return context;
 };
+
+const isSyntax = ({ rule }: Finding): boolean => rule === "syntax";
+const isInput = ({ rule, file }: Finding): boolean =>
+  rule === "variables-file" || (rule === "variable" && !file.includes("/modules/"));
+
+/** What must be mended first: the rest may only follow from it. */
+const firstOf = (findings: readonly Finding[]): readonly Finding[] =>
+  [isSyntax, isInput].map((is) => findings.filter(is)).find((first) => first.length > 0) ??
+  findings;
 
 /** Checks a tree of files, or one way of applying it: each mistake with its file, its line and what to do. */
 export const check = (tree: Tree, only?: string): CheckResult => {
@@ -155,5 +165,5 @@ export const check = (tree: Tree, only?: string): CheckResult => {
     findings.push(...rules.flatMap((rule) => rule(scenario, forRules)));
   }
   findings.push(...buildFindings(scenarios, tree));
-  return { findings: inOrder(findings), scenarios };
+  return { findings: inOrder(firstOf(findings)), scenarios };
 };

@@ -3,7 +3,14 @@ import { z } from "zod";
 import { parseHcl } from "./hcl/parse.js";
 import { HclSyntaxError } from "./hcl/syntax.js";
 import { evaluate } from "./plan/evaluate.js";
-import { planModule, type Placed, type PlanContext, type PlannedResource } from "./plan/module.js";
+import {
+  attributeOf,
+  blocksIn,
+  planModule,
+  type Placed,
+  type PlanContext,
+  type PlannedResource,
+} from "./plan/module.js";
 import { EvaluationError, type Value } from "./plan/values.js";
 
 const environments = "infra/terraform/environments";
@@ -59,6 +66,31 @@ const declaredIn = (folder: string, { tree }: PlanContext): ReadonlySet<string> 
     ),
   );
 
+/** Inputs that an environment needs and is not given; without them nothing can be worked out. */
+const missingInputs = (
+  folder: string,
+  { values, file }: { readonly values: Readonly<Record<string, Placed>>; readonly file: string },
+  context: PlanContext,
+): readonly string[] => {
+  const missing = blocksIn(folder, context).flatMap(({ block }) => {
+    const [name = ""] = block.labels;
+    const isNeeded = block.type === "variable" && attributeOf(block.body, "default") === undefined;
+    return isNeeded && values[name] === undefined ? [{ name, body: block.body }] : [];
+  });
+  for (const { name, body } of missing) {
+    const description = attributeOf(body, "description")?.value;
+    const meaning = description?.kind === "literal" ? String(description.value) : "";
+    context.report({
+      rule: "variable",
+      file,
+      line: 1,
+      message: `${name} is not set`,
+      fix: `Add ${name} = ... to it: ${meaning}`,
+    });
+  }
+  return missing.map(({ name }) => name);
+};
+
 const undeclared = (
   folder: string,
   values: Readonly<Record<string, Placed>>,
@@ -91,11 +123,11 @@ export const scenariosOf = (context: PlanContext, only?: string): readonly Scena
     .filter((path) => path.startsWith(`${environments}/`) && path.endsWith("/main.tf"))
     .map((path) => path.slice(0, path.lastIndexOf("/")));
   return folders.flatMap((folder) => {
-    const own = [`${folder}/terraform.tfvars`, `${folder}/example.tfvars`].find((file) =>
-      tree.has(file),
-    );
-    const values = own === undefined ? {} : valuesIn(own, context);
+    const names = [`${folder}/terraform.tfvars`, `${folder}/example.tfvars`] as const;
+    const file = names.find((name) => tree.has(name)) ?? names[0];
+    const values = valuesIn(file, context);
     undeclared(folder, values, context);
+    if (missingInputs(folder, { values, file }, context).length > 0) return [];
     const declared = declaredIn(folder, context);
     const options = Object.fromEntries(
       Object.entries(valuesIn(everything, context)).filter(([name]) => declared.has(name)),

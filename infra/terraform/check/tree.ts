@@ -26,6 +26,7 @@ export const readTree = (): Tree =>
     [
       ...filesIn(folder),
       "functions/manifest.json",
+      "functions/permissions.ts",
       ...(existsSync(join(root, "cloudbuild.yaml")) ? ["cloudbuild.yaml"] : []),
     ].map((path) => [path, readFileSync(join(root, path), "utf8")]),
   );

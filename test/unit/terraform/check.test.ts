@@ -8,10 +8,13 @@ import { plantedMistakes } from "./planted-mistakes.js";
 
 const tree = readTree();
 
-const changed = (file: string, from: string, to: string): Tree => {
+const changed = (file: string, from: string, to: string, also: readonly string[] = []): Tree => {
   const text = tree.get(file) ?? "";
   if (!text.includes(from)) throw new Error(`${file} has no ${JSON.stringify(from)} any more`);
-  return new Map([...tree, [file, text.replace(from, () => to)]]);
+  const others = also.map(
+    (name) => [name, tree.get(name)?.replaceAll(from, () => to) ?? ""] as const,
+  );
+  return new Map([...tree, ...others, [file, text.replace(from, () => to)]]);
 };
 
 describe("the checker", () => {
@@ -29,17 +32,28 @@ describe("the checker", () => {
     for (const { resources } of scenarios) expect(resources.length).toBeGreaterThan(200);
   });
 
-  it.each(plantedMistakes)("tells that $mistake", ({ file, from, to, rule, says, at = file }) => {
-    const { findings } = check(changed(file, from, to), "dev, with every option");
-    const told = findings.filter((finding) => finding.rule === rule && finding.file === at);
-    expect(told.map(textOfFinding).join("\n") || findings.map(textOfFinding).join("\n")).toMatch(
-      says,
-    );
-    const [first] = told;
-    const lines = (tree.get(at) ?? "").split("\n").length;
-    expect(first?.line).toBeGreaterThanOrEqual(1);
-    expect(first?.line).toBeLessThanOrEqual(lines + 10);
-    expect(first?.fix).toMatch(/\S.*[.]$|\S$/);
+  it.each(plantedMistakes)(
+    "tells that $mistake",
+    ({ file, from, to, rule, says, at = file, also }) => {
+      const { findings } = check(changed(file, from, to, also), "dev, with every option");
+      const told = findings.filter((finding) => finding.rule === rule && finding.file === at);
+      expect(told.map(textOfFinding).join("\n") || findings.map(textOfFinding).join("\n")).toMatch(
+        says,
+      );
+      const [first] = told;
+      const lines = (tree.get(at) ?? "").split("\n").length;
+      expect(first?.line).toBeGreaterThanOrEqual(1);
+      expect(first?.line).toBeLessThanOrEqual(lines + 10);
+      expect(first?.fix).toMatch(/\S.*[.]$|\S$/);
+    },
+  );
+
+  it("tells a mistake in the inputs alone, and not what follows from it", () => {
+    const example = "infra/terraform/environments/dev/example.tfvars";
+    const { findings } = check(changed(example, 'owner               = "ml-platform"\n', ""));
+    expect(findings.map(textOfFinding)).toEqual([
+      `${example}:1: owner is not set. Add owner = ... to it: Team that answers for the installation, as a label. [variable]`,
+    ]);
   });
 
   it("points at the line of the mistake", () => {

@@ -9,6 +9,8 @@ export interface PlantedMistake {
   /** The rule that must fire, and what it must say. */
   readonly rule: string;
   readonly says: RegExp;
+  /** Files in which the same text is replaced, wherever it stands. */
+  readonly also?: readonly string[];
   /** Where, when it is not in the changed file. */
   readonly at?: string;
 }
@@ -262,6 +264,15 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     at: moduleFile("identities/main.tf"),
   },
   {
+    mistake: "a permission is misspelt where it is written down",
+    file: "functions/permissions.ts",
+    from: '"aiplatform.models.upload"',
+    to: '"aiplatform.models.uplaod"',
+    also: [manifest],
+    rule: "known-permission",
+    says: /no role of Google's has aiplatform\.models\.uplaod\. Write one that Google has, such as aiplatform\.models\.upload/,
+  },
+  {
     mistake: "a push token has another audience",
     file: moduleFile("bus/main.tf"),
     from: 'audience              = "${var.services[each.key].url}/${each.key}"',
@@ -457,6 +468,22 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     says: /function on-alert-fired names the unknown topic alerts/,
   },
   {
+    mistake: "an environment that builds nothing names no registry",
+    file: terraform("environments/dev/main.tf"),
+    from: 'build_routines         = ["pull-request", "main"]',
+    to: 'build_routines         = ["tag"]',
+    rule: "variable",
+    says: /image_repository must name the registry of the environment that builds/,
+  },
+  {
+    mistake: "a later environment is named by its number alone",
+    file: example,
+    from: 'project_id = "example-ml-prod", project_number',
+    to: 'project_id = "210987654321", project_number',
+    rule: "variable",
+    says: /later_environments must name projects both ways/,
+  },
+  {
     mistake: "a subscription is made by hand",
     file: moduleFile("bus/main.tf"),
     from: 'resource "google_pubsub_topic_iam_member" "dead_letter_publisher"',
@@ -566,9 +593,8 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     file: example,
     from: 'owner               = "ml-platform"\n',
     to: "",
-    rule: "reference",
-    says: /variable owner was not given/,
-    at: terraform("environments/dev/variables.tf"),
+    rule: "variable",
+    says: /owner is not set\. Add owner = \.\.\. to it: Team that answers/,
   },
   {
     mistake: "a variable is misspelt",
@@ -583,8 +609,8 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     file: example,
     from: "monthly_budget      = 300",
     to: 'monthly_budget      = "much"',
-    rule: "reference",
-    says: /monthly_budget must be a number, not "much"/,
+    rule: "variable",
+    says: /monthly_budget must be a number, not "much"\. Correct the value/,
   },
   {
     mistake: "the public may operate",

@@ -10,6 +10,7 @@ import { knownAttributes } from "./known.js";
 import { conform, TypeMismatchError } from "./types.js";
 import {
   EvaluationError,
+  InputError,
   isList,
   isObject,
   isUnknown,
@@ -258,12 +259,13 @@ export const planModule = (
       return inFile(file, work);
     } catch (error) {
       if (!(error instanceof EvaluationError)) throw error;
+      const isInput = error instanceof InputError;
       report({
-        rule: "reference",
+        rule: isInput ? "variable" : "reference",
         file: error.file ?? file,
         line: error.line,
         message: error.message,
-        fix: "Name something that exists, or declare it.",
+        fix: isInput ? "Correct the value." : "Name something that exists, or declare it.",
       });
       return undefined;
     }
@@ -288,7 +290,7 @@ export const planModule = (
         return conform(name, type, input.value);
       } catch (error) {
         if (!(error instanceof TypeMismatchError)) throw error;
-        throw new EvaluationError(error.message, input.line).inFile(input.file);
+        throw new InputError(error.message, input.line, input.file);
       }
     });
 

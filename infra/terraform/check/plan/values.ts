@@ -33,6 +33,9 @@ export class EvaluationError extends Error {
   }
 }
 
+/** What somebody gave as an input does not fit. */
+export class InputError extends EvaluationError {}
+
 /** Makes a reference. */
 export const referenceTo = (
   name: string,

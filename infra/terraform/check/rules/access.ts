@@ -1,6 +1,7 @@
 /** Who may do what: nobody unknown, nothing by a role for everything, and one identity for each function. */
 import { isList } from "../plan/values.js";
-import { about, at, ofType, textAt, type Rule } from "./facts.js";
+import type { Finding } from "../finding.js";
+import { about, at, ofType, permissionsFile, textAt, type Rule } from "./facts.js";
 
 const isPublic = (member: string): boolean => /^(allUsers|allAuthenticatedUsers)$/.test(member);
 
@@ -141,25 +142,36 @@ export const noPublicEdge: Rule = (scenario, { manifest }) => {
   return [...edges, ...strangers, ...uncallable];
 };
 
+const sameStart = (left: string, right: string): number => {
+  let length = 0;
+  while (length < left.length && left[length] === right[length]) length += 1;
+  return length;
+};
+
+/** The permissions that begin most like a name. */
+const closest = (name: string, permissions: ReadonlySet<string>): readonly string[] =>
+  [...permissions].toSorted((a, b) => sameStart(name, b) - sameStart(name, a)).slice(0, 3);
+
 /** A permission that does not exist fails only when it is applied, or grants nothing. */
-export const knownPermission: Rule = (scenario, { permissions }) =>
+export const knownPermission: Rule = (scenario, { permissions, permissionLineOf }) =>
   ofType(scenario, "google_project_iam_custom_role").flatMap((role) => {
     const granted = at(role, "permissions")?.value ?? [];
     const names = isList(granted) ? granted.map(String) : [];
-    return names.flatMap((name) => {
+    return names.flatMap((name): readonly Finding[] => {
       if (permissions.has(name)) return [];
-      const [service = "", resource = ""] = name.split(".");
-      const close = [...permissions].filter((known) =>
-        known.startsWith(`${service}.${resource.slice(0, 4)}`),
-      );
-      return [
-        about(
-          role,
-          "known-permission",
-          "permissions",
-          `grants ${name}, which no role of Google's has`,
-          `Correct it in functions/permissions.ts or in the role (${close.slice(0, 5).join(", ")}).`,
-        ),
-      ];
+      const rule = "known-permission";
+      const line = permissionLineOf(`"${name}"`);
+      const fix = `Write one that Google has, such as ${closest(name, permissions).join(", ")}`;
+      return line === 0
+        ? [about(role, rule, "permissions", `grants ${name}, which no role of Google's has`, fix)]
+        : [
+            {
+              rule,
+              file: permissionsFile,
+              line,
+              message: `no role of Google's has ${name}`,
+              fix: `${fix}, and run npm run generate.`,
+            },
+          ];
     });
   });

@@ -4,6 +4,11 @@ import type { PlannedBlock, PlannedResource } from "../plan/module.js";
 import type { Value } from "../plan/values.js";
 import type { Scenario } from "../scenarios.js";
 
+/** The list of functions, as it is generated. */
+export const manifestFile = "functions/manifest.json";
+/** Where the permissions of the list are written down. */
+export const permissionsFile = "functions/permissions.ts";
+
 /** A rule: what is wrong in one way of applying an environment. */
 export type Rule = (scenario: Scenario, context: RuleContext) => readonly Finding[];
 
@@ -55,6 +60,8 @@ export interface RuleContext {
   readonly labelled: ReadonlySet<string>;
   /** Lines of the list's file, for what is wrong there. */
   readonly manifestLineOf: (text: string) => number;
+  /** Lines of the file in which permissions are written down; 0 where there is none. */
+  readonly permissionLineOf: (text: string) => number;
 }
 
 /** The resources of one type. */

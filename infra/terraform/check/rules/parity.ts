@@ -4,14 +4,13 @@ import { isList } from "../plan/values.js";
 import {
   about,
   at,
+  manifestFile,
   ofType,
   textAt,
   type ManifestFunction,
   type Rule,
   type RuleContext,
 } from "./facts.js";
-
-const manifestFile = "functions/manifest.json";
 
 const missingIn = (
   { manifestLineOf }: RuleContext,
