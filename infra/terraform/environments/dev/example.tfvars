@@ -8,8 +8,10 @@ monthly_budget      = 300
 notification_emails = ["ml-oncall@example.com"]
 operators           = ["group:ml-operators@example.com"]
 
-# Production's services run the images that were built here.
-reader_project_numbers = ["210987654321"]
+# Production runs the images that are built here. Added once production was applied, because its identities are named.
+later_environments = [
+  { project_id = "example-ml-prod", project_number = "210987654321" },
+]
 
 # An ingestion job may announce new data.
 outside_publishers = [

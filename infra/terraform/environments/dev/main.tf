@@ -15,25 +15,26 @@ module "continuo" {
   environment  = "dev"
   environments = ["dev", "prod"]
 
-  project_id             = var.project_id
-  project_number         = var.project_number
-  region                 = var.region
-  owner                  = var.owner
-  billing_account        = var.billing_account
-  currency               = var.currency
-  monthly_budget         = var.monthly_budget
-  notification_emails    = var.notification_emails
-  operators              = var.operators
-  console_domain         = var.console_domain
-  image_digests          = var.image_digests
-  reader_project_numbers = var.reader_project_numbers
-  data_buckets           = var.data_buckets
-  scale                  = var.scale
-  bigquery_datasets      = var.bigquery_datasets
-  outside_publishers     = var.outside_publishers
-  secrets                = var.secrets
-  endpoints              = var.endpoints
-  repository             = var.repository
+  project_id          = var.project_id
+  project_number      = var.project_number
+  region              = var.region
+  owner               = var.owner
+  billing_account     = var.billing_account
+  currency            = var.currency
+  monthly_budget      = var.monthly_budget
+  notification_emails = var.notification_emails
+  operators           = var.operators
+  console_domain      = var.console_domain
+  image_digests       = var.image_digests
+  image_repository    = var.image_repository
+  later_environments  = var.later_environments
+  data_buckets        = var.data_buckets
+  scale               = var.scale
+  bigquery_datasets   = var.bigquery_datasets
+  outside_publishers  = var.outside_publishers
+  secrets             = var.secrets
+  endpoints           = var.endpoints
+  repository          = var.repository
 
   # A locked bucket keeps a project from being deleted: a day is enough to see that it works.
   audit_retention_days   = 1

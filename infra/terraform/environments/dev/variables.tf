@@ -56,9 +56,15 @@ variable "image_digests" {
   default     = {}
 }
 
-variable "reader_project_numbers" {
-  description = "Numbers of the projects of later environments, whose services run this one's images."
-  type        = list(string)
+variable "image_repository" {
+  description = "Registry path of the images when it is another environment's: REGION-docker.pkg.dev/PROJECT/continuo."
+  type        = string
+  default     = null
+}
+
+variable "later_environments" {
+  description = "Projects of later environments, which run the images of this one. Each must have been applied once: its identities are named here."
+  type        = list(object({ project_id = string, project_number = string }))
   default     = []
 }
 

@@ -27,6 +27,7 @@ module "continuo" {
   console_domain      = var.console_domain
   image_digests       = var.image_digests
   image_repository    = var.image_repository
+  later_environments  = var.later_environments
   data_buckets        = var.data_buckets
   scale               = var.scale
   bigquery_datasets   = var.bigquery_datasets

@@ -1,5 +1,17 @@
 # One installation of Continuo in one project. Environments call this with what differs between them.
 
+# Read while planning: the number of another project would otherwise be found out by the first push that nobody takes.
+data "google_project" "this" {
+  project_id = var.project_id
+
+  lifecycle {
+    postcondition {
+      condition     = self.number == var.project_number
+      error_message = "project_number is ${var.project_number}, and the number of ${var.project_id} is ${self.number}: correct it in terraform.tfvars."
+    }
+  }
+}
+
 module "settings" {
   source = "../settings"
 
@@ -80,11 +92,11 @@ module "registry" {
   source     = "../registry"
   depends_on = [module.project_services]
 
-  project_id             = var.project_id
-  region                 = var.region
-  labels                 = module.settings.labels
-  pipeline_identity      = module.identities.pipelines
-  reader_project_numbers = var.reader_project_numbers
+  project_id         = var.project_id
+  region             = var.region
+  labels             = module.settings.labels
+  pipeline_identity  = module.identities.pipelines
+  later_environments = var.later_environments
 }
 
 module "services" {

@@ -71,11 +71,16 @@ variable "image_repository" {
   description = "Registry path of the images when it is another environment's: REGION-docker.pkg.dev/PROJECT/continuo."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.image_repository != null || contains(var.build_routines, "main")
+    error_message = "image_repository must name the registry of the environment that builds, for example europe-west4-docker.pkg.dev/my-company-ml-dev/continuo: this one builds nothing itself."
+  }
 }
 
-variable "reader_project_numbers" {
-  description = "Numbers of the projects of later environments, whose services run this one's images."
-  type        = list(string)
+variable "later_environments" {
+  description = "Projects of later environments, which run the images of this one. Each must have been applied once: its identities are named here."
+  type        = list(object({ project_id = string, project_number = string }))
   default     = []
 }
 

@@ -70,13 +70,27 @@ resource "google_artifact_registry_repository_iam_member" "pipelines" {
   member     = "serviceAccount:${var.pipeline_identity}"
 }
 
-# The environments after this one run the very images of this one.
-resource "google_artifact_registry_repository_iam_member" "next_environment" {
-  for_each = toset(var.reader_project_numbers)
+# The environments after this one run the very images of this one: their services, their builds, which look up digests,
+# their pipelines, and Vertex AI, which starts jobs and predictors.
+locals {
+  later_readers = {
+    for reader in flatten([
+      for later in var.later_environments : [
+        { key = "${later.project_id}/services", email = "service-${later.project_number}@serverless-robot-prod.iam.gserviceaccount.com" },
+        { key = "${later.project_id}/vertex", email = "service-${later.project_number}@gcp-sa-aiplatform.iam.gserviceaccount.com" },
+        { key = "${later.project_id}/builds", email = "continuo-build@${later.project_id}.iam.gserviceaccount.com" },
+        { key = "${later.project_id}/pipelines", email = "continuo-pipelines@${later.project_id}.iam.gserviceaccount.com" },
+      ]
+    ]) : reader.key => reader.email
+  }
+}
+
+resource "google_artifact_registry_repository_iam_member" "later_environment" {
+  for_each = local.later_readers
 
   project    = var.project_id
   location   = var.region
   repository = google_artifact_registry_repository.images.name
   role       = "roles/artifactregistry.reader"
-  member     = "serviceAccount:service-${each.value}@serverless-robot-prod.iam.gserviceaccount.com"
+  member     = "serviceAccount:${each.value}"
 }

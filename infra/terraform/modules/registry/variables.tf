@@ -18,12 +18,12 @@ variable "pipeline_identity" {
   type        = string
 }
 
-variable "reader_project_numbers" {
-  description = "Numbers of the projects of later environments, whose services run these images."
-  type        = list(string)
+variable "later_environments" {
+  description = "Projects of later environments, which run the images of this one. Each must have been applied once: its identities are named here."
+  type        = list(object({ project_id = string, project_number = string }))
   default     = []
   validation {
-    condition     = alltrue([for number in var.reader_project_numbers : can(regex("^[1-9][0-9]{5,18}$", number))])
-    error_message = "reader_project_numbers must be projects' numbers, digits only, not their ids."
+    condition     = alltrue([for later in var.later_environments : can(regex("^[1-9][0-9]{5,18}$", later.project_number)) && can(regex("^[a-z][a-z0-9-]{4,28}[a-z0-9]$", later.project_id))])
+    error_message = "later_environments must name projects both ways, for example [{ project_id = \"my-company-ml-prod\", project_number = \"210987654321\" }]."
   }
 }

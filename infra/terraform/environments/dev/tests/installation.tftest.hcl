@@ -1,6 +1,10 @@
 # Plans with a provider that answers nothing real: `terraform test`, where the provider can be downloaded.
 
-mock_provider "google" {}
+mock_provider "google" {
+  mock_data "google_project" {
+    defaults = { number = "123456789012" }
+  }
+}
 
 variables {
   project_id          = "example-ml-dev"
