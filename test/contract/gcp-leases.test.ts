@@ -4,10 +4,14 @@ import type { GcpConfig } from "../../shared/gcp/config.js";
 import { firestoreLeases } from "../../shared/gcp/firestore-leases.js";
 import type { Leases } from "../../shared/ports/leases.js";
 import { eventually, withLocalCloud, type LocalCloud } from "./local-cloud.js";
+import { startLossyProxy, type LossyProxy } from "./lossy-proxy.js";
 
 let cloud: LocalCloud;
 let one: Leases;
 let other: Leases;
+/** Reaches the cloud through a proxy that loses replies. */
+let shaky: Leases;
+let proxy: LossyProxy;
 
 /** Longer than any test takes, and short enough to wait for. */
 const long = 600_000;
@@ -22,11 +26,14 @@ beforeAll(async () => {
     identity: "continuo@demo-project.iam.gserviceaccount.com",
     localCloud: cloud.address,
   };
+  proxy = await startLossyProxy(cloud.address);
   one = firestoreLeases(config);
   other = firestoreLeases(config);
+  shaky = firestoreLeases({ ...config, localCloud: proxy.address });
 });
 
 afterAll(async () => {
+  await proxy.stop();
   await cloud.stop();
 });
 
@@ -70,5 +77,26 @@ describe("a lease", () => {
     await eventually("an old lease", () => dead?.isCurrent() === false);
     if (dead !== null) await one.release(dead, "entry/1");
     expect(await one.acquire("endpoint--churn", long)).toBeNull();
+  });
+
+  it("is the holder's although the reply to its taking was lost, and nobody else's", async () => {
+    proxy.loseReplyOf("Commit");
+    const lease = await shaky.acquire("schedules--churn", long);
+    expect(proxy.lost()).toBe(1);
+    expect(lease).toMatchObject({ epoch: 1, written: null });
+    expect(lease?.isCurrent()).toBe(true);
+    expect(await other.acquire("schedules--churn", long)).toBeNull();
+    expect(await shaky.acquire("schedules--churn", long)).toBeNull();
+  });
+
+  it("is given back once, although the reply to that was lost", async () => {
+    const lease = await shaky.acquire("evaluations--churn", long);
+    if (lease === null) throw new Error("it is not free");
+    const before = proxy.lost();
+    proxy.loseReplyOf("Commit");
+    await shaky.release(lease, "entry/0");
+    expect(proxy.lost()).toBe(before + 1);
+    const next = await other.acquire("evaluations--churn", long);
+    expect(next).toMatchObject({ epoch: 2, written: "entry/0" });
   });
 });
