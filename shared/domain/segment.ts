@@ -52,6 +52,10 @@ const noRequests = (buckets: number): ArmCounts => ({
   latencies: Array.from({ length: buckets }, () => 0),
 });
 
+/** Whether a measurement can be reckoned with: its writer may have had none, and then it arrives as no number. */
+const isAmount = (value: number | undefined): value is number =>
+  value !== undefined && value >= 0 && value <= Number.MAX_SAFE_INTEGER;
+
 /** Pairs each of the challenger's processor values with the champion's last one before it. */
 const busier = (
   champion: readonly Usage[],
@@ -59,8 +63,8 @@ const busier = (
   ratioMax: number,
 ): Segment["busier"] => {
   const pairs = challenger.flatMap(({ atMs, cpu }) => {
-    const beside = champion.findLast((usage) => usage.cpu !== undefined && usage.atMs <= atMs)?.cpu;
-    return cpu === undefined || beside === undefined ? [] : [{ cpu, beside }];
+    const beside = champion.findLast((usage) => isAmount(usage.cpu) && usage.atMs <= atMs)?.cpu;
+    return isAmount(cpu) && beside !== undefined ? [{ cpu, beside }] : [];
   });
   return {
     compared: pairs.length,
@@ -69,7 +73,8 @@ const busier = (
 };
 
 const memory = (champion: readonly Usage[], challenger: readonly Usage[]): Segment["memory"] => {
-  const bytes = (usage: readonly Usage[]) => usage.flatMap(({ memoryBytes }) => memoryBytes ?? []);
+  const bytes = (usage: readonly Usage[]) =>
+    usage.flatMap(({ memoryBytes }) => (isAmount(memoryBytes) ? [memoryBytes] : []));
   const own = bytes(challenger);
   return {
     logGrowth: logRecords(own),

@@ -92,6 +92,10 @@ export interface BusinessRule {
   readonly windowSeconds: number;
 }
 
+/** Beyond this size a square is no number any more: such values are left out like those that are none. */
+const sizeMax = 1e150;
+const isUsable = (value: number): boolean => Math.abs(value) <= sizeMax;
+
 /** The mean of each whole window that holds a point. */
 const windowMeans = (
   points: readonly Point[],
@@ -102,7 +106,7 @@ const windowMeans = (
   for (const { atMs, value } of points) {
     const index = Math.ceil((atMs - span.sinceMs) / windowMs) - 1;
     const isWhole = index >= 0 && span.sinceMs + (index + 1) * windowMs <= span.untilMs;
-    if (!isWhole || !Number.isFinite(value)) continue;
+    if (!isWhole || !isUsable(value)) continue;
     const { sum, count } = windows.get(index) ?? { sum: 0, count: 0 };
     windows.set(index, { sum: sum + value, count: count + 1 });
   }
@@ -137,9 +141,8 @@ export const businessWindows = (
     ),
     champion: meanOf(both.map(({ champion }) => champion)),
     challenger: meanOf(both.map(({ challenger }) => challenger)),
-    unreadable: [...points.champion, ...points.challenger].filter(
-      ({ value }) => !Number.isFinite(value),
-    ).length,
+    unreadable: [...points.champion, ...points.challenger].filter(({ value }) => !isUsable(value))
+      .length,
   };
 };
 
@@ -181,7 +184,7 @@ export const labelledLosses = (
   const known = [...first.values()].flatMap(({ id, timeMs, deployedModelId, score }) => {
     const label = labelOf.get(id);
     const loss = label === undefined ? NaN : lossOf(score, label, look.positiveClass);
-    return Number.isFinite(loss) ? [{ timeMs, deployedModelId, loss }] : [];
+    return isUsable(loss) ? [{ timeMs, deployedModelId, loss }] : [];
   });
   return look.stretches.map(({ sinceMs, untilMs }) => {
     const lossesOf = (id: DeployedModelId | null) =>
