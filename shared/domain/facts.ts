@@ -121,5 +121,7 @@ export interface Facts {
   readonly endpoints?: Readonly<Record<string, EndpointFacts | null>>;
   /** The current step's counts; null when Monitoring had no point. */
   readonly series?: Segment | null;
+  /** Why the current step's counts could not be read. */
+  readonly seriesError?: string;
   readonly smokeTest?: SmokeTestFacts;
 }

@@ -5,7 +5,7 @@ import type { Facts, Need, SignalsWanted } from "./facts.js";
 import { freezeAt } from "./freeze.js";
 import { deployedModelIdFor, jobIdOf } from "./ids.js";
 import { isOverdue, timeoutOf } from "./phase-timeouts.js";
-import { isConclusive } from "./rollout/verdict.js";
+import { isConclusive, lacksVerdict } from "./rollout/verdict.js";
 import { servingNeeds } from "./serving.js";
 import type { ModelState, RolloutState, RunState } from "./state.js";
 import { uploadNeeds } from "./uploads.js";
@@ -193,12 +193,17 @@ const tickNeeds = (state: ModelState, nowMs: number): readonly Need[] => {
 export const furtherNeeds = (
   state: ModelState,
   event: ContinuoEvent,
-  { series, endpoints }: Facts,
+  { series, seriesError, endpoints }: Facts,
   nowMs: number,
 ): readonly Need[] => {
   const { rollout } = state;
-  if (event.type !== "model.visited" || series === undefined || endpoints !== undefined) return [];
-  return rollout?.phase === "progressing" && isConclusive(state, rollout, series, nowMs)
+  if (event.type !== "model.visited" || endpoints !== undefined) return [];
+  if (rollout?.phase !== "progressing") return [];
+  const hasMore =
+    series === undefined
+      ? seriesError !== undefined && lacksVerdict(state, rollout, nowMs)
+      : isConclusive(state, rollout, series, nowMs);
+  return hasMore
     ? rolloutNeeds(state, rollout, nowMs).filter(({ fact }) => fact === "endpoint")
     : [];
 };

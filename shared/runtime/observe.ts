@@ -7,11 +7,12 @@ import type {
   Need,
   SmokeTestFacts,
 } from "../domain/facts.js";
-import { invariant } from "../domain/errors.js";
+import { invariant, InvariantError } from "../domain/errors.js";
 import { segmentFrom } from "../domain/segment.js";
 import type { Segment } from "../domain/state.js";
 import type { Ports } from "../ports/ports.js";
 import { readSignals } from "./analysis-signals.js";
+import { log } from "./log.js";
 import { metricQuery } from "./look-ahead.js";
 
 const reportBytesMax = 8 * 1024 * 1024;
@@ -34,6 +35,22 @@ const series = async (
   return signals === undefined
     ? segment
     : { ...segment, ...(await readSignals(need, signals, counts, ports)) };
+};
+
+/** A look that fails holds up nothing else of the visit; how long a step may do without is the domain's business. */
+const seriesFacts = async (
+  model: ModelName,
+  need: Need & { readonly fact: "series" },
+  ports: Ports,
+): Promise<Pick<Facts, "series" | "seriesError">> => {
+  try {
+    return { series: await series(need, ports) };
+  } catch (error) {
+    if (error instanceof InvariantError) throw error;
+    const message = error instanceof Error ? error.message : String(error);
+    log("WARNING", message, { model, what: "look" });
+    return { seriesError: `the metrics could not be read: ${message}` };
+  }
 };
 
 /** A report's content; a user's own evaluator may have written anything. */
@@ -137,7 +154,7 @@ export const observe = async (
         facts = { ...facts, endpoints };
         break;
       case "series":
-        facts = { ...facts, series: await series(need, ports) };
+        facts = { ...facts, ...(await seriesFacts(model, need, ports)) };
         break;
       case "smoke-test":
         facts = { ...facts, smokeTest: await smokeTest(need, ports) };

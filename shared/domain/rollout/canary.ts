@@ -23,6 +23,12 @@ const decideOtherTraffic = (
   return other.is === "pending" ? ignore(other.reason) : park(state, rollout, other.reason);
 };
 
+const unreadEndpoint = (
+  state: ModelState,
+  { environment }: InPhase<"progressing">,
+): readonly Decision[] =>
+  ignore(`endpoint ${environmentAt(state, environment).endpoint} was not read`);
+
 /** A look at the canary: its traffic, then its analysis, then a person's wish. */
 export const decideProgress = (
   state: ModelState,
@@ -34,12 +40,18 @@ export const decideProgress = (
   const endpointFacts = facts.endpoints?.[endpoint];
   const foreign = endpointFacts ? decideOtherTraffic(state, rollout, endpointFacts, nowMs) : null;
   if (foreign !== null) return foreign;
-  const unread = ignore(`endpoint ${endpoint} was not read`);
+  const unread = unreadEndpoint(state, rollout);
   if (rollout.isReturn === true) {
     return endpointFacts ? promote(state, rollout, rollout.cause, nowMs) : unread;
   }
-  const current = facts.series;
-  if (current === undefined) return ignore("no look at the metrics is due");
+  const { series: current, seriesError } = facts;
+  if (current === undefined) {
+    if (seriesError === undefined) return ignore("no look at the metrics is due");
+    return (
+      decideUnjudged(state, rollout, [seriesError], endpointFacts, nowMs) ??
+      ignore(`error: ${seriesError}`)
+    );
+  }
   const verdict = verdictOf(state, rollout, current);
   const reason = `${verdict.result}: ${verdict.reasons.join("; ")}`;
   switch (verdict.result) {
@@ -60,27 +72,34 @@ export const decideProgress = (
         ? decideAdvance(state, rollout, verdict, { current, endpointFacts }, nowMs)
         : followWish(state, rollout, rollout.wish, endpointFacts, nowMs);
     case "inconclusive":
-    case "error": {
-      if (rollout.wish !== undefined) {
-        return endpointFacts
-          ? followWish(state, rollout, rollout.wish, endpointFacts, nowMs)
-          : unread;
-      }
-      if (lacksVerdict(state, rollout, nowMs)) {
-        const { inconclusiveSecondsMax } = state.manifest.rollout.analysis;
-        return endpointFacts
-          ? park(
-              state,
-              rollout,
-              `no verdict for ${inconclusiveSecondsMax} s after the bake: ${verdict.reasons.join("; ")}`,
-            )
-          : unread;
-      }
-      return rollout.lastVerdict?.result === verdict.result
-        ? ignore(reason)
-        : [{ do: "record-measurement", to: { ...rollout, lastVerdict: verdict }, reason }];
-    }
+    case "error":
+      return (
+        decideUnjudged(state, rollout, verdict.reasons, endpointFacts, nowMs) ??
+        (rollout.lastVerdict?.result === verdict.result
+          ? ignore(reason)
+          : [{ do: "record-measurement", to: { ...rollout, lastVerdict: verdict }, reason }])
+      );
   }
+};
+
+/** Without a verdict a person's wish goes on, and a step that has had none for too long stops; null to look again. */
+const decideUnjudged = (
+  state: ModelState,
+  rollout: InPhase<"progressing">,
+  reasons: readonly string[],
+  endpointFacts: EndpointFacts | null | undefined,
+  nowMs: number,
+): readonly Decision[] | null => {
+  const { wish } = rollout;
+  if (wish === undefined && !lacksVerdict(state, rollout, nowMs)) return null;
+  if (!endpointFacts) return unreadEndpoint(state, rollout);
+  if (wish !== undefined) return followWish(state, rollout, wish, endpointFacts, nowMs);
+  const { inconclusiveSecondsMax } = state.manifest.rollout.analysis;
+  return park(
+    state,
+    rollout,
+    `no verdict for ${inconclusiveSecondsMax} s after the bake: ${reasons.join("; ")}`,
+  );
 };
 
 const decideAdvance = (
