@@ -11,8 +11,11 @@ import type { ModelState } from "./state.js";
 const versionIn = ({ versions = {} }: Facts, versionId: string): ModelVersionFacts | null =>
   Object.hasOwn(versions, versionId) ? (versions[versionId] ?? null) : null;
 
-/** Identities of our own functions: functions/manifest.ts names them all alike, and a laptop has one for all. */
-const ownPrincipal = /^(?:fn-[a-z-]+|continuo)@[a-z0-9-]+\.iam\.gserviceaccount\.com$/;
+/**
+ * Identities of our own functions: functions/manifest.ts names them all alike, and a laptop has one for all. The project
+ * in their addresses has dots where its id begins with a domain.
+ */
+const ownPrincipal = /^(?:fn-[a-z-]+|continuo)@[a-z0-9.-]+\.iam\.gserviceaccount\.com$/;
 
 /** A person asks for the rollout of a version by giving it the alias challenger. */
 const offerByHand = (
