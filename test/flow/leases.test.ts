@@ -151,6 +151,27 @@ describe("a version is uploaded once", () => {
     expect(story.world.pending.size).toBe(0);
   });
 
+  it("by a process that never heard that the lease was its own: it is waited out", async () => {
+    const { story, entry } = await undone((ports) => ({
+      ...ports,
+      leases: {
+        ...ports.leases,
+        acquire: async (...given) => {
+          await ports.leases.acquire(...given);
+          throw new Died("before the reply");
+        },
+      },
+    }));
+    const { world } = story;
+    expect(uploads(story)).toBe(0);
+    await expect(finishWith(world.ports, entry)).rejects.toThrow(/somebody else writes/);
+    world.nowMs += uploadLeaseMs;
+    await finishWith(world.ports, entry);
+    await finishWith(world.ports, entry);
+    expect(uploads(story)).toBe(1);
+    expect(world.pending.size).toBe(0);
+  });
+
   it("also when the registry does not show it yet: the lease tells what was written", async () => {
     const { story, entry } = await undone((ports) => ({
       ...ports,
