@@ -3,19 +3,24 @@
 /** The base image, the same as that of the jobs and of the steps of a build. */
 export const baseImage = "node:22.23.3-slim";
 
-/** Tells Node that the folder holds ES modules, and people what it is. */
+/** Tells people what the folder is. */
 export const packageJson = (name: string): string =>
-  `${JSON.stringify({ name, private: true, type: "module", main: "index.mjs", scripts: { start: "node main.mjs" } }, null, 2)}\n`;
+  `${JSON.stringify({ name, private: true, main: "index.cjs", scripts: { start: "node main.cjs" } }, null, 2)}\n`;
 
-/** Carries one function with functions-framework; nothing is installed while the image is built. */
+/** The module that the framework is told to load. */
+export const functionSource =
+  "// The function lies in function.cjs beside the framework, and is registered before the framework looks here.\n";
+
+/** Carries one function with functions-framework; nothing is installed, and its code cache made, while the image is built. */
 export const dockerfile = (name: string): string => `ARG BASE=${baseImage}
 FROM \${BASE}
 WORKDIR /app
-COPY *.mjs *.map package.json ./
-ENV NODE_ENV=production FUNCTION_TARGET=${name} FUNCTION_SOURCE=index.mjs
+COPY *.cjs *.map package.json ./
+ENV NODE_ENV=production FUNCTION_TARGET=${name} FUNCTION_SOURCE=index.cjs
+RUN ["node", "rehearse.cjs"]
 USER node
 EXPOSE 8080
-CMD ["node", "main.mjs"]
+CMD ["node", "main.cjs"]
 `;
 
 /** CommonJS packages inside ES modules still ask for these. */

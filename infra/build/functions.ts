@@ -1,11 +1,15 @@
 /** Each function as a folder of its own that runs with nothing but Node: what is deployed, and measured. */
+import { execFile } from "node:child_process";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, join } from "node:path";
+import process from "node:process";
+import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
-import { build, type Metafile } from "esbuild";
+import { build, type BuildOptions, type BuildResult } from "esbuild";
 import { digestOf } from "./digest.js";
-import { commonJsBanner, dockerfile, packageJson } from "./function-files.js";
+import { dockerfile, functionSource, packageJson } from "./function-files.js";
 import { leanClients } from "./lean-clients.js";
+import { bundleFile } from "./rehearsal/bundle-script.js";
 
 /** One built function. */
 export interface BuiltFunction {
@@ -13,11 +17,13 @@ export interface BuiltFunction {
   readonly folder: string;
   /** Of everything in the folder; the same commit gives the same digest anywhere. */
   readonly digest: string;
-  /** JavaScript that is there, compressed, and what is loaded before the first request. */
+  /** The bundle's JavaScript, and what it takes compressed. */
   readonly bytes: number;
   readonly gzipBytes: number;
-  readonly startBytes: number;
 }
+
+/** A file by its name. */
+type Named = readonly [name: string, contents: Buffer];
 
 /** Where the functions are built when nobody says otherwise. */
 export const functionsFolder = (root: string): string => join(root, ".build", "functions");
@@ -25,114 +31,81 @@ export const functionsFolder = (root: string): string => join(root, ".build", "f
 const framework = "node_modules/@google-cloud/functions-framework/build/src/main.js";
 
 /** Paths in the output are relative to this one place, wherever it is then written. */
-const outputFolder = (root: string, name: string): string => join(root, ".build/functions", name);
+const outputFolder = (root: string): string => join(root, ".build/functions/one");
 
-const bundle = async (root: string, name: string) => {
-  const { outputFiles, metafile } = await build({
+const common = {
+  bundle: true,
+  minifyWhitespace: true,
+  platform: "node",
+  format: "cjs",
+  target: "node20",
+  supported: {
+    // V8's code cache is of scripts, and where no ES module is loaded, Node does not start its loader of them.
+    "dynamic-import": false,
+    // Other texts are escaped where they are not ASCII; a single character that is not doubles the bundle in memory.
+    "template-literal": false,
+  },
+  sourcemap: "linked",
+  sourcesContent: false,
+  legalComments: "none",
+  write: false,
+  logLevel: "silent",
+} as const satisfies BuildOptions;
+
+const contentsOf = ({ outputFiles }: BuildResult<typeof common>): readonly Named[] =>
+  outputFiles.map(({ path, contents }) => [basename(path), Buffer.from(contents)]);
+
+/** The function and the framework that serves it, in one file: both see one registry of functions, and nothing is installed. */
+const bundleFunction = (root: string, name: string) =>
+  build({
+    ...common,
     absWorkingDir: root,
-    // The framework lies in the same bundle, so that both see one registry of functions and nothing is installed.
-    entryPoints: { main: framework, index: `functions/${name}/index.ts` },
-    outdir: outputFolder(root, name),
-    outExtension: { ".js": ".mjs" },
-    bundle: true,
-    splitting: true,
-    minifyWhitespace: true,
-    platform: "node",
-    format: "esm",
-    target: "node20",
-    banner: { js: commonJsBanner },
-    sourcemap: "linked",
-    sourcesContent: false,
-    legalComments: "none",
-    metafile: true,
-    write: false,
-    logLevel: "silent",
+    stdin: {
+      contents: `import "./functions/${name}/index.ts"; import "./${framework}";`,
+      resolveDir: root,
+    },
+    outfile: join(outputFolder(root), bundleFile),
     plugins: [leanClients],
   });
-  const base = outputFolder(root, name);
-  const files = new Map(
-    outputFiles.map(({ path, contents }) => [path.slice(base.length + 1), Buffer.from(contents)]),
-  );
-  return { files, metafile };
-};
 
-/** The files that the entry points import before anything is asked of them. */
-const startFiles = (
-  outputs: Readonly<
-    Record<
-      string,
-      {
-        readonly entryPoint?: string;
-        readonly imports: readonly { readonly path: string; readonly kind: string }[];
-      }
-    >
-  >,
-  entries: readonly string[],
-): ReadonlySet<string> => {
-  const found = new Set<string>();
-  const open = Object.keys(outputs).filter((path) =>
-    entries.includes(outputs[path]?.entryPoint ?? ""),
-  );
-  for (let path = open.pop(); path !== undefined; path = open.pop()) {
-    if (found.has(path)) continue;
-    found.add(path);
-    const imports = outputs[path]?.imports ?? [];
-    open.push(
-      ...imports.filter(({ kind }) => kind === "import-statement").map((other) => other.path),
-    );
-  }
-  return new Set([...found].map((path) => path.slice(path.lastIndexOf("/") + 1)));
-};
+/** What starts any function, and what makes its code cache while its image is built. */
+const bundleStarters = (root: string) =>
+  build({
+    ...common,
+    absWorkingDir: root,
+    entryPoints: {
+      main: "infra/build/rehearsal/start.ts",
+      rehearse: "infra/build/rehearsal/rehearse.ts",
+    },
+    outdir: outputFolder(root),
+    outExtension: { ".js": ".cjs" },
+  });
 
-/**
- * CommonJS packages that code of ours imports when it needs them: their chunk exports nothing but a default, so that the
- * names which the code asks for are undefined, in bundles alone.
- */
-export const namelessImports = ({ inputs, outputs }: Metafile): readonly string[] => {
-  const nameless = new Set(
-    Object.values(outputs).flatMap(({ entryPoint, exports }) =>
-      entryPoint !== undefined && exports.join() === "default" ? [entryPoint] : [],
-    ),
-  );
-  return Object.entries(inputs).flatMap(([path, { imports }]) =>
-    path.includes("node_modules/")
-      ? []
-      : imports.flatMap((found) =>
-          found.kind === "dynamic-import" &&
-          found.path.includes("node_modules/") &&
-          nameless.has(found.path)
-            ? [`${path} imports ${found.original ?? found.path} when it needs it`]
-            : [],
-        ),
-  );
-};
-
-const buildFunction = async (root: string, out: string, name: string): Promise<BuiltFunction> => {
-  const { files, metafile } = await bundle(root, name);
-  const nameless = namelessImports(metafile);
-  if (nameless.length > 0) {
-    throw new Error(
-      `${nameless.join("\n")}: a CommonJS package has no names in a bundle then. Re-export them from a module of ours and import that.`,
-    );
-  }
-  files.set("package.json", Buffer.from(packageJson(name)));
-  files.set("Dockerfile", Buffer.from(dockerfile(name)));
+const buildFunction = async (
+  root: string,
+  out: string,
+  name: string,
+  starters: readonly Named[],
+): Promise<BuiltFunction> => {
+  const bundle = contentsOf(await bundleFunction(root, name));
+  const code = bundle.flatMap(([path, contents]) => (path === bundleFile ? [contents] : []));
+  const files = new Map([
+    ...bundle,
+    ...starters,
+    ["index.cjs", Buffer.from(functionSource)],
+    ["package.json", Buffer.from(packageJson(name))],
+    ["Dockerfile", Buffer.from(dockerfile(name))],
+  ]);
   const folder = join(out, name);
   rmSync(folder, { recursive: true, force: true });
-  for (const [path, contents] of files) {
-    mkdirSync(dirname(join(folder, path)), { recursive: true });
-    writeFileSync(join(folder, path), contents);
-  }
-  const code = [...files].filter(([path]) => path.endsWith(".mjs"));
-  const start = startFiles(metafile.outputs, [framework, `functions/${name}/index.ts`]);
-  const size = (some: typeof code): number => some.reduce((sum, [, { length }]) => sum + length, 0);
+  mkdirSync(folder, { recursive: true });
+  for (const [path, contents] of files) writeFileSync(join(folder, path), contents);
   return {
     name,
     folder,
     digest: digestOf(files),
-    bytes: size(code),
-    gzipBytes: code.reduce((sum, [, contents]) => sum + gzipSync(contents).length, 0),
-    startBytes: size(code.filter(([path]) => start.has(path))),
+    bytes: code.reduce((sum, { length }) => sum + length, 0),
+    gzipBytes: code.reduce((sum, contents) => sum + gzipSync(contents).length, 0),
   };
 };
 
@@ -142,7 +115,15 @@ export const buildFunctions = async (
   names: readonly string[],
   out: string = functionsFolder(root),
 ): Promise<readonly BuiltFunction[]> => {
+  const starters = contentsOf(await bundleStarters(root));
   const built: BuiltFunction[] = [];
-  for (const name of names) built.push(await buildFunction(root, out, name));
+  for (const name of names) built.push(await buildFunction(root, out, name, starters));
   return built;
+};
+
+/** Makes a built function's code cache with a Node, as its Dockerfile does with the Node of its image. */
+export const rehearse = async ({ folder, name }: BuiltFunction, node: string): Promise<void> => {
+  await promisify(execFile)(node, [join(folder, "rehearse.cjs")], {
+    env: { PATH: process.env["PATH"] ?? "", FUNCTION_TARGET: name },
+  });
 };

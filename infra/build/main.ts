@@ -29,10 +29,10 @@ const kilobytes = (bytes: number): string => (bytes / 1000).toFixed(0).padStart(
 
 const table = (built: readonly BuiltFunction[], seconds: number): string =>
   [
-    `${"function".padEnd(30)}${"kB".padStart(8)}${"gzip".padStart(8)}${"at start".padStart(10)}  digest`,
+    `${"function".padEnd(30)}${"kB".padStart(8)}${"gzip".padStart(8)}  digest`,
     ...built.map(
-      ({ name, bytes, gzipBytes, startBytes, digest }) =>
-        `${name.padEnd(30)}${kilobytes(bytes)}${kilobytes(gzipBytes)}  ${kilobytes(startBytes)}  ${digest.slice(0, 19)}`,
+      ({ name, bytes, gzipBytes, digest }) =>
+        `${name.padEnd(30)}${kilobytes(bytes)}${kilobytes(gzipBytes)}  ${digest.slice(0, 19)}`,
     ),
     `${built.length} functions in ${seconds.toFixed(1)} s, in ${relative(process.cwd(), values.out) || "."}`,
   ].join("\n");

@@ -52,13 +52,13 @@ const startProcess = async (name: string): Promise<ChildProcess> => {
   rmSync(socketOf(name), { force: true });
   const child = spawn(
     process.execPath,
-    ["--enable-source-maps", "--import", values["stop-with-parent"], join(folder, "main.mjs")],
+    ["--enable-source-maps", "--import", values["stop-with-parent"], join(folder, "main.cjs")],
     {
       env: {
         ...process.env,
         PORT: socketOf(name),
         FUNCTION_TARGET: name,
-        FUNCTION_SOURCE: join(folder, "index.mjs"),
+        FUNCTION_SOURCE: join(folder, "index.cjs"),
       },
       stdio: ["pipe", "inherit", "inherit"],
     },

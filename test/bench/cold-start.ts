@@ -8,9 +8,9 @@ import { parseArgs, promisify } from "node:util";
 import { parse } from "yaml";
 import { z } from "zod";
 import { functions } from "../../functions/manifest.js";
-import { buildFunctions, type BuiltFunction } from "../../infra/build/functions.js";
+import { buildFunctions, rehearse, type BuiltFunction } from "../../infra/build/functions.js";
+import { exampleEvent } from "../../infra/build/rehearsal/requests.js";
 import { exampleOf } from "../../infra/docs/event-examples.js";
-import type { EventType } from "../../events/index.js";
 import { exampleManifest } from "../unit/manifest/example.js";
 import {
   functionWorld,
@@ -31,21 +31,6 @@ type Stage = "ready" | "firestore" | "vertex";
 const budgets: Readonly<Record<Stage, number>> = { ready: 1.3, firestore: 2, vertex: 2.2 };
 const residentBudget = 1.5;
 
-/** The event that each event function is sent. */
-const eventOf: Readonly<Record<string, EventType>> = {
-  "on-dataset-arrived": "dataset.arrived",
-  "on-schedule-fired": "schedule.fired",
-  "on-alert-fired": "performance.decayed",
-  "on-pipeline-released": "pipeline.released",
-  "on-training-run-requested": "training-run.requested",
-  "on-pipeline-job-changed": "pipeline-job.changed",
-  "on-evaluation-completed": "evaluation.completed",
-  "on-model-version-registered": "model-version.registered",
-  "on-operation-finished": "operation.finished",
-  "on-approval-given": "approval.given",
-  notify: "notification.raised",
-};
-
 /** Those whose event makes them ask Vertex AI while a run is open. */
 const asksVertex: readonly string[] = ["tick", "reconcile", "on-pipeline-job-changed"];
 
@@ -61,16 +46,10 @@ let events = 0;
 
 const eventFor = (name: string, run: string): unknown => {
   events += 1;
-  const type = eventOf[name];
-  if (type === undefined) return {};
-  const example = {
-    ...exampleOf(type),
-    id: `bench/${process.pid}/${events}`,
-    time: new Date().toISOString(),
-  };
+  const event = exampleEvent(name, `bench/${process.pid}/${events}`);
   return name === "on-pipeline-job-changed"
-    ? { ...example, data: { pipelineJob: run, state: "RUNNING" } }
-    : example;
+    ? { ...event, data: { pipelineJob: run, state: "RUNNING" } }
+    : event;
 };
 
 /** A request that is answered with 2xx after the function did its work. */
@@ -116,18 +95,15 @@ const measureOnce = async ({
   }
 };
 
-/** The Node that everything is measured with, and where it keeps compiled code: both as a deployed image may have them. */
-const runtime = { node: process.execPath, compileCache: "" };
+/** The Node that everything is measured with. */
+const runtime = { node: process.execPath };
 
 const startBuilt =
   ({ folder, name }: BuiltFunction, world: FunctionWorld) =>
   () =>
     serve(
-      [join(folder, "main.mjs"), `--target=${name}`, `--source=${join(folder, "index.mjs")}`],
-      {
-        ...world.env,
-        ...(runtime.compileCache === "" ? {} : { NODE_COMPILE_CACHE: runtime.compileCache }),
-      },
+      [join(folder, "main.cjs"), `--target=${name}`, `--source=${join(folder, "index.cjs")}`],
+      world.env,
       runtime.node,
     );
 
@@ -329,14 +305,13 @@ export const benchColdStart = async (): Promise<void> => {
     options: {
       runs: { type: "string", default: "5" },
       node: { type: "string", default: process.execPath },
-      "compile-cache": { type: "boolean", default: false },
+      "without-code-cache": { type: "boolean", default: false },
     },
   });
   const names = functions.map(({ name }) => name);
   const wanted = positionals.length === 0 ? names : positionals;
   const folder = mkdtempSync(join(tmpdir(), "continuo-cold-start-"));
   runtime.node = values.node;
-  if (values["compile-cache"]) runtime.compileCache = join(folder, "compile-cache");
   const { stdout: version } = await promisify(execFile)(values.node, ["--version"]);
   console.log(
     `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${version.trim()}, median and spread of ${values.runs} interleaved pairs of starts\n`,
@@ -345,12 +320,16 @@ export const benchColdStart = async (): Promise<void> => {
   const needed = names.filter((name) => wanted.includes(name) || preparing.includes(name));
   const built = await buildFunctions(root, needed, join(folder, "functions"));
   const seconds = (performance.now() - startedAt) / 1000;
-  for (const { name, bytes, gzipBytes, startBytes } of built) {
+  for (const { name, bytes, gzipBytes } of built) {
     console.log(
-      `${name.padEnd(29)} ${(bytes / 1000).toFixed(0)} kB, ${(gzipBytes / 1000).toFixed(0)} kB compressed, ${(startBytes / 1000).toFixed(0)} kB read at the start`,
+      `${name.padEnd(29)} ${(bytes / 1000).toFixed(0)} kB, ${(gzipBytes / 1000).toFixed(0)} kB compressed`,
     );
   }
   console.log(`${built.length} functions built in ${seconds.toFixed(1)} s\n`);
+  // As every image does while it is built.
+  if (!values["without-code-cache"]) {
+    for (const one of built) await rehearse(one, runtime.node);
+  }
   const world = await functionWorld();
   try {
     const run = await openRun(world, new Map(built.map((one) => [one.name, one])));
