@@ -47,6 +47,8 @@ const faults = [
   "redriven dead letter",
   "lease that outlived its holder",
   "holder that outlived its lease",
+  "call kept longer than its lease",
+  "version uploaded twice",
   "endpoint changed by hand",
   "alias moved by hand",
   "version uploaded by hand",

@@ -168,6 +168,10 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
             return;
           }
           trace.line(() => `cloud upload ${alias} ended`);
+          const run = runId.parse(upload.labels["continuo-run"]);
+          if (versionsOf(model).some((version) => version.run === run)) {
+            trace.count("version uploaded twice");
+          }
           for (const other of versionsOf(model)) {
             other.aliases = other.aliases.filter((known) => known !== alias);
           }
@@ -176,7 +180,7 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
             artifactDigest: upload.artifactDigest,
             image: upload.image,
             by: ownPrincipal,
-            run: runId.parse(upload.labels["continuo-run"]),
+            run,
             aliases: [alias, ...(versionsOf(model).length === 0 ? ["default"] : [])],
           });
         });
@@ -189,7 +193,6 @@ export const modelRegistry = (context: CloudContext): ModelRegistry => {
         for (const name of [id, ...removed.aliases]) {
           if (find(model, name) === undefined) reads.changed(`${model}@${name}`, null);
         }
-        trace.count("second upload removed");
         trace.line(() => `cloud removed version ${model}@${id}`);
       },
       uploading: async (model) =>
