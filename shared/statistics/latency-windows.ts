@@ -48,16 +48,20 @@ export function compareLatencyWindows(
       pooled[bucket] = (pooled[bucket] ?? 0) + (champion[bucket] ?? 0);
     }
   }
-  const both = windows.filter(
-    ({ champion, challenger }) => total(champion) > 0 && total(challenger) > 0,
-  );
+  const both = windows
+    .map((window) => ({
+      ...window,
+      championTotal: total(window.champion),
+      challengerTotal: total(window.challenger),
+    }))
+    .filter(({ championTotal, challengerTotal }) => championTotal > 0 && challengerTotal > 0);
   return quantiles.flatMap((quantile) => {
     const bound = nearestBound(pooled, quantile) ?? boundAboveAll(pooled);
     if (bound === undefined) return [];
     const usual = Math.max(1 - quantile, above(pooled, bound) / total(pooled));
-    const slower = both.filter(({ champion, challenger }) => {
-      const allowed = options.ratioMax * Math.max(usual, above(champion, bound) / total(champion));
-      return above(challenger, bound) / total(challenger) > Math.min(allowed, 0.999);
+    const slower = both.filter(({ champion, championTotal, challenger, challengerTotal }) => {
+      const allowed = options.ratioMax * Math.max(usual, above(champion, bound) / championTotal);
+      return above(challenger, bound) / challengerTotal > Math.min(allowed, 0.999);
     });
     return [{ quantile, compared: both.length, slower: slower.length }];
   });

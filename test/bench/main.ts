@@ -4,7 +4,7 @@ const benches: Readonly<Record<string, (parts: readonly string[]) => Promise<voi
   "cold-start": async () => (await import("./cold-start.js")).benchColdStart(),
   events: async (parts) => (await import("./events.js")).benchEvents(parts),
   "local-cloud": async (parts) => (await import("./local-cloud.js")).benchLocalCloud(parts),
-  statistics: async () => (await import("./statistics.js")).benchStatistics(),
+  statistics: async (parts) => (await import("./statistics.js")).benchStatistics(parts),
 };
 
 const [name = "", ...parts] = process.argv.slice(2);

@@ -71,18 +71,21 @@ const rolledBackBy = ({ delays, repetitions }: Outcome): Line["points"] =>
     delays.filter((delay) => delay <= minute).length / repetitions,
   ]);
 
-/** Draws all plots into a folder. */
+/** Draws all plots into a folder; those of rollouts only where they were played. */
 export async function drawPlots(
   folder: string,
-  rollouts: readonly { readonly scenario: Scenario; readonly outcomes: readonly Outcome[] }[],
+  rollouts:
+    readonly { readonly scenario: Scenario; readonly outcomes: readonly Outcome[] }[] | null,
 ): Promise<void> {
   const { labels, scores } = example();
   const points = curve(labels, scores);
   const ofScenario = (name: string): readonly Line[] =>
-    (rollouts.find(({ scenario }) => scenario.name === name)?.outcomes ?? []).flatMap((outcome) => {
-      const short = shortNames[outcome.rule];
-      return short === undefined ? [] : [{ name: short, points: rolledBackBy(outcome) }];
-    });
+    (rollouts?.find(({ scenario }) => scenario.name === name)?.outcomes ?? []).flatMap(
+      (outcome) => {
+        const short = shortNames[outcome.rule];
+        return short === undefined ? [] : [{ name: short, points: rolledBackBy(outcome) }];
+      },
+    );
   const minutes = { label: "minutes since the first request", max: 60 };
   const plots: Readonly<Record<string, Plot>> = {
     "rollout-worse": {
@@ -159,6 +162,7 @@ export async function drawPlots(
     },
   };
   for (const [name, plot] of Object.entries(plots)) {
+    if (rollouts === null && name.startsWith("rollout-")) continue;
     await writeFile(join(folder, `${name}.svg`), svgOf(plot));
   }
 }
