@@ -83,6 +83,8 @@ export interface SeedResult {
   readonly items: readonly Item[];
   readonly trace: readonly string[];
   readonly transitions: readonly SeenTransition[];
+  /** Everything as it is at the end. */
+  readonly world: World;
 }
 
 const minute = 60_000;
@@ -479,5 +481,6 @@ export const runSeed = async (options: SeedOptions): Promise<SeedResult> => {
     items,
     trace: trace.lines,
     transitions,
+    world,
   };
 };
