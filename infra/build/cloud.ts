@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { environment, readBuildConfig } from "./config.js";
 import { cloudSteps, type CloudStep, type CloudStepName } from "./cloud-steps.js";
 import { dryRun, type Walked } from "./dry-run.js";
+import { startLocalCloud } from "./local-cloud.js";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -16,7 +17,7 @@ One step of cloudbuild.yaml, as a build runs it:
 ${steps.map(([name, { what }]) => `  ${name.padEnd(11)}${what}`).join("\n")}
 
 --dry-run   walks every step of cloudbuild.yaml in order on this machine, against a local cloud of its own, and says of
-            each whether it ran, was skipped or failed, and why. Tests and static analysis take minutes: --skip test
+            each whether it ran, ran in part, was skipped or failed, and why. Tests and static analysis take minutes: --skip test
             --skip static leaves them out. Ends with 1 when a step failed.
 --routine   what a trigger would say (main); steps that are no part of it say so.
 --json      the dry run's report for programs.
@@ -48,11 +49,11 @@ const line = ({ id, outcome, seconds, why }: Walked): string =>
 const summary = (walked: readonly Walked[]): string => {
   const of = (outcome: Walked["outcome"]): readonly Walked[] =>
     walked.filter((step) => step.outcome === outcome);
-  const untried = of("skipped").map(({ id }) => id);
+  const untried = [...of("partly"), ...of("skipped")].map(({ id }) => id);
   return [
     "",
-    `${walked.length} steps: ${of("ran").length} ran, ${untried.length} skipped, ${of("failed").length} failed`,
-    ...(untried.length === 0 ? [] : [`not tried here: ${untried.join(", ")}`]),
+    `${walked.length} steps: ${of("ran").length} ran, ${of("partly").length} in part, ${of("skipped").length} skipped, ${of("failed").length} failed`,
+    ...(untried.length === 0 ? [] : [`not, or not wholly, tried here: ${untried.join(", ")}`]),
   ].join("\n");
 };
 
@@ -66,6 +67,7 @@ const walkAll = async (options: {
     root,
     config,
     skip: options.skip,
+    startCloud: (folder) => startLocalCloud(root, folder, config),
     starting: (id) => {
       if (process.stderr.isTTY) process.stderr.write(`${id} ...\n`);
     },

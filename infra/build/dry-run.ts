@@ -8,13 +8,14 @@ import { readCloudBuild, substituted, type CloudBuildStep } from "./cloud-file.j
 import { cloudSteps } from "./cloud-steps.js";
 import { environment, type BuildConfig } from "./config.js";
 import { imageNames } from "./images.js";
-import { startLocalCloud } from "./local-cloud.js";
+import type { LocalCloud } from "./local-cloud.js";
+import { serveRelease } from "./serve-release.js";
 
 /** How far a step went. */
 export interface Walked {
   readonly id: string;
   readonly command: string;
-  readonly outcome: "ran" | "skipped" | "failed";
+  readonly outcome: "ran" | "partly" | "skipped" | "failed";
   /** What it did, in its own last words, or why it did not. */
   readonly why: string;
   readonly seconds: number;
@@ -26,6 +27,8 @@ export interface DryRunOptions {
   readonly config: BuildConfig;
   /** Ids of steps that are left out. */
   readonly skip: readonly string[];
+  /** Starts the cloud that the steps are walked against. */
+  readonly startCloud: (folder: string) => Promise<LocalCloud>;
   readonly starting: (id: string) => void;
   readonly done: (step: Walked) => void;
 }
@@ -62,7 +65,6 @@ const obstacle = async (
   if (entrypoint === "npm" && args[0] === "ci") {
     return "it would replace the packages that this very command runs on; they are here";
   }
-  if (name.includes("/google-cloud-cli:")) return "the local cloud has no Cloud Run";
   if (!name.startsWith("docker:")) return null;
   if (!(await docker())) {
     return "no Docker engine with buildx answers: untried here; stand-in digests are carried on";
@@ -100,7 +102,7 @@ export const dryRun = async (options: DryRunOptions): Promise<readonly Walked[]>
   const unknown = skip.filter((id) => !steps.some((step) => step.id === id));
   if (unknown.length > 0) throw new Error(`cloudbuild.yaml has no step ${unknown.join(", ")}`);
   const folder = mkdtempSync(join(tmpdir(), "continuo-build-"));
-  const cloud = await startLocalCloud(root, folder, config);
+  const cloud = await options.startCloud(folder);
   try {
     writeStandIns(folder);
     const given = {
@@ -124,6 +126,35 @@ export const dryRun = async (options: DryRunOptions): Promise<readonly Walked[]>
     const docker = (): Promise<boolean> => (asked ??= hasDocker());
     const failed = new Set<string>();
     const walked: Walked[] = [];
+    const hasRun = (id: string): boolean =>
+      walked.some((step) => step.id === id && step.outcome === "ran");
+    const fail = (
+      step: CloudBuildStep,
+      why: readonly string[],
+    ): Pick<Walked, "outcome" | "why"> => {
+      failed.add(step.id);
+      return { outcome: "failed", why: why.join("\n  ") };
+    };
+    const release = async (step: CloudBuildStep): Promise<Pick<Walked, "outcome" | "why">> => {
+      if (config.routine === "pull-request") {
+        return { outcome: "skipped", why: "a pull request releases nothing" };
+      }
+      if (!hasRun("bundle")) {
+        return {
+          outcome: "skipped",
+          why: "the local cloud has no Cloud Run, and nothing was bundled",
+        };
+      }
+      starting(step.id);
+      try {
+        return {
+          outcome: "partly",
+          why: await serveRelease(root, join(folder, "instance"), config),
+        };
+      } catch (error) {
+        return fail(step, [error instanceof Error ? error.message : String(error)]);
+      }
+    };
     const walk = async (step: CloudBuildStep): Promise<Pick<Walked, "outcome" | "why">> => {
       const before = step.waitFor.filter((id) => failed.has(id));
       if (before.length > 0) {
@@ -131,16 +162,13 @@ export const dryRun = async (options: DryRunOptions): Promise<readonly Walked[]>
         return { outcome: "skipped", why: `it waits for ${before.join(", ")}` };
       }
       if (skip.includes(step.id)) return { outcome: "skipped", why: "left out with --skip" };
+      if (step.name.includes("/google-cloud-cli:")) return release(step);
       const why = await obstacle(step, docker);
       if (why !== null) return { outcome: "skipped", why };
       starting(step.id);
       const { code, output } = await execute(step, root, env);
       if (code === 0) return { outcome: "ran", why: output.at(-1) ?? "" };
-      failed.add(step.id);
-      return {
-        outcome: "failed",
-        why: [`exit code ${String(code)}`, ...output.slice(-shownLines)].join("\n  "),
-      };
+      return fail(step, [`exit code ${String(code)}`, ...output.slice(-shownLines)]);
     };
     for (const step of steps) {
       const resolved = { ...step, name: substituted(step.name, given) };

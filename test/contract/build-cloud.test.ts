@@ -9,6 +9,8 @@ import { z } from "zod";
 import { anyEvent } from "../../events/index.js";
 import { buildBuilder } from "../../infra/build/build-builder.js";
 import { cloudSteps } from "../../infra/build/cloud-steps.js";
+import { readBuildConfig } from "../../infra/build/config.js";
+import { dryRun } from "../../infra/build/dry-run.js";
 import { readCloudBuild } from "../../infra/build/cloud-file.js";
 import { writeRepository } from "../../infra/cli/verbs/init.js";
 import { installedImagesUri } from "../../shared/gcp/installed-images.js";
@@ -21,7 +23,7 @@ const report = z.object({
   steps: z.array(
     z.object({
       id: z.string(),
-      outcome: z.enum(["ran", "skipped", "failed"]),
+      outcome: z.enum(["ran", "partly", "skipped", "failed"]),
       why: z.string(),
       command: z.string(),
     }),
@@ -33,22 +35,50 @@ const messages = z.object({
 /** What takes minutes. */
 const minutes = ["test", "static", "bundle", "images"];
 
-const build = (...args: readonly string[]) =>
-  promisify(execFile)(process.execPath, ["--import", "tsx", "infra/build/cloud.ts", ...args], {
-    cwd: root,
-    env: { ...process.env, PROJECT_ID: "shop", _BUCKET: "shop-continuo" },
-  });
+const env = { PROJECT_ID: "shop", _BUCKET: "shop-continuo" };
+const ended = z.object({ code: z.number().default(0), stdout: z.string(), stderr: z.string() });
 
-const walk = async (...args: readonly string[]) => {
-  const skipped = minutes.flatMap((id) => ["--skip", id]);
-  const { stdout } = await build("--dry-run", "--json", ...skipped, ...args);
-  const { steps } = report.parse(JSON.parse(stdout));
-  return new Map(steps.map((step) => [step.id, step]));
+/** `npm run build:cloud` as a process of its own. */
+const build = async (args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
+  const program = ["--import", "tsx", "infra/build/cloud.ts", ...args];
+  const options = { cwd: root, env: { ...process.env, ...env, ...more } };
+  return ended.parse(
+    await promisify(execFile)(process.execPath, program, options).catch((error: unknown) => error),
+  );
 };
 
+/** A checkout whose build is these steps alone. */
+const walkSteps = async (steps: string, skip: readonly string[] = []) => {
+  const folder = mkdtempSync(join(tmpdir(), "continuo-steps-"));
+  writeFileSync(
+    join(folder, "cloudbuild.yaml"),
+    `substitutions: { _ROUTINE: tag }\nsteps:\n${steps}`,
+  );
+  writeFileSync(join(folder, "package.json"), '{ "scripts": {} }');
+  try {
+    return await dryRun({
+      root: folder,
+      config: readBuildConfig({ ...env, _ROUTINE: "main" }),
+      skip,
+      startCloud: () =>
+        Promise.resolve({ address: "http://127.0.0.1:9", stop: () => Promise.resolve() }),
+      starting: () => undefined,
+      done: () => undefined,
+    });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+};
+
+const stepText = (id: string, command: string, waitFor: string): string =>
+  `  - { id: ${id}, name: "node:22.23.3-slim", entrypoint: sh, args: [-c, "${command}"], waitFor: ["${waitFor}"] }\n`;
+
 describe("a dry run of Cloud Build", () => {
-  it("walks every step in order, runs what can run here, and says why the others did not", async () => {
-    const steps = await walk();
+  it("walks every step in order, runs what can run here, says why the others did not, and fails with one of them", async () => {
+    const skipped = minutes.flatMap((id) => ["--skip", id]);
+    // Nobody listens for what the last step asks for: this cloud has no functions, and no topics.
+    const { code, stdout } = await build(["--dry-run", "--json", ...skipped], { _MODEL: "ghost" });
+    const steps = new Map(report.parse(JSON.parse(stdout)).steps.map((one) => [one.id, one]));
     const { steps: listed } = readCloudBuild(root, Object.keys(cloudSteps));
     expect([...steps.keys()]).toEqual(listed.map(({ id }) => id));
     const outcomes = Object.fromEntries([...steps].map(([id, { outcome }]) => [id, outcome]));
@@ -59,7 +89,7 @@ describe("a dry run of Cloud Build", () => {
       release: "skipped",
       pipelines: "ran",
       upload: "ran",
-      run: "ran",
+      run: "failed",
     });
     expect(steps.get("pipelines")?.why).toMatch(
       /5 component specs.*train\.json \(sha256:[0-9a-f]{16}\)/,
@@ -67,31 +97,33 @@ describe("a dry run of Cloud Build", () => {
     expect(steps.get("upload")?.why).toContain("gs://shop-continuo/continuo/pipelines/train.json");
     expect(steps.get("push")?.why).toMatch(/Docker|registry/);
     expect(steps.get("release")?.why).toContain("no Cloud Run");
+    expect(steps.get("run")?.why).toMatch(/training-run/);
+    expect(code).toBe(1);
   });
 
-  it("ends with 1 when a step fails, and runs nothing that waits for it", async () => {
-    const failed = build(
-      "--dry-run",
-      "--json",
-      ...minutes.flatMap((id) => ["--skip", id]),
-      "--skip",
-      "pipelines",
+  it("runs nothing that waits for a step that failed, or for one that waited for it", async () => {
+    const walked = await walkSteps(
+      [
+        stepText("broken", "echo it broke >&2; exit 3", "-"),
+        stepText("next", "echo ran", "broken"),
+        stepText("last", "echo ran", "next"),
+        stepText("beside", "echo $_ROUTINE", "-"),
+      ].join(""),
     );
-    const error = z.object({ code: z.number(), stdout: z.string() });
-    const { code, stdout } = error.parse(await failed.catch((thrown: unknown) => thrown));
-    expect(code).toBe(1);
-    const { steps } = report.parse(JSON.parse(stdout));
-    expect(steps.find(({ id }) => id === "upload")).toMatchObject({ outcome: "failed" });
-    expect(steps.find(({ id }) => id === "run")).toMatchObject({
-      outcome: "skipped",
-      why: "it waits for upload",
-    });
+    expect(walked.map(({ id, outcome, why }) => [id, outcome, why])).toEqual([
+      ["broken", "failed", "exit code 3\n  it broke"],
+      ["next", "skipped", "it waits for broken"],
+      ["last", "skipped", "it waits for next"],
+      ["beside", "ran", "main"],
+    ]);
   });
 
   it("refuses a routine, a step and a build that there are not", async () => {
-    await expect(build("--dry-run", "--routine", "nightly")).rejects.toThrow(/_ROUTINE/);
-    await expect(build("--dry-run", "--skip", "tset")).rejects.toThrow(/no step tset/);
-    await expect(build("deploy")).rejects.toThrow(/no step "deploy"; name one of test, static/);
+    expect(() => readBuildConfig({ ...env, _ROUTINE: "nightly" })).toThrow(/_ROUTINE/);
+    await expect(walkSteps(stepText("one", "true", "-"), ["tset"])).rejects.toThrow(/no step tset/);
+    const { code, stderr } = await build(["deploy"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no step "deploy"; name one of test, static/);
   });
 });
 
