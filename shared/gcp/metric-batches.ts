@@ -1,4 +1,5 @@
 /** Which endpoints share a call of Cloud Monitoring. */
+import { oneOfMax } from "./metric-series.js";
 import type { MetricQuery } from "../ports/metrics.js";
 
 /** Endpoints whose series come together. */
@@ -9,7 +10,6 @@ export interface MetricBatch {
 }
 
 const windowMs = 60_000;
-const endpointsMax = 100;
 /** Names travel in the address of a GET request, where quotes take three characters. */
 const nameCharactersMax = 4000;
 /** An answer is read as a whole, so it is kept to some ten megabytes. */
@@ -27,7 +27,7 @@ const batchOf = (queries: readonly MetricQuery[]): MetricBatch => ({
 });
 
 const fits = ({ queries, sinceMs, untilMs }: MetricBatch): boolean =>
-  queries.length <= endpointsMax &&
+  queries.length <= oneOfMax &&
   queries.reduce((length, { endpoint }) => length + endpoint.length + 2, 0) <= nameCharactersMax &&
   queries.length * pointsOf(sinceMs, untilMs) <= pointsMax;
 

@@ -3,7 +3,7 @@ import { deployedModelId, type DeployedModelId } from "../../events/ids.js";
 import type { MetricCounts, Usage } from "../domain/segment.js";
 import type { ArmCounts } from "../domain/state.js";
 import { commonBounds, countingWithin, finiteBounds } from "./distributions.js";
-import type { DistributionValue, Sample } from "./metric-series.js";
+import { grouped, type DistributionValue, type Sample } from "./metric-series.js";
 
 /** The samples of one endpoint, by what they measure. */
 export interface EndpointSamples {
@@ -93,21 +93,6 @@ const distinctBounds = (latencies: readonly Sample[]): readonly (readonly number
   [...new Set(latencies.flatMap(({ distribution }) => distribution?.bucketOptions ?? []))].map(
     finiteBounds,
   );
-
-/** Items by a key, in the order in which the keys first came. */
-const grouped = <Key, Item>(
-  items: readonly Item[],
-  keyOf: (item: Item) => Key,
-): ReadonlyMap<Key, readonly Item[]> => {
-  const groups = new Map<Key, Item[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group === undefined) groups.set(key, [item]);
-    else group.push(item);
-  }
-  return groups;
-};
 
 /** The highest value; a point that is no number is as good as none. */
 const most = (found: readonly Sample[] = []): number | undefined => {

@@ -78,23 +78,30 @@ export interface SampleQuery {
   readonly metricType: string;
   /** Absent for a metric of somebody's own, which may belong to any resource. */
   readonly endpoints?: readonly string[];
-  readonly labels?: Readonly<Record<string, string>>;
+  /** A label's value, or those of which it has one. */
+  readonly labels?: Readonly<Record<string, string | readonly string[]>>;
   readonly sinceMs: number;
   readonly untilMs: number;
 }
 
-const quoted = (text: string): string => JSON.stringify(text);
+/** Texts that one call may be given, as in Google's own clients. */
+export const oneOfMax = 100;
+
+const among = (wanted: string | readonly string[]): string =>
+  typeof wanted === "string"
+    ? JSON.stringify(wanted)
+    : `one_of(${wanted.map((text) => JSON.stringify(text)).join(",")})`;
 
 const filterOf = ({ metricType, endpoints, labels = {} }: SampleQuery): string =>
   [
-    `metric.type = ${quoted(metricType)}`,
+    `metric.type = ${among(metricType)}`,
     ...(endpoints === undefined
       ? []
       : [
           `resource.type = "aiplatform.googleapis.com/Endpoint"`,
-          `resource.labels.endpoint_id = one_of(${endpoints.map(quoted).join(",")})`,
+          `resource.labels.endpoint_id = ${among(endpoints)}`,
         ]),
-    ...Object.entries(labels).map(([name, value]) => `metric.labels.${name} = ${quoted(value)}`),
+    ...Object.entries(labels).map(([name, value]) => `metric.labels.${name} = ${among(value)}`),
   ].join(" AND ");
 
 /** Gives like options as one object, so that what follows from them is worked out once. */
@@ -125,6 +132,39 @@ const samplesOf = (
     },
   }));
 
+const page = async (
+  config: GcpConfig,
+  rest: Rest,
+  query: SampleQuery,
+  options: {
+    readonly view: "FULL" | "HEADERS";
+    readonly pageSize: number;
+    readonly pageToken?: string;
+  },
+): Promise<z.infer<typeof listing>> =>
+  listing.parse(
+    await rest.json({
+      method: "GET",
+      url: `${baseUrl(config, "monitoring")}/v3/projects/${config.projectId}/timeSeries`,
+      query: {
+        filter: filterOf(query),
+        "interval.startTime": new Date(query.sinceMs).toISOString(),
+        "interval.endTime": new Date(query.untilMs).toISOString(),
+        ...options,
+      },
+    }),
+  );
+
+/** The labels of some series; null when there is none. */
+export const labelsOfAny = async (
+  config: GcpConfig,
+  rest: Rest,
+  query: SampleQuery,
+): Promise<Readonly<Record<string, string>> | null> => {
+  const { timeSeries: found } = await page(config, rest, query, { view: "HEADERS", pageSize: 1 });
+  return found[0]?.metric.labels ?? null;
+};
+
 /** The samples that end in the span, over all pages; the first may have begun before it. */
 export const samples = async (
   config: GcpConfig,
@@ -134,26 +174,39 @@ export const samples = async (
   const found: Sample[] = [];
   const shared = sharing();
   let pageToken: string | undefined;
-  for (let page = 0; page < pagesMax; page += 1) {
-    const answer = listing.parse(
-      await rest.json({
-        method: "GET",
-        url: `${baseUrl(config, "monitoring")}/v3/projects/${config.projectId}/timeSeries`,
-        query: {
-          filter: filterOf(query),
-          "interval.startTime": new Date(query.sinceMs).toISOString(),
-          "interval.endTime": new Date(query.untilMs).toISOString(),
-          view: "FULL",
-          pageSize,
-          pageToken,
-        },
-      }),
-    );
-    for (const series of answer.timeSeries) found.push(...samplesOf(series, shared));
-    pageToken = answer.nextPageToken === "" ? undefined : answer.nextPageToken;
+  for (let read = 0; read < pagesMax; read += 1) {
+    const { timeSeries: series, nextPageToken } = await page(config, rest, query, {
+      view: "FULL",
+      pageSize,
+      ...(pageToken === undefined ? {} : { pageToken }),
+    });
+    for (const one of series) found.push(...samplesOf(one, shared));
+    pageToken = nextPageToken === "" ? undefined : nextPageToken;
     if (pageToken === undefined) return found;
   }
   throw new RejectedError(
     `Monitoring returned more than ${String(pagesMax)} pages of ${query.metricType}${query.endpoints === undefined ? "" : ` for ${String(query.endpoints.length)} endpoints`}. Ask for a shorter span of time.`,
   );
+};
+
+/** Those whose whole window lies in the span. */
+export const within = (
+  found: readonly Sample[],
+  { sinceMs, untilMs }: Pick<SampleQuery, "sinceMs" | "untilMs">,
+): readonly Sample[] =>
+  found.filter(({ startMs, endMs }) => startMs >= sinceMs && endMs <= untilMs);
+
+/** Samples by a key, in the order in which the keys first came. */
+export const grouped = <Key>(
+  found: readonly Sample[],
+  keyOf: (sample: Sample) => Key,
+): ReadonlyMap<Key, readonly Sample[]> => {
+  const groups = new Map<Key, Sample[]>();
+  for (const sample of found) {
+    const key = keyOf(sample);
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [sample]);
+    else group.push(sample);
+  }
+  return groups;
 };

@@ -1,99 +1,18 @@
 /** The Metrics port on Cloud Monitoring: what Vertex AI's endpoints report per deployed model, many endpoints to a call. */
-import type { MetricCounts } from "../domain/segment.js";
-import type { Point } from "../domain/signals.js";
 import { RejectedError } from "../domain/errors.js";
 import type { MetricAnswer, MetricQuery, Metrics } from "../ports/metrics.js";
 import type { GcpConfig } from "./config.js";
-import { asCloudError, attempting, translated } from "./errors.js";
+import { businessReader } from "./business-metrics.js";
+import { asCloudError, attempting } from "./errors.js";
 import { batchesOf, halvesOf, type MetricBatch } from "./metric-batches.js";
 import { countsFrom } from "./metric-counts.js";
-import { samples, type Sample } from "./metric-series.js";
+import { grouped, samples, within } from "./metric-series.js";
 import type { Rest } from "./rest.js";
 
 const online = "aiplatform.googleapis.com/prediction/online";
 
-type Business = NonNullable<MetricCounts["business"]>;
-
-/** Those whose whole window lies in the span. */
-const within = (
-  found: readonly Sample[],
-  { sinceMs, untilMs }: Pick<MetricQuery, "sinceMs" | "untilMs">,
-): readonly Sample[] =>
-  found.filter(({ startMs, endMs }) => startMs >= sinceMs && endMs <= untilMs);
-
-/** A metric of the user's own; a count grows with the traffic, so it would call the larger arm the better one. */
-const businessOf = (metric: string, label: string, found: readonly Sample[]): Business => {
-  const points: Record<string, Point[]> = {};
-  for (const { labels, endMs, count, isTotal, distribution } of found) {
-    if (isTotal && distribution === undefined) {
-      return {
-        points: {},
-        problem: `${metric} counts what happened, and a count grows with the traffic: write a mean or a rate (a gauge, or a distribution)`,
-      };
-    }
-    const id = labels[label];
-    if (id === undefined) continue;
-    const value = distribution === undefined ? count : (distribution.mean ?? Number.NaN);
-    (points[id] ??= []).push({ atMs: endMs, value });
-  }
-  const isNamed = found.length === 0 || Object.keys(points).length > 0;
-  return { points, problem: isNamed ? null : `no series of ${metric} has the label ${label}` };
-};
-
-/** What was found of a user's own metric: points, a refusal to tell, or an error to try again after. */
-type Read =
-  | { readonly found: readonly Sample[] }
-  | { readonly refused: Business }
-  | { readonly error: Error };
-
 const asError = (error: unknown): Error =>
   error instanceof Error ? error : new Error(String(error));
-
-/** What is refused for good is told with the verdict, so that errors and latency are judged all the same. */
-const readMetric = async (
-  config: GcpConfig,
-  rest: Rest,
-  metricType: string,
-  { sinceMs, untilMs }: MetricBatch,
-): Promise<Read> => {
-  try {
-    return { found: await samples(config, rest, { metricType, sinceMs, untilMs }) };
-  } catch (error) {
-    const { status, message } = asCloudError(error);
-    // A metric that nobody has written yet is not known to Monitoring.
-    if (status === "NOT_FOUND") return { found: [] };
-    const isRefused = status === "INVALID_ARGUMENT" || status === "PERMISSION_DENIED";
-    return isRefused
-      ? { refused: { points: {}, problem: `${metricType} cannot be read: ${message}` } }
-      : { error: asError(translated(`read ${metricType}`, error)) };
-  }
-};
-
-/** Adds the user's own metric to the counts of whoever asked for it; each is read once, and harms nobody else. */
-const businessReader = async (config: GcpConfig, rest: Rest, batch: MetricBatch) => {
-  const metrics = [...new Set(batch.queries.flatMap(({ business }) => business?.metric ?? []))];
-  const read = new Map<string, Read>();
-  for (const metric of metrics) read.set(metric, await readMetric(config, rest, metric, batch));
-  return (query: MetricQuery, counts: MetricCounts | null): MetricAnswer => {
-    if (counts === null || query.business === undefined) return { counts };
-    const { metric, label } = query.business;
-    const own = read.get(metric) ?? { found: [] };
-    if ("error" in own) return own;
-    const business =
-      "refused" in own ? own.refused : businessOf(metric, label, within(own.found, query));
-    return { counts: { ...counts, business } };
-  };
-};
-
-const byEndpoint = (found: readonly Sample[]): ReadonlyMap<string, readonly Sample[]> => {
-  const groups = new Map<string, Sample[]>();
-  for (const sample of found) {
-    const group = groups.get(sample.endpoint);
-    if (group === undefined) groups.set(sample.endpoint, [sample]);
-    else group.push(sample);
-  }
-  return groups;
-};
 
 /** Reads one batch: a call for each metric, more only where its answer takes several pages. */
 const readBatch = async (
@@ -106,7 +25,7 @@ const readBatch = async (
   const read = async (metric: string, labels: Readonly<Record<string, string>> = {}) => {
     const metricType = `${online}/${metric}`;
     const found = await samples(config, rest, { metricType, endpoints, labels, sinceMs, untilMs });
-    const groups = byEndpoint(found);
+    const groups = grouped(found, ({ endpoint }) => endpoint);
     return (query: MetricQuery) => within(groups.get(query.endpoint) ?? [], query);
   };
   const [responses, errors, latencies, memory, cpu, withBusiness] = await Promise.all([

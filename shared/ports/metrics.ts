@@ -1,4 +1,5 @@
 /** What the endpoints measured. */
+import type { DeployedModelId } from "../../events/ids.js";
 import type { MetricCounts } from "../domain/segment.js";
 
 /** A stretch of time of one endpoint. */
@@ -6,8 +7,12 @@ export interface MetricQuery {
   readonly endpoint: string;
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** A metric of the user's own to read for the same span, and its label for the deployed model. */
-  readonly business?: { readonly metric: string; readonly label: string };
+  /** A metric of the user's own to read for the same span: its label for the deployed model, and the models wanted. */
+  readonly business?: {
+    readonly metric: string;
+    readonly label: string;
+    readonly of: readonly DeployedModelId[];
+  };
 }
 
 /** What was found: null when there is no point of a request; an error when it could not be read. */

@@ -11,6 +11,8 @@ export const metricQuery = ({
   endpoint,
   sinceMs,
   untilMs,
+  champion,
+  challenger,
   signals,
 }: Need & { readonly fact: "series" }): MetricQuery => ({
   endpoint,
@@ -18,7 +20,13 @@ export const metricQuery = ({
   untilMs,
   ...(signals?.business === undefined
     ? {}
-    : { business: { metric: signals.business.metric, label: signals.business.label } }),
+    : {
+        business: {
+          metric: signals.business.metric,
+          label: signals.business.label,
+          of: champion === null ? [challenger] : [champion, challenger],
+        },
+      }),
 });
 
 /** Windows that have ended since then are left to the next look. */

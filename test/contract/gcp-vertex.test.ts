@@ -611,7 +611,8 @@ describe("endpoints", () => {
   });
 
   it("reads a metric of the user's own beside them, by the label that names the deployed model", async () => {
-    const conversion = { metric: "custom.googleapis.com/shop/conversion", label: "served_by" };
+    const of = [championId, challengerId];
+    const conversion = { metric: "custom.googleapis.com/shop/conversion", label: "served_by", of };
     const nobody = await eventually("the requests", async () =>
       countsOf({ endpoint, sinceMs: 0, untilMs: Date.now(), business: conversion }),
     );
@@ -643,7 +644,12 @@ describe("endpoints", () => {
     });
     const problemOf = async (metric: string, label: string) =>
       eventually("what is wrong with it", async () => {
-        const query = { endpoint, sinceMs: 0, untilMs: Date.now(), business: { metric, label } };
+        const query = {
+          endpoint,
+          sinceMs: 0,
+          untilMs: Date.now(),
+          business: { metric, label, of },
+        };
         return (await countsOf(query))?.business?.problem;
       });
     expect(await problemOf(conversion.metric, "arm")).toBe(

@@ -199,7 +199,7 @@ describe("what was read ahead", () => {
     await ahead.metrics.counts([later(60_001)]);
     await ahead.metrics.counts([{ ...query, sinceMs: query.sinceMs + 1 }]);
     await ahead.metrics.counts([{ ...query, endpoint: "another" }]);
-    await ahead.metrics.counts([{ ...query, business: { metric: "m", label: "l" } }]);
+    await ahead.metrics.counts([{ ...query, business: { metric: "m", label: "l", of: [] } }]);
     expect(asked).toHaveLength(5);
   });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { deployedModelId, type DeployedModelId } from "../../../events/ids.js";
 import { CloudError } from "../../../shared/gcp/errors.js";
 import { batchesOf } from "../../../shared/gcp/metric-batches.js";
 import { monitoringMetrics } from "../../../shared/gcp/monitoring-metrics.js";
@@ -8,6 +9,7 @@ import type { MetricQuery } from "../../../shared/ports/metrics.js";
 const minuteMs = 60_000;
 const hourMs = 60 * minuteMs;
 const nowMs = 1_000 * hourMs;
+const served = (id: number): DeployedModelId => deployedModelId.parse(String(id));
 
 const fleet = (size: number, ageMs: number, more: Partial<MetricQuery> = {}): MetricQuery[] =>
   Array.from({ length: size }, (_, index) => ({
@@ -108,12 +110,33 @@ describe("a batch that cannot be read", () => {
     const { counts, filters } = monitoring((filter) =>
       filter.includes("custom.googleapis.com") ? new CloudError("UNAVAILABLE", "later") : null,
     );
-    const business = { metric: "custom.googleapis.com/basket", label: "arm" };
+    const business = { metric: "custom.googleapis.com/basket", label: "arm", of: [served(1)] };
     const [first, second, ...others] = fleet(5, hourMs);
     const asking = [first, second].flatMap((query) => (query ? [{ ...query, business }] : []));
     const answers = await counts([...others, ...asking]);
     expect(failedOf(answers)).toEqual([3, 4]);
     // Both ask for the same metric.
     expect(filters.filter((filter) => filter.includes("custom.googleapis.com"))).toHaveLength(1);
+  });
+});
+
+describe("a metric of the users' own", () => {
+  it("is read once for all who share it, a hundred deployed models to a call", async () => {
+    const { counts, filters } = monitoring(() => null);
+    const answers = await counts(
+      fleet(90, hourMs).map((query, index) => ({
+        ...query,
+        business: {
+          metric: "custom.googleapis.com/basket",
+          label: "arm",
+          of: [served(2 * index + 1), served(2 * index + 2)],
+        },
+      })),
+    );
+    const own = filters.filter((filter) => filter.includes("custom.googleapis.com"));
+    // Two for 180 deployed models, and one to see whether any series has that label, as none was found.
+    expect(own.map((filter) => (filter.match(/"\d+"/g) ?? []).length)).toEqual([100, 80, 0]);
+    expect(own[0]).toContain('metric.labels.arm = one_of("1","2",');
+    expect(answers[5]).toMatchObject({ counts: { business: { points: {}, problem: null } } });
   });
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { deployedModelId } from "../../../events/ids.js";
 import { monitoringMetrics } from "../../../shared/gcp/monitoring-metrics.js";
 import type { Rest } from "../../../shared/gcp/rest.js";
+import type { MetricQuery } from "../../../shared/ports/metrics.js";
 
 const champion = deployedModelId.parse("1");
 const online = "aiplatform.googleapis.com/prediction/online";
@@ -41,7 +42,7 @@ const metricsOf = (answers: Readonly<Record<string, readonly unknown[]>>) => {
   };
   const config = { projectId: "demo", region: "r", bucket: "b", identity: "i@x" };
   const { counts } = monitoringMetrics(config, rest);
-  return async (business?: { readonly metric: string; readonly label: string }) => {
+  return async (business?: MetricQuery["business"]) => {
     const [answer] = await counts([
       {
         endpoint: "e",
@@ -118,7 +119,7 @@ describe("time series as Monitoring gives them", () => {
         ),
       ],
     });
-    const found = await read({ metric, label: "deployed_model_id" });
+    const found = await read({ metric, label: "deployed_model_id", of: [champion] });
     expect(found?.business).toEqual({
       points: {
         [champion]: [
