@@ -11,11 +11,14 @@ export const packageJson = (name: string): string =>
 export const functionSource =
   "// The function lies in function.cjs beside the framework, and is registered before the framework looks here.\n";
 
+/** The list of the packages in the bundle; scanners of images know it by its ending. */
+export const sbomFile = "sbom.cdx.json";
+
 /** Carries one function with functions-framework; nothing is installed, and its code cache made, while the image is built. */
 export const dockerfile = (name: string): string => `ARG BASE=${baseImage}
 FROM \${BASE}
 WORKDIR /app
-COPY *.cjs *.map package.json ./
+COPY *.cjs *.map package.json ${sbomFile} ./
 ENV NODE_ENV=production FUNCTION_TARGET=${name} FUNCTION_SOURCE=index.cjs
 RUN ["node", "rehearse.cjs"]
 USER node

@@ -7,9 +7,10 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { build, type BuildOptions, type BuildResult } from "esbuild";
 import { digestOf } from "./digest.js";
-import { dockerfile, functionSource, packageJson } from "./function-files.js";
+import { dockerfile, functionSource, packageJson, sbomFile } from "./function-files.js";
 import { leanClients } from "./lean-clients.js";
 import { bundleFile } from "./rehearsal/bundle-script.js";
+import { bundleSbom } from "./sbom.js";
 
 /** One built function. */
 export interface BuiltFunction {
@@ -65,6 +66,7 @@ const bundleFunction = (root: string, name: string) =>
       resolveDir: root,
     },
     outfile: join(outputFolder(root), bundleFile),
+    metafile: true,
     plugins: [leanClients],
   });
 
@@ -87,7 +89,8 @@ const buildFunction = async (
   name: string,
   starters: readonly Named[],
 ): Promise<BuiltFunction> => {
-  const bundle = contentsOf(await bundleFunction(root, name));
+  const result = await bundleFunction(root, name);
+  const bundle = contentsOf(result);
   const code = bundle.flatMap(([path, contents]) => (path === bundleFile ? [contents] : []));
   const files = new Map([
     ...bundle,
@@ -95,6 +98,7 @@ const buildFunction = async (
     ["index.cjs", Buffer.from(functionSource)],
     ["package.json", Buffer.from(packageJson(name))],
     ["Dockerfile", Buffer.from(dockerfile(name))],
+    [sbomFile, Buffer.from(bundleSbom(root, name, result.metafile))],
   ]);
   const folder = join(out, name);
   rmSync(folder, { recursive: true, force: true });
@@ -122,7 +126,10 @@ export const buildFunctions = async (
 };
 
 /** Makes a built function's code cache with a Node, as its Dockerfile does with the Node of its image. */
-export const rehearse = async ({ folder, name }: BuiltFunction, node: string): Promise<void> => {
+export const rehearse = async (
+  { folder, name }: Pick<BuiltFunction, "folder" | "name">,
+  node: string,
+): Promise<void> => {
   await promisify(execFile)(node, [join(folder, "rehearse.cjs")], {
     env: { PATH: process.env["PATH"] ?? "", FUNCTION_TARGET: name },
   });

@@ -14,6 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { buildFunctions, rehearse, type BuiltFunction } from "../../../infra/build/functions.js";
 
 /** Starting a process takes long on a busy machine. */
@@ -65,6 +66,43 @@ describe("a built function", () => {
       const foreign = required.filter((path) => !isBuiltin(path) && !path.startsWith("."));
       expect(foreign.filter((path) => existsSync(join(root, "node_modules", path)))).toEqual([]);
     }
+  });
+
+  it("lists the packages in its bundle in the versions of the lockfile", () => {
+    const read = (name: string): unknown =>
+      JSON.parse(readFileSync(join(first().folder, name), "utf8"));
+    const { components } = z
+      .object({
+        bomFormat: z.literal("CycloneDX"),
+        components: z.array(z.object({ name: z.string(), version: z.string(), purl: z.string() })),
+      })
+      .parse(read("sbom.cdx.json"));
+    const { packages } = z
+      .object({ packages: z.record(z.string(), z.object({ version: z.string().optional() })) })
+      .parse(JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8")));
+    const locked = Object.entries(packages).map(
+      ([path, { version }]) => `${path.replace(/^.*node_modules\//, "")}@${version ?? ""}`,
+    );
+    expect(
+      components.filter(({ name, version }) => !locked.includes(`${name}@${version}`)),
+    ).toEqual([]);
+    // The map of the bundle names its sources too; those of a few packages lead to places that are not shipped.
+    const { sources } = z.object({ sources: z.array(z.string()) }).parse(read("function.cjs.map"));
+    const folders = sources.flatMap(
+      (path) =>
+        /node_modules\/(?:.*\/node_modules\/)?(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? [],
+    );
+    const named = new Set(
+      [...new Set(folders)].flatMap((path) => {
+        const file = join(root, path, "package.json");
+        return existsSync(file)
+          ? [z.object({ name: z.string() }).parse(JSON.parse(readFileSync(file, "utf8"))).name]
+          : [];
+      }),
+    );
+    const listed = components.map(({ name }) => name);
+    expect(listed).toContain("@google-cloud/functions-framework");
+    expect([...named].filter((name) => !listed.includes(name))).toEqual([]);
   });
 
   it("loads no client of Google before it is asked for something, and takes one byte a character in memory", () => {
@@ -120,21 +158,33 @@ describe("a function's code cache", () => {
     }
   };
 
-  it("is made by a rehearsal and taken by every start", async () => {
-    await rehearse(first(), process.execPath);
-    expect(statSync(cache()).size).toBeGreaterThan(500_000);
-    expect(await printedUntilServing()).not.toContain("function.cache");
-  }, startLimitMs);
+  it(
+    "is made by a rehearsal and taken by every start",
+    async () => {
+      await rehearse(first(), process.execPath);
+      expect(statSync(cache()).size).toBeGreaterThan(500_000);
+      expect(await printedUntilServing()).not.toContain("function.cache");
+    },
+    startLimitMs,
+  );
 
-  it("is refused, and said so, when another Node made it; the function serves without it", async () => {
-    writeFileSync(cache(), readFileSync(cache()).fill(0, 0, 64));
-    expect(await printedUntilServing()).toContain("function.cache was made by another Node");
-  }, startLimitMs);
+  it(
+    "is refused, and said so, when another Node made it; the function serves without it",
+    async () => {
+      writeFileSync(cache(), readFileSync(cache()).fill(0, 0, 64));
+      expect(await printedUntilServing()).toContain("function.cache was made by another Node");
+    },
+    startLimitMs,
+  );
 
-  it("fails the build of an image whose function does not answer", async () => {
-    const broken = { ...first(), name: "no-such-function" };
-    await expect(rehearse(broken, process.execPath)).rejects.toThrow(
-      "Function 'no-such-function' is not defined",
-    );
-  }, startLimitMs);
+  it(
+    "fails the build of an image whose function does not answer",
+    async () => {
+      const broken = { ...first(), name: "no-such-function" };
+      await expect(rehearse(broken, process.execPath)).rejects.toThrow(
+        "Function 'no-such-function' is not defined",
+      );
+    },
+    startLimitMs,
+  );
 });
