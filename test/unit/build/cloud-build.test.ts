@@ -102,6 +102,7 @@ describe("cloudbuild.yaml", () => {
         root: folder,
         config: readBuildConfig({}),
         skip: [],
+        startCloud: () => Promise.reject(new Error("a local cloud was started")),
         starting: () => undefined,
         done: () => undefined,
       });
