@@ -1,4 +1,4 @@
-/** Index entries: for every field of a document, the key of its value; for every array, the keys of its elements. */
+/** Index entries: for a field of a document, the key of its value; for an array, the keys of its elements. */
 import type { FieldPath } from "./field-paths.js";
 import { valueKey } from "./order-key.js";
 import type { Fields, Value } from "./values.js";
@@ -29,27 +29,66 @@ export const elementsOf = (path: FieldPath): string => `[${pathText(path)}`;
 export const indexKey = (key: string): string =>
   key.length > keyLengthMax ? key.slice(0, keyLengthMax) : key;
 
-const collect = (path: FieldPath, value: Value, entries: IndexEntry[]): void => {
-  if (entries.length > entriesPerDocumentMax) return;
-  entries.push({ field: valuesOf(path), value: indexKey(valueKey(value)) });
-  if ("mapValue" in value) collectFields(path, value.mapValue.fields, entries);
+/** Tells which fields to list. */
+export type FieldFilter = (field: string) => boolean;
+
+const collect = (
+  path: FieldPath,
+  value: Value,
+  entries: IndexEntry[],
+  isWanted: FieldFilter,
+): void => {
+  const field = valuesOf(path);
+  if (isWanted(field)) entries.push({ field, value: indexKey(valueKey(value)) });
+  if ("mapValue" in value) collectFields(path, value.mapValue.fields, entries, isWanted);
   if ("arrayValue" in value) {
-    const field = elementsOf(path);
+    const elements = elementsOf(path);
+    if (!isWanted(elements)) return;
     const keys = new Set(value.arrayValue.values.map((element) => indexKey(valueKey(element))));
-    for (const key of keys) entries.push({ field, value: key });
+    for (const key of keys) entries.push({ field: elements, value: key });
   }
 };
 
-const collectFields = (path: FieldPath, fields: Fields, entries: IndexEntry[]): void => {
-  for (const [name, value] of Object.entries(fields)) collect([...path, name], value, entries);
+const collectFields = (
+  path: FieldPath,
+  fields: Fields,
+  entries: IndexEntry[],
+  isWanted: FieldFilter,
+): void => {
+  for (const [name, value] of Object.entries(fields)) {
+    collect([...path, name], value, entries, isWanted);
+  }
 };
 
-/** Every index entry of a document. */
-export const entriesOf = (fields: Fields | undefined): readonly IndexEntry[] => {
-  if (fields === undefined) return [];
+const collected = (fields: Fields, isWanted: FieldFilter): readonly IndexEntry[] => {
   const entries: IndexEntry[] = [];
-  collectFields([], fields, entries);
-  return entries.length > entriesPerDocumentMax ? [overflowEntry] : entries;
+  collectFields([], fields, entries, isWanted);
+  return entries;
+};
+
+/** How many entries a document has at most, counted without making them. */
+const countUpTo = (fields: Fields): number => {
+  let count = 0;
+  for (const value of Object.values(fields)) {
+    count += 1;
+    if ("mapValue" in value) count += countUpTo(value.mapValue.fields);
+    if ("arrayValue" in value) count += value.arrayValue.values.length;
+  }
+  return count;
+};
+
+const everyField: FieldFilter = () => true;
+
+/** A document's index entries of the fields that are wanted. */
+export const entriesOf = (
+  fields: Fields | undefined,
+  isWanted: FieldFilter,
+): readonly IndexEntry[] => {
+  if (fields === undefined) return [];
+  const isOverflowing =
+    countUpTo(fields) > entriesPerDocumentMax &&
+    collected(fields, everyField).length > entriesPerDocumentMax;
+  return isOverflowing ? [overflowEntry] : collected(fields, isWanted);
 };
 
 const keyOf = ({ field, value }: IndexEntry): string => `${field}\n${value}`;
@@ -63,13 +102,14 @@ export interface IndexMove extends IndexEntry {
 export const indexDelta = (
   before: Fields | undefined,
   after: Fields | undefined,
+  isWanted: FieldFilter,
 ): {
   readonly removed: readonly IndexEntry[];
   readonly moved: readonly IndexMove[];
   readonly added: readonly IndexEntry[];
 } => {
-  const removed = new Map(entriesOf(before).map((entry) => [keyOf(entry), entry]));
-  const fresh = entriesOf(after).filter((entry) => !removed.delete(keyOf(entry)));
+  const removed = new Map(entriesOf(before, isWanted).map((entry) => [keyOf(entry), entry]));
+  const fresh = entriesOf(after, isWanted).filter((entry) => !removed.delete(keyOf(entry)));
   // A field has one value, which can move; an array has many elements, which come and go.
   const movable = new Map(
     [...removed.values()]

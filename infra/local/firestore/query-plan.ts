@@ -142,7 +142,10 @@ const orderedPlan = (store: DocumentStore, query: Query, collection: Collection)
   // A document with too many fields is not in the index of its fields, so a walk along it would miss it.
   const { field, value } = overflowEntry;
   if (store.count(collection, field, value, 1) > 0) return { kind: "everything" };
-  return { kind: "along-index", field: valuesOf(order.path), isDescending, bounds };
+  const ordered = valuesOf(order.path);
+  return store.isIndexed(collection, ordered)
+    ? { kind: "along-index", field: ordered, isDescending, bounds }
+    : { kind: "everything" };
 };
 
 /** Chooses how to find a query's candidates. */
@@ -156,17 +159,18 @@ export const planOf = (
     .find((keys) => keys !== undefined);
   if (names !== undefined) return { kind: "by-name", keys: names };
   const lookUps = conjuncts(query.filter).flatMap(lookUpOf);
-  const counted = collections.length > collectionsCountedMax ? lookUps.slice(0, 1) : lookUps;
+  const counted = (
+    collections.length > collectionsCountedMax ? lookUps.slice(0, 1) : lookUps
+  ).filter(({ field }) => collections.every((one) => store.isIndexed(one, field)));
   const sized = counted.map((lookUp) => ({
     lookUp,
     size: collections.length > collectionsCountedMax ? 0 : sizeOf(store, collections, lookUp),
   }));
   const best = sized.toSorted((a, b) => a.size - b.size)[0];
+  const lookUp: Plan | undefined = best && { kind: "look-up", lookUp: best.lookUp };
+  if (lookUp !== undefined && (best?.size ?? 0) < selectiveMax) return lookUp;
   const [only] = collections;
   const ordered =
     only !== undefined && collections.length === 1 ? orderedPlan(store, query, only) : undefined;
-  if (best !== undefined && (best.size < selectiveMax || ordered === undefined)) {
-    return { kind: "look-up", lookUp: best.lookUp };
-  }
-  return ordered ?? { kind: "everything" };
+  return ordered ?? lookUp ?? { kind: "everything" };
 };

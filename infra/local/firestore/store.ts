@@ -4,7 +4,8 @@ import { openCollections, type Collection, type Collections } from "./collection
 import { createCommitGroup } from "./commit-group.js";
 import { createDocumentCache } from "./document-cache.js";
 import type { StoredDocument } from "./documents.js";
-import { indexDelta } from "./index-entries.js";
+import { entriesOf, indexDelta, overflowEntry } from "./index-entries.js";
+import { openIndexedFields } from "./indexed-fields.js";
 import { nameOf, type DocumentName } from "./names.js";
 import { segmentKey } from "./order-key.js";
 import { parseFields, writeFields } from "./stored-fields.js";
@@ -47,6 +48,8 @@ export interface DocumentStore {
   readonly flush: () => void;
   /** A page of a collection's documents by name; `from` and `to` are keys of ids, both included. */
   readonly scan: (collection: Collection, page: Page) => readonly Row[];
+  /** Makes sure that a field has an index, from its first query on; false where that cannot be written. */
+  readonly isIndexed: (collection: Collection, field: string) => boolean;
   /** A page of an index, in the order of value and name; `from` and `to` are keys of values, both included. */
   readonly scanIndex: (
     collection: Collection,
@@ -86,6 +89,9 @@ const upgrade = `
     WHERE NOT EXISTS (SELECT 1 FROM firestore_clock);
   DROP INDEX IF EXISTS firestore_documents_updated`;
 
+/** Rows read at a time where a whole collection is. */
+const rowsPerPage = 1000;
+
 const lowest = Buffer.alloc(0);
 /** No key begins with this byte twice: types, names and terminators are all smaller. */
 const highest = Buffer.from([0xff, 0xff]);
@@ -119,6 +125,7 @@ export const openStore = (db: Database.Database): DocumentStore => {
   db.exec(upgrade);
   const cache = createDocumentCache();
   const collections = openCollections(db);
+  const indexed = openIndexedFields(db);
   const columns = "d.key, d.id, d.fields, d.created, d.updated";
   const joined = `SELECT ${columns}, f.value FROM firestore_fields f
     JOIN firestore_documents d ON d.collection = f.collection AND d.key = f.key
@@ -150,6 +157,9 @@ export const openStore = (db: Database.Database): DocumentStore => {
     scanDown: db.prepare(
       `SELECT ${columns} FROM firestore_documents d WHERE collection = ? AND key >= ? AND key <= ? ORDER BY key DESC LIMIT ?`,
     ),
+    fieldsAfter: db.prepare(
+      "SELECT key, fields FROM firestore_documents WHERE collection = ? AND key > ? ORDER BY key LIMIT ?",
+    ),
     indexUp: db.prepare(
       `${joined} AND f.value >= ? AND f.value <= ? AND (f.value, f.key) > (?, ?) ORDER BY f.value, f.key LIMIT ?`,
     ),
@@ -179,7 +189,10 @@ export const openStore = (db: Database.Database): DocumentStore => {
       const { createdMicros, updatedMicros } = after;
       sql.upsert.run([collection.id, key, id, fields, createdMicros, updatedMicros]);
     }
-    const { removed, added, moved } = indexDelta(before?.fields, after?.fields);
+    const wanted = indexed.of(collection.id);
+    const { removed, added, moved } = indexDelta(before?.fields, after?.fields, (field) =>
+      wanted.has(field),
+    );
     for (const { field, value } of removed)
       sql.removeEntry.run([collection.id, field, bytes(value), key]);
     for (const { field, value, to } of moved)
@@ -188,21 +201,43 @@ export const openStore = (db: Database.Database): DocumentStore => {
       sql.addEntry.run([collection.id, field, bytes(value), key]);
     return after === undefined ? undefined : { ...after, storedBytes: fields.length };
   };
+  /** Writes all or nothing. */
+  const inOnePiece = <Result>(work: () => Result): Result => {
+    sql.begin.run([]);
+    try {
+      const result = work();
+      sql.end.run([]);
+      return result;
+    } catch (error) {
+      // On a full disk SQLite has undone everything by itself.
+      if (db.inTransaction) sql.undo.run([]);
+      throw error;
+    }
+  };
   const storeAll = (changes: readonly Change[], newestMicros: number): void => {
     // A new collection is remembered in memory too, so it must not be undone together with its first document.
     for (const { target } of changes) {
       collections.ensure(target.database, target.segments.slice(0, -1));
     }
-    sql.begin.run([]);
-    try {
-      const stored = changes.map((change) => [change.target.name, persist(change)] as const);
+    const stored = inOnePiece(() => {
       sql.setNewest.run([newestMicros]);
-      sql.end.run([]);
-      for (const [name, document] of stored) cache.set(name, document);
-    } catch (error) {
-      // On a full disk SQLite has undone everything by itself.
-      if (db.inTransaction) sql.undo.run([]);
-      throw error;
+      return changes.map((change) => [change.target.name, persist(change)] as const);
+    });
+    for (const [name, document] of stored) cache.set(name, document);
+  };
+  /** Gives a field its index: every document of the collection is read once. */
+  const index = (collection: Collection, field: string): void => {
+    indexed.add(collection.id, field);
+    for (let after: Buffer = lowest; ;) {
+      const rows = sql.fieldsAfter.all(collection.id, after, rowsPerPage) as DocumentRow[];
+      for (const { key, fields } of rows) {
+        for (const entry of entriesOf(parseFields(fields), (one) => one === field)) {
+          sql.addEntry.run([collection.id, entry.field, bytes(entry.value), Buffer.from(key)]);
+        }
+      }
+      const last = rows.at(-1);
+      if (rows.length < rowsPerPage || last === undefined) return;
+      after = Buffer.from(last.key);
     }
   };
   const group = createCommitGroup(storeAll);
@@ -238,6 +273,20 @@ export const openStore = (db: Database.Database): DocumentStore => {
         collection,
         statement.all(collection.id, lowerBound(from), upperBound(to), limit),
       );
+    },
+    isIndexed: (collection, field) => {
+      if (field === overflowEntry.field || indexed.of(collection.id).has(field)) return true;
+      flush();
+      try {
+        inOnePiece(() => {
+          index(collection, field);
+        });
+        return true;
+      } catch {
+        // A full disk must not keep anybody from reading: the query looks at every document.
+        indexed.forget(collection.id, field);
+        return false;
+      }
     },
     scanIndex: (collection, field, { from, to, isDescending, limit, after }) => {
       flush();
