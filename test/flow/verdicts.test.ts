@@ -23,8 +23,8 @@ interface Told {
   readonly page: string;
 }
 
-/** What the api and the console say of an id. */
-const told = async (story: Story, id: string): Promise<Told> => {
+/** What the api and the console say of an id; `path` is the console's page about it. */
+const told = async (story: Story, id: string, path = "why"): Promise<Told> => {
   const api = await apiServer(story.world.ports);
   servers.push(api);
   const { status, body } = await api.call("GET", `/why/${encodeURIComponent(id)}`);
@@ -32,7 +32,7 @@ const told = async (story: Story, id: string): Promise<Told> => {
   const accept = { accept: "text/html" };
   const welcome = await fetch(`${api.address}/console/?token=${token}`, { headers: accept });
   const cookie = (welcome.headers.get("set-cookie") ?? "").split(";")[0] ?? "";
-  const page = await fetch(`${api.address}/console/why/${encodeURIComponent(id)}`, {
+  const page = await fetch(`${api.address}/console/${path}/${encodeURIComponent(id)}`, {
     headers: { ...accept, cookie },
   });
   return { cards: body["verdicts"] as VerdictCard[], page: await page.text() };
@@ -161,6 +161,13 @@ describe("a verdict is explained", () => {
     expect(card.numbers["worst slice.power"]).toBeGreaterThan(0);
     expect(card.thresholds).toMatchObject({ alpha: 0.05, margin: 0.3, "auc.min": 0.6 });
     expectOnPage(answer, card);
+    const { page } = await told(story, run, "runs");
+    for (const drawn of ["ROC curve", "Precision and recall", "Calibration", "confusion at a"]) {
+      expect(page).toContain(drawn);
+    }
+    expect(page).toMatch(/plan = pro<\/th>\s*<td class="figure">500<\/td>/);
+    expect(page).toMatch(/aria-label="95 % interval -0\.7\d+ to -0\.5\d+"/);
+    expect(page).not.toContain("NaN");
   });
 
   it("of a rollout's step: windows, counts, evidence, every limit, and the look that goes on", async () => {

@@ -106,6 +106,12 @@ const limitsOf = ({ comparison, thresholds }: Evaluation): Numbers => ({
   ),
 });
 
+/** The whole report on a run's version; null when nothing was evaluated, or it cannot be read. */
+export const evaluationOf = (
+  context: ApiContext,
+  { evaluation: summary }: Pick<RunView, "evaluation">,
+): Promise<Evaluation | null> => readJson(context, summary?.report, evaluation);
+
 /** What the evaluation gate said of a run's version; null when nothing was evaluated. */
 export const promotionGateCard = async (
   context: ApiContext,
@@ -113,7 +119,7 @@ export const promotionGateCard = async (
 ): Promise<VerdictCard | null> => {
   if (run.evaluation === null) return null;
   const { report, outcome, numbers } = run.evaluation;
-  const found = await readJson(context, report, evaluation);
+  const found = await evaluationOf(context, run);
   const own = pick(numbers, (name) => !isLimit(name));
   if (found === null) {
     const method = `unknown: ${report} cannot be read`;

@@ -8,6 +8,8 @@ import { deadLetterDetail, deadLetterView, entryView, modelView } from "../api/v
 import { explanationOf } from "../api/why.js";
 import type { Manifest } from "../../manifest/schema.js";
 import type { ModelName } from "../../../events/ids.js";
+import { evaluationOf } from "../api/verdicts.js";
+import { evaluationPlots } from "./evaluation-plots.js";
 import { html } from "./html.js";
 import { monitoringBlock } from "./monitoring.js";
 import { newestReport } from "../monitoring/reports.js";
@@ -18,7 +20,7 @@ import type { PageFrame } from "./page.js";
 import { explanationBlock, timelineBlock } from "./story.js";
 import { deadLettersList, rolloutsList, runsList } from "./tables.js";
 import { stepList, trafficBar, weightChart } from "./traffic.js";
-import { badge, number, numberList, time } from "./values.js";
+import { badge, number, time } from "./values.js";
 
 const rowsMax = 12;
 const entriesMax = 120;
@@ -262,7 +264,10 @@ export const runPage = async (
 ): Promise<string> => {
   const run = await findRun(context, id);
   if (run === null) throw notFound(`there is no run "${id}"`);
-  const explanation = await explanationOf(context, id);
+  const [explanation, report] = await Promise.all([
+    explanationOf(context, id),
+    evaluationOf(context, run),
+  ]);
   return page(
     frame,
     run.run,
@@ -283,10 +288,7 @@ export const runPage = async (
         ${
           run.evaluation !== null &&
           html`<h2>Evaluation: ${run.evaluation.outcome}</h2>
-            <ul>
-              ${run.evaluation.reasons.map((reason) => html`<li>${reason}</li>`)}
-            </ul>
-            ${comparisonTable(run.evaluation.numbers)}
+            ${comparisonTable(run.evaluation.numbers)} ${report !== null && evaluationPlots(report)}
             <p class="mono muted">${run.evaluation.report}</p>`
         }
       </section>
@@ -338,7 +340,6 @@ export const rolloutPage = async (
                   ${badge(verdict.result)}<strong>${weight} %</strong>${time(at)}
                 </div>
                 <p>${verdict.reasons.join("; ")}</p>
-                ${numberList(verdict.numbers)}
               </li>`,
           )}
         </ol>

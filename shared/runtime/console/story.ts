@@ -89,13 +89,21 @@ export const timelineBlock = (frame: PageFrame, entries: readonly EntryView[]): 
         .slice(0, chainsMax)
         .map((chain, index) => chainBlock(frame, chain, index < openChains))}`;
 
+const figures = (title: string, values: Readonly<Record<string, number>>): Html | null =>
+  Object.keys(values).length === 0
+    ? null
+    : html`<div>
+        <h3>${title}</h3>
+        ${numberList(values)}
+      </div>`;
+
 /** Every verdict with what it looked at, by which method, against which limits and under which policy. */
 const verdictsBlock = (verdicts: Explanation["verdicts"]): Html =>
   html`<section class="card">
     <h2>What was judged</h2>
     ${verdicts.map(
-      ({ about, result, inputs, method, numbers, thresholds, policyVersion }) =>
-        html`<details>
+      ({ about, result, inputs, method, numbers, thresholds, policyVersion }, index) =>
+        html`<details class="verdict" ${index === verdicts.length - 1 ? html` open` : null}>
           <summary>
             ${badge(result)} <strong>${about}</strong>${
               policyVersion !== null &&
@@ -103,13 +111,10 @@ const verdictsBlock = (verdicts: Explanation["verdicts"]): Html =>
             }
           </summary>
           <p>${method}</p>
-          <ul>
+          <ul class="muted mono">
             ${inputs.map((input) => html`<li>${input}</li>`)}
           </ul>
-          <h3>Numbers</h3>
-          ${numberList(numbers)}
-          <h3>Limits</h3>
-          ${numberList(thresholds)}
+          <div class="figures">${figures("Numbers", numbers)} ${figures("Limits", thresholds)}</div>
         </details>`,
     )}
   </section>`;
@@ -125,7 +130,7 @@ export const explanationBlock = (explanation: Explanation): Html =>
           ${explanation.reasons.map((reason) => html`<li>${reason}</li>`)}
         </ul>`
       }
-      ${numberList(explanation.numbers)}
+      ${explanation.verdicts.length === 0 && numberList(explanation.numbers)}
     </section>
     ${explanation.verdicts.length > 0 && verdictsBlock(explanation.verdicts)}
     <section class="card">
@@ -137,7 +142,16 @@ export const explanationBlock = (explanation: Explanation): Html =>
               ${explanation.steps.map(
                 ({ when, what, decision, reason, numbers }) =>
                   html`<li>
-                    ${time(when)} ${what}${decisionLine({ what: decision, reason, numbers }, false)}
+                    ${time(when)}
+                    ${what}${decisionLine(
+                      // The cards above hold them, each beside its limit.
+                      {
+                        what: decision,
+                        reason,
+                        numbers: explanation.verdicts.length === 0 ? numbers : {},
+                      },
+                      false,
+                    )}
                   </li>`,
               )}
             </ol>`

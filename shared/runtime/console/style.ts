@@ -67,6 +67,21 @@ tr:last-child > td { border-bottom: 0; }
 .numbers { display: flex; flex-wrap: wrap; gap: .2rem 1rem; margin: .3rem 0 0; font-size: .8rem; }
 .numbers div { display: flex; gap: .35rem; }
 .numbers dt { color: var(--soft); } .numbers dd { margin: 0; font-variant-numeric: tabular-nums; }
+.verdict { border-top: 1px solid var(--line); padding: .6rem 0; }
+.verdict:first-of-type { border-top: 0; padding-top: 0; }
+.verdict summary { cursor: pointer; }
+.verdict ul { margin: .3rem 0; padding-left: 1.2rem; font-size: .85rem; }
+.figures { display: grid; gap: .6rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); margin-top: .5rem; align-items: start; }
+.figures h3 { font-size: .85rem; color: var(--soft); }
+.figures .numbers { display: block; columns: 14rem; column-gap: 1.5rem; }
+.figures .numbers div { justify-content: space-between; break-inside: avoid; border-bottom: 1px solid var(--line); padding: .1rem 0; overflow-wrap: anywhere; }
+.plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); margin: .75rem 0; }
+.plots figure { margin: 0; min-width: 0; } .plots figcaption { font-size: .85rem; color: var(--soft); }
+.plots th { white-space: nowrap; }
+.plot { width: 100%; height: auto; display: block; } .plot.interval { width: 120px; }
+.plot .axis { stroke: var(--line); fill: none; } .plot text { fill: var(--soft); font: 11px system-ui, sans-serif; }
+.plot .even { stroke: var(--soft); stroke-dasharray: 3 3; } .plot .curve { fill: none; stroke: var(--challenger); stroke-width: 2; }
+.plot .bin { fill: var(--challenger); } .plot .range { stroke: var(--accent); stroke-width: 2; } .plot .range.worse, .plot .worse { stroke: var(--bad); }
 .chain { border-top: 1px solid var(--line); padding: .6rem 0; }
 .chain:first-of-type { border-top: 0; padding-top: 0; }
 .chain summary { cursor: pointer; }
