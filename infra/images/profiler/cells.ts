@@ -18,21 +18,31 @@ const entries = z
   .nullable()
   .transform((found) => found ?? []);
 
+const view = new DataView(new ArrayBuffer(8));
+
+/** The next double below a finite one. */
+function below(value: number): number {
+  if (value === 0) return -Number.MIN_VALUE;
+  view.setFloat64(0, value);
+  view.setBigInt64(0, view.getBigInt64(0) + (value > 0 ? -1n : 1n));
+  return view.getFloat64(0);
+}
+
 /**
- * One row with the histograms of all asked columns, in one pass. DuckDB counts a value on an edge to the left of
- * it and we to the right, so -x is counted over -edges.
+ * Upper ends of all cells but the last. DuckDB counts a value on an edge to the left of it and we to the right, so every
+ * edge gives way to the double below it; but a value on the last edge belongs to the last cell that has two edges, as in
+ * a closed histogram.
  */
+const endsOf = (edges: readonly number[]): readonly number[] =>
+  edges.map((edge, i) => (i > 0 && i === edges.length - 1 ? edge : below(edge)));
+
+/** One row with the histograms of all asked columns, in one pass. */
 export const histogramsSql = (from: string, asked: readonly CellQuery[]): string =>
   `SELECT ${asked
-    .flatMap(({ index, edges }, place) => {
+    .map(({ index, edges }, place) => {
       const x = tidyName(index);
-      const negated = edges.toReversed().map((edge) => doubleLiteral(-edge));
-      const top = edges.at(-1);
-      if (top === undefined) return [`COUNT(${x}) AS n${place}`];
-      return [
-        `histogram(-${x}, [${negated.join(", ")}]) AS h${place}`,
-        `COUNT(*) FILTER (${x} = ${doubleLiteral(top)}) AS top${place}`,
-      ];
+      if (edges.length === 0) return `COUNT(${x}) AS n${place}`;
+      return `histogram(${x}, [${endsOf(edges).map(doubleLiteral).join(", ")}]) AS h${place}`;
     })
     .join(", ")} FROM ${from} AS tidy`;
 
@@ -42,18 +52,13 @@ export function countsOf(
   { edges }: CellQuery,
   place: number,
 ): readonly number[] {
-  const counts = Array.from({ length: edges.length + 1 }, () => 0);
   if (edges.length === 0) return [Number(row[`n${place}`])];
-  const cellOf = new Map(edges.map((edge, i) => [edge, i + 1]));
+  const counts = Array.from({ length: edges.length + 1 }, () => 0);
+  const cellOf = new Map(endsOf(edges).map((end, cell) => [end, cell]));
   for (const { key, value } of entries.parse(row[`h${place}`])) {
-    const cell = key === Infinity ? 0 : (cellOf.get(-key) ?? 0);
+    // What lies above all ends has a key of its own.
+    const cell = cellOf.get(key) ?? edges.length;
     counts[cell] = (counts[cell] ?? 0) + value;
-  }
-  // A value on the last edge belongs to the last cell that has two edges, as in a closed histogram.
-  if (edges.length > 1) {
-    const onTop = Number(row[`top${place}`]);
-    counts[edges.length] = (counts[edges.length] ?? 0) - onTop;
-    counts[edges.length - 1] = (counts[edges.length - 1] ?? 0) + onTop;
   }
   return counts;
 }
