@@ -3,10 +3,15 @@ import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rehearse } from "../../infra/build/functions.js";
+import { buildFolder } from "../../infra/cli/up/build.js";
 import { isUp, newFolder, outside, play, removeFolder, until, type Playing } from "./instance.js";
 import { promptManifest } from "./running.js";
 
+const root = fileURLToPath(new URL("../../", import.meta.url)).replace(/\/$/, "");
 const folder = newFolder();
+/** Functions whose code cache is made before their first start. */
+const rehearsed = ["api", "on-dataset-arrived", "on-training-run-requested"];
 const started: { up?: Playing } = {};
 
 beforeAll(async () => {
@@ -32,7 +37,7 @@ const served = (parent: number): ReadonlyMap<string, number> =>
         try {
           const stat = readFileSync(`/proc/${pid}/stat`, "utf8").replace(/^.*\) /, "");
           const command = readFileSync(`/proc/${pid}/cmdline`, "utf8");
-          const name = /functions\/([\w-]+)\/main\.mjs/.exec(command)?.[1];
+          const name = /functions\/([\w-]+)\/main\.cjs/.exec(command)?.[1];
           const isOurs = name !== undefined && Number(stat.split(" ")[1]) === parent;
           return isOurs ? [[name, Number(pid)] as const] : [];
         } catch {
@@ -56,6 +61,11 @@ describe("the functions from the bundles that are deployed, each in its own proc
     const { continuo, runs } = outside(up());
     const router = up().instance().pids["functions"] ?? 0;
     expect(served(router).size).toBe(0);
+    // As their images would, of which these then start with a code cache and the others without.
+    for (const name of rehearsed) {
+      const place = join(buildFolder(root, folder), "functions", name);
+      await rehearse({ folder: place, name }, process.execPath);
+    }
     const file = join(folder, "model.yaml");
     writeFileSync(file, promptManifest);
     const applied = await continuo("apply", "-f", file);
@@ -77,6 +87,7 @@ describe("the functions from the bundles that are deployed, each in its own proc
     });
     expect(run).toMatchObject({ trigger: "new-data", versionId: null });
     expect(run.reasons.join("\n")).toContain("none.parquet");
+    expect(up().output()).not.toContain("function.cache");
     expect([...served(router).keys()]).toEqual(
       expect.arrayContaining([
         "api",
