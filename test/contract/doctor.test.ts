@@ -249,10 +249,16 @@ describe("the doctor on Google Cloud", () => {
             ingress:
               "topic" in spec.trigger ? "INGRESS_TRAFFIC_INTERNAL_ONLY" : "INGRESS_TRAFFIC_ALL",
             terminalCondition: { type: "Ready", state: "CONDITION_SUCCEEDED" },
+            trafficStatuses: [
+              { type: "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", revision: "r-1", percent: 100 },
+              { type: "TRAFFIC_TARGET_ALLOCATION_TYPE_REVISION", revision: "r-2", tag: "next" },
+            ],
             template: {
               serviceAccount: `${spec.identity}@${projectId}.iam.gserviceaccount.com`,
               timeout: `${spec.timeoutSeconds}s`,
               maxInstanceRequestConcurrency: spec.concurrency,
+              // Zero is not shown.
+              scaling: { maxInstanceCount: spec.instancesMax },
               containers: [
                 {
                   image: `${region}-docker.pkg.dev/${projectId}/continuo/${spec.name}@sha256:${"0".repeat(64)}`,
@@ -357,6 +363,27 @@ describe("the doctor on Google Cloud", () => {
         replaceIn(tick, "CONTINUO_BUCKET", "CONTINUO_BUCKETS");
       },
       /^service continuo-tick lacks the variables CONTINUO_BUCKET$/,
+    ],
+    [
+      "fewer instances",
+      () => {
+        replaceIn(tick, '"maxInstanceCount":4', '"maxInstanceCount":1');
+      },
+      /^service continuo-tick has 0 to 1 instances, not 0 to 4$/,
+    ],
+    [
+      "less of a CPU",
+      () => {
+        replaceIn(tick, '"cpu":"1"', '"cpu":"500m"');
+      },
+      /^service continuo-tick has 500m CPUs, not 1$/,
+    ],
+    [
+      "a release that stopped half-way",
+      () => {
+        replaceIn(tick, '"percent":100', '"percent":50');
+      },
+      /^service continuo-tick splits its traffic between revisions/,
     ],
     [
       "another service's identity",

@@ -69,6 +69,12 @@ const serviceShape = z.looseObject({
       serviceAccount: z.string().default(""),
       timeout: z.string().default(""),
       maxInstanceRequestConcurrency: z.number().default(0),
+      scaling: z
+        .looseObject({
+          minInstanceCount: z.number().default(0),
+          maxInstanceCount: z.number().default(0),
+        })
+        .default({ minInstanceCount: 0, maxInstanceCount: 0 }),
       containers: z
         .array(
           z.looseObject({
@@ -85,8 +91,10 @@ const serviceShape = z.looseObject({
       serviceAccount: "",
       timeout: "",
       maxInstanceRequestConcurrency: 0,
+      scaling: { minInstanceCount: 0, maxInstanceCount: 0 },
       containers: [],
     }),
+  trafficStatuses: z.array(z.looseObject({ percent: z.number().default(0) })).default([]),
   terminalCondition: z
     .looseObject({ state: z.string().default(""), message: z.string().default("") })
     .optional(),
@@ -102,13 +110,17 @@ const memoryMib = (limit: string): number => {
   return Number(amount) * (unit.startsWith("G") ? 1024 : 1);
 };
 
+const cpuCount = (limit: string): number =>
+  limit.endsWith("m") ? Number(limit.slice(0, -1)) / 1000 : Number(limit);
+
 /** What of a service is not as the list of functions wants it, a phrase each. */
 export const serviceProblems = (spec: FunctionSpec, service: FoundService): readonly string[] => {
   const { template, ingress, terminalCondition } = service;
+  const { minInstanceCount, maxInstanceCount } = template.scaling;
   const [container] = template.containers;
   const given = new Set(container?.env.map(({ name }) => name));
   const missing = spec.environment.filter((name) => !given.has(name));
-  const memory = container?.resources?.limits["memory"] ?? "";
+  const { memory = "", cpu = "" } = container?.resources?.limits ?? {};
   const problems: readonly (string | false)[] = [
     terminalCondition !== undefined &&
       terminalCondition.state !== "CONDITION_SUCCEEDED" &&
@@ -123,6 +135,9 @@ export const serviceProblems = (spec: FunctionSpec, service: FoundService): read
       `may take ${template.timeout}, not ${spec.timeoutSeconds}s`,
     template.maxInstanceRequestConcurrency !== spec.concurrency &&
       `takes ${template.maxInstanceRequestConcurrency} requests at once, not ${spec.concurrency}`,
+    (minInstanceCount !== spec.instancesMin || maxInstanceCount !== spec.instancesMax) &&
+      `has ${minInstanceCount} to ${maxInstanceCount} instances, not ${spec.instancesMin} to ${spec.instancesMax}`,
+    cpuCount(cpu) !== spec.cpu && `has ${cpu} CPUs, not ${spec.cpu}`,
     memoryMib(memory) !== spec.memoryMib && `has ${memory} of memory, not ${spec.memoryMib}Mi`,
     missing.length > 0 && `lacks the variables ${missing.join(", ")}`,
   ];
@@ -146,12 +161,18 @@ const services: Check = {
         const open = (policy?.bindings ?? []).some(({ members }) =>
           members.some((member) => everybody.has(member)),
         );
-        return [
-          ...serviceProblems(spec, service),
-          ...(open ? ["may be called by anybody"] : []),
-        ].map((problem) =>
-          failed(`service continuo-${spec.name} ${problem}`, provisionAdvice(patient)),
-        );
+        return [...serviceProblems(spec, service), ...(open ? ["may be called by anybody"] : [])]
+          .map((problem) =>
+            failed(`service continuo-${spec.name} ${problem}`, provisionAdvice(patient)),
+          )
+          .concat(
+            service.trafficStatuses.some(({ percent }) => percent === 100)
+              ? []
+              : failed(
+                  `service continuo-${spec.name} splits its traffic between revisions: a release stopped half-way, or somebody set it by hand`,
+                  `gcloud run services update-traffic continuo-${spec.name} --to-revisions=REVISION=100 --region=${patient.config.region}, then release again`,
+                ),
+          );
       }),
     );
     return findings.flat().length === 0
