@@ -43,7 +43,7 @@ export const withoutCredentialLookup = {
 /** Options of Google's gRPC clients: their own defaults on Google Cloud, a plain-text channel to a local cloud. */
 export const grpcClientOptions = async (config: GcpConfig): Promise<ClientOptions> => {
   if (config.localCloud === undefined) return { projectId: config.projectId };
-  const { credentials } = await import("./grpc.js");
+  const { credentials } = await import("@grpc/grpc-js");
   const { hostname, port } = new URL(config.localCloud);
   return {
     projectId: config.projectId,

@@ -64,7 +64,7 @@ const bodyOf = ({ body, contentType }: RestCall) => {
 const tokens = (config: GcpConfig): (() => Promise<string>) => {
   if (config.localCloud !== undefined) return () => Promise.resolve(localToken(config));
   const auth = lazily(async () => {
-    const { GoogleAuth } = await import("./google-auth.js");
+    const { GoogleAuth } = await import("google-auth-library");
     return new GoogleAuth({ scopes: "https://www.googleapis.com/auth/cloud-platform" });
   });
   return async () => (await (await auth()).getAccessToken()) ?? "";

@@ -177,7 +177,7 @@ const specSource = async (
       `The pipeline template ${template} does not exist. Upload the compiled pipeline, or correct training.template.`,
     );
   }
-  const { parseAllDocuments } = await import("./yaml.js");
+  const { parseAllDocuments } = await import("yaml");
   const [first] = parseAllDocuments(body.toString("utf8"));
   const content: unknown = first?.errors.length === 0 ? first.toJS() : undefined;
   if (typeof content !== "object" || content === null) {
