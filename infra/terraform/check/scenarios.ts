@@ -11,7 +11,7 @@ import {
   type PlanContext,
   type PlannedResource,
 } from "./plan/module.js";
-import { EvaluationError, type Value } from "./plan/values.js";
+import { EvaluationError } from "./plan/values.js";
 
 const environments = "infra/terraform/environments";
 const everything = "infra/terraform/check-everything.tfvars";
@@ -111,9 +111,28 @@ const undeclared = (
 
 const digest = `sha256:${"0".repeat(64)}`;
 
-const imagesOf = ({ tree }: PlanContext): Readonly<Record<string, Value>> => {
+const imagesFile = z.object({ image_digests: z.record(z.string(), z.string()) });
+
+/** The digests that a build has left in the folder; without one, a made-up digest for every function. */
+const imagesOf = (folder: string, { tree, report }: PlanContext): Placed => {
+  const file = `${folder}/images.auto.tfvars.json`;
+  const text = tree.get(file);
+  if (text !== undefined) {
+    try {
+      return { value: imagesFile.parse(JSON.parse(text)).image_digests, file, line: 1 };
+    } catch {
+      report({
+        rule: "variables-file",
+        file,
+        line: 1,
+        message: "it holds no image_digests",
+        fix: "Copy it from .build/release again, or remove it.",
+      });
+    }
+  }
   const manifest = manifestShape.parse(JSON.parse(tree.get("functions/manifest.json") ?? "{}"));
-  return Object.fromEntries(Object.keys(manifest.functions).map((name) => [name, digest]));
+  const digests = Object.keys(manifest.functions).map((name) => [name, digest]);
+  return { value: Object.fromEntries(digests), file: `${folder}/main.tf`, line: 1 };
 };
 
 /** Every environment, each before its first images, with images, and with every option used; or one of these by name. */
@@ -132,9 +151,7 @@ export const scenariosOf = (context: PlanContext, only?: string): readonly Scena
     const options = Object.fromEntries(
       Object.entries(valuesIn(everything, context)).filter(([name]) => declared.has(name)),
     );
-    const images = {
-      image_digests: { value: imagesOf(context), file: `${folder}/main.tf`, line: 1 },
-    };
+    const images = { image_digests: imagesOf(folder, context) };
     const short = folder.slice(folder.lastIndexOf("/") + 1);
     const ways = [
       { name: "before the first images", given: values, isDeployed: false },

@@ -56,6 +56,20 @@ describe("the checker", () => {
     ]);
   });
 
+  it("takes the digests that a build has left, and refuses what is none, or is another commit's", () => {
+    const file = "infra/terraform/environments/dev/images.auto.tfvars.json";
+    const told = (image_digests: object): readonly string[] =>
+      check(new Map([...tree, [file, JSON.stringify({ image_digests })]])).findings.map(
+        textOfFinding,
+      );
+    expect(told({ tick: "latest" })[0]).toMatch(
+      /images\.auto\.tfvars\.json:1: image_digests is .*image_digests must hold digests/,
+    );
+    expect(told({ gone: `sha256:${"1".repeat(64)}` }).join("\n")).toMatch(
+      /image_digests names functions that functions\/manifest\.json does not have: gone/,
+    );
+  });
+
   it("points at the line of the mistake", () => {
     const { findings } = check(
       changed(
