@@ -131,7 +131,7 @@ export const duckdbDialect: Dialect = {
     // Through a boolean, because a text file holds "true" and "false".
     if (storedAs === "boolean") return `CAST(CAST(${column} AS BOOLEAN) AS DOUBLE)`;
     const value = `CAST(${column} AS DOUBLE)`;
-    return storedAs === "float" ? `CASE WHEN isnan(${value}) THEN NULL ELSE ${value} END` : value;
+    return storedAs === "float" ? `NULLIF(${value}, 'nan'::DOUBLE)` : value;
   },
   toText: (column) => `NULLIF(CAST(${column} AS VARCHAR), '')`,
   isInfinite: (x) => `isinf(${x})`,
