@@ -3,6 +3,7 @@
  * of a local Cloud Storage when one is configured, else from Vertex AI's mount, else from Google's
  * JSON API with the machine's own credentials (prediction containers have no mount).
  */
+import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -93,6 +94,27 @@ export async function readBytes(address: string): Promise<Uint8Array<ArrayBuffer
   } catch (cause) {
     throw new ImageError(`cannot read ${address}: ${explain(cause)}`, { cause });
   }
+}
+
+/** Writes the bytes to a path or gs:// address. */
+export async function writeBytes(address: string, bytes: Uint8Array): Promise<void> {
+  const path = localPath(address);
+  const parsed = parseAddress(address);
+  if (path !== undefined) return writeLocal(path, bytes);
+  const { url, headers } = await storageApi();
+  const query = new URLSearchParams({ uploadType: "media", name: parsed?.object ?? "" });
+  const response = await fetch(
+    `${url}/upload/storage/v1/b/${parsed?.bucket}/o?${query.toString()}`,
+    { method: "POST", headers, body: new Uint8Array(bytes) },
+  );
+  if (!response.ok) throw new ImageError(`cannot write ${address}: HTTP ${response.status}`);
+}
+
+/** SHA-256 over the files behind an address, in order of their names. */
+export async function contentDigest(address: string): Promise<string> {
+  const hash = createHash("sha256");
+  for (const file of await expandAddress(address)) hash.update(await readBytes(file));
+  return hash.digest("hex");
 }
 
 /** The text at a path or gs:// address. */

@@ -69,6 +69,13 @@ const pipelineInputs: InputDefinitions = {
       defaultValue: "",
       description: "Changes when the objects behind the addresses do: part of the cache key.",
     },
+    champion_scores_uri: {
+      parameterType: "STRING",
+      isOptional: true,
+      defaultValue: "",
+      description:
+        "Folder of the champion's scores, kept from one run to the next; empty to keep none.",
+    },
   },
 };
 
@@ -106,7 +113,11 @@ const trainComponent: Component = {
 const evaluateComponent: Component = {
   executorLabel: "exec-evaluate",
   inputDefinitions: {
-    parameters: { champion: { parameterType: "STRING" }, config: { parameterType: "STRUCT" } },
+    parameters: {
+      champion: { parameterType: "STRING" },
+      config: { parameterType: "STRUCT" },
+      kept: { parameterType: "STRING" },
+    },
     artifacts: { model: artifact("system.Model"), rows: artifact("system.Dataset") },
   },
   outputDefinitions: {
@@ -155,6 +166,7 @@ const evaluateTask: Task = {
     parameters: {
       champion: { componentInputParameter: channel("champion_model_uri") },
       config: { componentInputParameter: channel("config") },
+      kept: { componentInputParameter: channel("champion_scores_uri") },
     },
     artifacts: {
       model: { taskOutputArtifact: { producerTask: "train", outputArtifactKey: "model" } },
@@ -175,6 +187,7 @@ const conditionComponent: Component = {
       [channel("config")]: { parameterType: "STRUCT" },
       [channel("champion_model_uri")]: { parameterType: "STRING" },
       [channel("dataset_fingerprint")]: { parameterType: "STRING" },
+      [channel("champion_scores_uri")]: { parameterType: "STRING" },
     },
   },
 };
@@ -193,6 +206,7 @@ const conditionTask: Task = {
       [channel("config")]: { componentInputParameter: "config" },
       [channel("champion_model_uri")]: { componentInputParameter: "champion_model_uri" },
       [channel("dataset_fingerprint")]: { componentInputParameter: "dataset_fingerprint" },
+      [channel("champion_scores_uri")]: { componentInputParameter: "champion_scores_uri" },
     },
   },
 };
@@ -238,6 +252,7 @@ function executors({
       model: inputPath("model"),
       champion: input("champion"),
       rows: inputPath("rows"),
+      kept: input("kept"),
       config: input("config"),
       evaluation: outputPath("evaluation"),
       scores: outputPath("scores"),

@@ -223,13 +223,16 @@ export const vertexPipelines = (
           source.pipelineSpec,
           installedImages(objects, config.bucket),
         );
+        const root = `gs://${config.bucket}/pipeline-root`;
+        // Where this installation keeps what runs share is nothing that a decision knows.
+        const known = { champion_scores_uri: `${root}/champion-scores/`, ...offered };
         const body: PipelineJob = {
           ...source,
           ...(pipelineSpec === undefined ? {} : { pipelineSpec }),
           displayName: run,
           runtimeConfig: {
-            gcsOutputDirectory: `gs://${config.bucket}/pipeline-root`,
-            parameterValues: { ...declaredOf(offered, pipelineSpec), ...parameters },
+            gcsOutputDirectory: root,
+            parameterValues: { ...declaredOf(known, pipelineSpec), ...parameters },
           },
           labels: { ...labels },
           serviceAccount: config.pipelineIdentity ?? config.identity,

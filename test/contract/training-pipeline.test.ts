@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
 import { anomalies, evaluation } from "../../events/artifacts.js";
 import { buildImages } from "../../infra/images/build.js";
 import { recomputeVerdict } from "../../infra/images/evaluator/assess.js";
@@ -82,6 +83,25 @@ const read = async (uri: string): Promise<string> => {
   return response.text();
 };
 
+/** Names of the objects with this prefix. */
+const listed = async (prefix: string): Promise<readonly string[]> => {
+  const query = new URLSearchParams({ prefix });
+  const response = await fetch(
+    `${world.cloud.address}/storage/v1/b/artifacts/o?${query.toString()}`,
+  );
+  const { items } = z
+    .object({ items: z.array(z.object({ name: z.string() })).default([]) })
+    .parse(await response.json());
+  return items.map(({ name }) => name);
+};
+
+/** The champion's score of every stored row. */
+const championsOf = (scores: string): readonly number[] =>
+  scores
+    .trim()
+    .split("\n")
+    .map((line) => z.object({ champion: z.number() }).parse(JSON.parse(line)).champion);
+
 const outputUri = (
   job: Awaited<ReturnType<PipelinesWorld["ended"]>>,
   task: string,
@@ -103,14 +123,14 @@ describe("a training run on the local Vertex AI", () => {
     expect(report.comparison?.against).toBe("constant");
 
     const february = await upload("data/2001-02.parquet", month(1));
-    await world.submit("second", spec, {
-      parameters: {
-        ...parameters,
-        dataset_uris: [january, february],
-        champion_model_uri: model,
-        baseline_profile_uri: outputUri(first, "profile", "profile"),
-      },
-    });
+    const parametersOfSecond = {
+      ...parameters,
+      dataset_uris: [january, february],
+      champion_model_uri: model,
+      baseline_profile_uri: outputUri(first, "profile", "profile"),
+      champion_scores_uri: "gs://artifacts/champion-scores/",
+    };
+    await world.submit("second", spec, { parameters: parametersOfSecond });
     const second = await world.ended("second");
     expect(String(second.state)).toBe("PIPELINE_STATE_SUCCEEDED");
     const next = evaluation.parse(
@@ -120,6 +140,25 @@ describe("a training run on the local Vertex AI", () => {
     expect(next.rows).toBe(750);
     const scores = await read(outputUri(second, "condition-1.evaluate", "scores"));
     expect(recomputeVerdict(scores, next)).toEqual(next.verdict);
+
+    expect(championsOf(scores)).toHaveLength(750);
+
+    // Scores of this champion on these rows are kept: a mark in their place shows that they are read again.
+    const [address = "", ...others] = await listed("champion-scores/");
+    expect([address, ...others]).toEqual([
+      expect.stringMatching(/^champion-scores\/[0-9a-f]{64}-[0-9a-f]{64}\.f64$/),
+    ]);
+    await upload(address, new Uint8Array(new Float64Array(750).fill(0.25).buffer));
+    await world.submit("third", spec, {
+      parameters: {
+        ...parametersOfSecond,
+        config: { ...config, trainer: { ...config.trainer, parameters: { iterations: 11 } } },
+      },
+    });
+    const third = await world.ended("third");
+    expect(String(third.state)).toBe("PIPELINE_STATE_SUCCEEDED");
+    const again = championsOf(await read(outputUri(third, "condition-1.evaluate", "scores")));
+    expect(again).toEqual(Array.from({ length: 750 }, () => 0.25));
   });
 
   it("stops a broken column at the data gate, before any training", async () => {

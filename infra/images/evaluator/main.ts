@@ -12,9 +12,11 @@ import { configurationSchema, type Configuration } from "../configuration.js";
 import { readText, writeLocal } from "../io.js";
 import { readLabels } from "../labels.js";
 import { loadModel } from "../model/load.js";
+import { scoreTable } from "../model/score.js";
 import { readTable } from "../table/read-table.js";
 import { asText, type Table } from "../table/table.js";
 import { assess, type AssessmentContext } from "./assess.js";
+import { championScores } from "./champion-scores.js";
 import { measureScoring } from "./resources.js";
 import { sampleInstances } from "./sample.js";
 import { formatScores, parseScores, type ScoredRows } from "./scored-rows.js";
@@ -26,6 +28,8 @@ const flags = z.object({
   champion: z.string().default(""),
   /** Rows that neither version was trained on. */
   rows: z.string().default(""),
+  /** Folder where the champion's scores are kept for the next run on the same rows; empty to keep none. */
+  kept: z.string().default(""),
   /** In place of the three: rows that other containers have scored, in the form of scores.jsonl. */
   scored: z.string().default(""),
   config: z.string(),
@@ -52,12 +56,19 @@ interface Input {
   readonly scored: ScoredRows;
   readonly context: Pick<AssessmentContext, "constantScore" | "models" | "resources">;
   readonly sample: readonly Readonly<Record<string, unknown>>[];
+  /** Whether an earlier run had scored these rows with this champion. */
+  readonly isChampionKept: boolean;
 }
 
 /** Scores that somebody else's container made. */
 async function readScored(options: Flags, configuration: Configuration): Promise<Input> {
   const scored = parseScores(await readText(options.scored), configuration.evaluation.task);
-  return { scored, context: { models: { challenger: options.scored } }, sample: [] };
+  return {
+    scored,
+    context: { models: { challenger: options.scored } },
+    sample: [],
+    isChampionKept: false,
+  };
 }
 
 /** Scores both versions on the holdout. */
@@ -78,14 +89,21 @@ async function scoreBoth(options: Flags, configuration: Configuration): Promise<
     ...wanted.map(({ name }) => name),
     ...settings.slices.map(({ column }) => column),
   ]);
-  const measured = measureScoring(table, challenger, champion);
+  const before =
+    champion === undefined
+      ? undefined
+      : await championScores(
+          { folder: options.kept, champion: options.champion, rows: options.rows },
+          table.rows,
+          () => scoreTable(champion, table),
+        );
   return {
     scored: {
       task: settings.task,
       labels: readLabels(table, label, positiveClass).labels,
       classes: [],
-      challenger: measured.challenger,
-      champion: measured.champion,
+      challenger: scoreTable(challenger, table),
+      champion: before?.scores,
       slices: sliceValues(
         table,
         settings.slices.map(({ column }) => column),
@@ -97,8 +115,9 @@ async function scoreBoth(options: Flags, configuration: Configuration): Promise<
         challenger: options.model,
         ...(options.champion === "" ? {} : { champion: options.champion }),
       },
-      resources: measured.resources,
+      resources: measureScoring(table, challenger, champion),
     },
+    isChampionKept: before?.isKept ?? false,
     sample: sampleInstances(table, challenger.features),
   };
 }
@@ -124,12 +143,12 @@ await runImage("evaluator", async () => {
     throw new ImageError("give either --scored, or --model and --rows");
   }
   const read = options.scored === "" ? scoreBoth : readScored;
-  const { scored, context, sample } = await read(options, configuration);
+  const { scored, context, sample, isChampionKept } = await read(options, configuration);
   const digest = await writeScores(options.scores, scored);
   const settings = configuration.evaluation;
   const evaluation = assess(scored, { ...context, settings, digest });
   await writeLocal(options.evaluation, JSON.stringify({ ...evaluation, sample }));
   await writeLocal(options.verdict, evaluation.verdict.outcome);
   const { rows, verdict } = evaluation;
-  console.log(JSON.stringify({ message: "evaluated", rows, ...verdict }));
+  console.log(JSON.stringify({ message: "evaluated", rows, isChampionKept, ...verdict }));
 });

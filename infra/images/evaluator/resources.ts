@@ -7,13 +7,6 @@ import { takeRows, type Table } from "../table/table.js";
 const timedRowsMax = 2000;
 const roundsOfTiming = 5;
 
-/** Scores of both versions on all rows, and what scoring took. */
-export interface MeasuredScoring {
-  readonly challenger: Float64Array;
-  readonly champion: Float64Array | undefined;
-  readonly resources: Evaluation["resources"];
-}
-
 /** Microseconds a row takes; of several rounds the least is taken, because the others were disturbed. */
 const microsecondsOf = (table: Table, model: Model): number => {
   const started = performance.now();
@@ -26,16 +19,12 @@ const taken = (model: Model, microseconds: number): Evaluation["resources"]["cha
   ...(Number.isFinite(microseconds) ? { microsecondsPerRow: microseconds } : {}),
 });
 
-/** Scores the rows with both versions; their times are taken in turns on the same rows. */
+/** What both versions take; their times are taken in turns on the same rows. */
 export function measureScoring(
   table: Table,
   challenger: Model,
   champion: Model | undefined,
-): MeasuredScoring {
-  const scores = {
-    challenger: scoreTable(challenger, table),
-    champion: champion === undefined ? undefined : scoreTable(champion, table),
-  };
+): Evaluation["resources"] {
   const rows = Uint32Array.from({ length: Math.min(timedRowsMax, table.rows) }, (_, i) => i);
   const timed = takeRows(table, rows);
   let [own, before] = [Infinity, Infinity];
@@ -44,10 +33,7 @@ export function measureScoring(
     if (champion !== undefined) before = Math.min(before, microsecondsOf(timed, champion));
   }
   return {
-    ...scores,
-    resources: {
-      challenger: taken(challenger, own),
-      ...(champion === undefined ? {} : { champion: taken(champion, before) }),
-    },
+    challenger: taken(challenger, own),
+    ...(champion === undefined ? {} : { champion: taken(champion, before) }),
   };
 }

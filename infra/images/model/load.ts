@@ -5,7 +5,7 @@ import { modelSchema, type Model } from "./schema.js";
 import { compileModel } from "./score.js";
 
 /** Where model.json lies for a folder or file address. */
-function modelAddress(address: string): string {
+export function modelAddress(address: string): string {
   return address.endsWith(".json") ? address : `${address.replace(/\/+$/, "")}/model.json`;
 }
 
