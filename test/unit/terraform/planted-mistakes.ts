@@ -191,6 +191,22 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     says: /the state would lie on one machine/,
   },
   {
+    mistake: "two environments share a state",
+    file: terraform("environments/dev/versions.tf"),
+    from: 'prefix = "continuo/dev"',
+    to: 'prefix = "continuo/prod"',
+    rule: "environment-name",
+    says: /prefix is continuo\/prod in the folder of another environment\. Write prefix = "continuo\/dev"/,
+  },
+  {
+    mistake: "a copied environment keeps its name",
+    file: terraform("environments/dev/main.tf"),
+    from: 'environment  = "dev"',
+    to: 'environment  = "prod"',
+    rule: "environment-name",
+    says: /environment is prod in the folder of another environment/,
+  },
+  {
     mistake: "a service is open to all",
     file: moduleFile("services/main.tf"),
     from: 'member   = "serviceAccount:${var.push_identity}"',

@@ -1,10 +1,30 @@
-/** How environments are set up: the provider pinned to what the schema was read from, the state kept far away. */
+/** How environments are set up: the provider pinned to what the schema was read from, each with a state of its own, far away. */
 import type { Finding } from "../finding.js";
+import type { Attribute } from "../hcl/syntax.js";
 import { attributeOf, blocksIn, type PlanContext } from "../plan/module.js";
 
 const environments = "infra/terraform/environments/";
 
-/** Findings about the `terraform` block of each environment. */
+/** A copied folder that still says what it was copied from would change the other environment. */
+const misnamed = (
+  attribute: Attribute | undefined,
+  file: string,
+  wanted: string,
+): readonly Finding[] => {
+  const { value, line = 1, name = "" } = attribute ?? {};
+  if (value?.kind !== "literal" || value.value === wanted) return [];
+  return [
+    {
+      rule: "environment-name",
+      file,
+      line,
+      message: `${name} is ${String(value.value)} in the folder of another environment`,
+      fix: `Write ${name} = ${JSON.stringify(wanted)}, or name the folder after it.`,
+    },
+  ];
+};
+
+/** Findings about the `terraform` block of each environment, and about its name. */
 export const environmentFindings = (
   folders: readonly string[],
   context: PlanContext,
@@ -27,7 +47,20 @@ export const environmentFindings = (
           : [],
       )[0];
       const { schema } = context;
+      const name = folder.slice(environments.length);
+      const backend = inner.find(({ type, labels }) => type === "backend" && labels[0] === "gcs");
+      const call = blocks.find(({ block }) => block.type === "module");
       return [
+        ...misnamed(
+          backend === undefined ? undefined : attributeOf(backend.body, "prefix"),
+          file,
+          `continuo/${name}`,
+        ),
+        ...misnamed(
+          call === undefined ? undefined : attributeOf(call.block.body, "environment"),
+          call?.file ?? file,
+          name,
+        ),
         ...(version === schema.version
           ? []
           : [
@@ -39,7 +72,7 @@ export const environmentFindings = (
                 fix: `Pin it to exactly ${schema.version}, which these files are checked against, or make the schema again.`,
               },
             ]),
-        ...(inner.some(({ type, labels }) => type === "backend" && labels[0] === "gcs")
+        ...(backend !== undefined
           ? []
           : [
               {
