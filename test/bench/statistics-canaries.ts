@@ -21,23 +21,28 @@ import {
 export const seed = 20_26;
 const repetitions = { isNull: 4000, isWorse: 2000 } as const;
 
-/** Plays scenarios one after the other. */
+/** Plays scenarios one after the other, each at most so often. */
 async function playAll<Scenario extends Playable>(
   about: string,
   all: readonly Scenario[],
   play: Parameters<typeof playInParts<Scenario>>[1],
+  most: number,
 ): Promise<readonly Played<Scenario>[]> {
   const found: Played<Scenario>[] = [];
   for (const scenario of all) {
-    const n = scenario.isNull ? repetitions.isNull : repetitions.isWorse;
+    const n = Math.min(most, scenario.isNull ? repetitions.isNull : repetitions.isWorse);
     found.push(await playInParts(scenario, play, { repetitions: n, seed, about }));
   }
   return found;
 }
 
+/** How often the equal and the worse were played, in words. */
+const playedText = (most: number, equal: string, worse: string): string =>
+  `${count(Math.min(most, repetitions.isNull))} rollouts of ${equal}, ${count(Math.min(most, repetitions.isWorse))} of ${worse}`;
+
 /** Rollouts with errors under every rule: the plots draw them too. */
-export const playErrors = (): ReturnType<typeof playAll<(typeof scenarios)[number]>> =>
-  playAll("errors", scenarios, simulate);
+export const playErrors = (most: number): ReturnType<typeof playAll<(typeof scenarios)[number]>> =>
+  playAll("errors", scenarios, simulate, most);
 
 const shipped = "shipped, errorRatioMax 1";
 const alone = "its e-process alone, without over-dispersion";
@@ -73,10 +78,10 @@ function errorGoals(found: readonly Played<Playable>[]): string {
 }
 
 /** The section of error rates. */
-export async function errorsSection(): Promise<string> {
-  const found = await playErrors();
+export async function errorsSection(most: number): Promise<string> {
+  const found = await playErrors(most);
   return `1,000 requests a minute, 10 % of them to the challenger, a look every minute for an hour, delays without the time that metrics
-need to arrive. ${count(repetitions.isNull)} rollouts of an equal challenger, ${count(repetitions.isWorse)} of a worse one. Shared swings: both versions' error rates move together
+need to arrive. ${playedText(most, "an equal challenger", "a worse one")}. Shared swings: both versions' error rates move together
 (spread 0.5 of the logarithm, minute by minute); own noise: each moves for itself (spread 0.3). A cell is the share rolled
 back, then the median delay where at least half were.
 
@@ -93,10 +98,10 @@ ${errorGoals(found)}`;
 }
 
 /** The section of latency. */
-export async function latencySection(): Promise<string> {
-  const found = await playAll("latency", latencyScenarios, simulateLatency);
+export async function latencySection(most: number): Promise<string> {
+  const found = await playAll("latency", latencyScenarios, simulateLatency, most);
   const rule = "shipped, latencyRatioMax 1";
-  return `The same traffic, ${count(repetitions.isNull)} rollouts of an equal challenger, ${count(repetitions.isWorse)} of a slower one; latencies are lognormal (median 50 ms, spread 0.5 of the logarithm) in buckets that are four to a doubling. Shared swings
+  return `The same traffic, ${playedText(most, "an equal challenger", "a slower one")}; latencies are lognormal (median 50 ms, spread 0.5 of the logarithm) in buckets that are four to a doubling. Shared swings
 move both versions (spread 0.2), own noise each for itself (spread 0.1; noise that lasts resembles that of the minute before with a correlation of 0.5, or 0.9). Bursts: every 3 to
 8 minutes one version's requests take three times as long for a minute.
 
@@ -119,11 +124,14 @@ ${table(
 }
 
 /** The section of answers, business metrics and delayed quality. */
-export async function signalsSection(): Promise<string> {
+export async function signalsSection(most: number): Promise<string> {
   const parts: string[] = [];
   for (const signal of signals) {
-    const found = await playAll(signal.name, signal.scenarios, (scenario, options) =>
-      scenario.play(options),
+    const found = await playAll(
+      signal.name,
+      signal.scenarios,
+      (scenario, options) => scenario.play(options),
+      most,
     );
     const title = `${signal.name.charAt(0).toUpperCase()}${signal.name.slice(1)}`;
     parts.push(
@@ -131,7 +139,7 @@ export async function signalsSection(): Promise<string> {
     );
   }
   return `What a manifest may ask for beside errors and latency, each by itself with the defaults of the manifest and a share of ${evidenceShares.signal} beside all other evidence, which says nothing here.
-${count(repetitions.isNull)} rollouts of a challenger that is equal or as bad as is allowed, ${count(repetitions.isWorse)} of a worse one, looks and cells as above.
+${playedText(most, "a challenger that is equal or as bad as is allowed", "a worse one")}, looks and cells as above.
 
 ${parts.join("\n\n")}`;
 }

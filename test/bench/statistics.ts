@@ -1,4 +1,4 @@
-/** `npm run bench -- statistics [section ...]`: the simulation tables, the speeds and the plots of the documentation. */
+/** `npm run bench -- statistics [section ...] [repetitions]`: the simulation tables, the speeds and the plots of the documentation. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
@@ -100,7 +100,10 @@ const driftTable = (): string => {
 
 /** Sections of the page in their order: what calls one, its title, and how it is made. */
 const sections: Readonly<
-  Record<string, { readonly title: string; readonly make: () => Promise<string> | string }>
+  Record<
+    string,
+    { readonly title: string; readonly make: (most: number) => Promise<string> | string }
+  >
 > = {
   errors: { title: "Rollout analysis: errors", make: errorsSection },
   latency: { title: "Rollout analysis: latency", make: latencySection },
@@ -157,8 +160,10 @@ async function sectionsOf(path: string): Promise<Map<string, string>> {
   );
 }
 
-/** Makes the sections that are asked for, or all, and writes infra/docs/statistics-tables.md and infra/docs/plots. */
-export async function benchStatistics(asked: readonly string[]): Promise<void> {
+/** Makes the sections that are asked for, or all, with at most so many repetitions of a simulated rollout where a number is given, and writes infra/docs/statistics-tables.md and infra/docs/plots. */
+export async function benchStatistics(parts: readonly string[]): Promise<void> {
+  const asked = parts.filter((part) => !/^\d+$/.test(part));
+  const most = Number(parts.find((part) => /^\d+$/.test(part)) ?? Infinity);
   const unknown = asked.filter((name) => sections[name] === undefined);
   if (unknown.length > 0) {
     throw new Error(
@@ -170,7 +175,7 @@ export async function benchStatistics(asked: readonly string[]): Promise<void> {
   for (const [name, { title, make }] of Object.entries(sections)) {
     if (asked.length > 0 && !asked.includes(name)) continue;
     console.log(`making ${name}`);
-    known.set(title, await make());
+    known.set(title, await make(most));
   }
   const text = Object.values(sections)
     .map(({ title }) => `## ${title}\n\n${known.get(title) ?? "Not measured."}`)
@@ -181,6 +186,6 @@ export async function benchStatistics(asked: readonly string[]): Promise<void> {
     await format(`${intro}\n\n${text}\n`, { parser: "markdown", printWidth: 100 }),
   );
   const isPlayed = asked.length === 0 || asked.includes("errors");
-  await drawPlots(join(docs, "plots"), isPlayed ? await playErrors() : null);
+  await drawPlots(join(docs, "plots"), isPlayed ? await playErrors(most) : null);
   console.log(`written: ${path}`);
 }
