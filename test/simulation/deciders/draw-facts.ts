@@ -177,7 +177,9 @@ export const drawFacts = (
         };
         break;
       case "series":
-        facts = { ...facts, series: series(random, need) };
+        facts = random.chance(0.05)
+          ? { ...facts, seriesError: "the metrics could not be read: UNAVAILABLE" }
+          : { ...facts, series: series(random, need) };
         break;
       case "smoke-test":
         facts = { ...facts, smokeTest: smokeTest(random, need.requests) };
