@@ -155,10 +155,12 @@ const slice = z.object({
   powerEffect: z.number().optional(),
 });
 
-/** What a version takes: bytes of its model, and time to score a row where the evaluator scored it. */
+/** What a version takes: bytes of its model, and where the evaluator scored it, time and money to score rows. */
 const resources = z.object({
   modelBytes: count.optional(),
   microsecondsPerRow: z.number().min(0).optional(),
+  /** US dollars of the serving machine, were it as quick as the evaluator's and always busy. */
+  usdPerMillionRows: z.number().min(0).optional(),
 });
 
 /** evaluation.json: metrics of both versions on the same rows and the verdict on the challenger. */
@@ -189,7 +191,12 @@ export const evaluation = z.object({
   /** Parts that were too small to be judged. */
   slicesSkipped: count.default(0),
   resources: z
-    .object({ challenger: resources, champion: resources.optional() })
+    .object({
+      challenger: resources,
+      champion: resources.optional(),
+      /** The serving machine that the cost is of. */
+      machineType: z.string().optional(),
+    })
     .default({ challenger: {} }),
   /** By score (of the predicted class, with several; by prediction in a regression, where the rate is the mean label). */
   calibration: z.array(

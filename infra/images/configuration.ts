@@ -54,6 +54,8 @@ export const evaluationSettings = z
         modelBytesMax: z.number().positive().optional(),
         /** The challenger's time per row as a multiple of the champion's. */
         scoringTimeRatioMax: z.number().positive().optional(),
+        /** US dollars of the serving machine that a million rows may take. */
+        usdPerMillionRowsMax: z.number().positive().optional(),
       })
       .prefault({}),
   })
@@ -102,6 +104,8 @@ export const configurationSchema = z.object({
     })
     .prefault({}),
   evaluation: evaluationSettings.prefault({}),
+  /** The machine that serves the model; absent when its price is not known. */
+  serving: z.object({ machineType: z.string().min(1), usdPerHour: z.number().min(0) }).optional(),
 });
 
 /** A run's configuration with every default filled in. */

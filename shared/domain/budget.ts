@@ -32,9 +32,10 @@ const acceleratorUsdPerHour: Readonly<Record<string, number>> = {
 /** Vertex AI's fee per pipeline run, US dollars. */
 const pipelineRunUsd = 0.03;
 
-/** US dollars per hour of the manifest's training machine; null when a price is unknown. */
-export const usdPerHour = (manifest: Manifest): number | null => {
-  const { machine } = manifest.training;
+/** US dollars per hour of a machine; null when a price is unknown. */
+export const usdPerHour = (
+  machine: Pick<Manifest["training"]["machine"], "type" | "accelerator">,
+): number | null => {
   const base = machineUsdPerHour[machine.type];
   if (base === undefined) return null;
   if (machine.accelerator === undefined) return base;
@@ -59,8 +60,8 @@ export const reserve = (
   nowMs: number,
 ): { readonly usd: number } | { readonly refusal: string } => {
   const { manifest } = state;
-  const hourly = usdPerHour(manifest);
   const { machine, timeoutSeconds } = manifest.training;
+  const hourly = usdPerHour(machine);
   if (hourly === null) {
     const name = machine.accelerator
       ? `${machine.type} with ${machine.accelerator.type}`
@@ -83,4 +84,7 @@ export const reserve = (
 
 /** What a run did cost: machine time at its price, never above what was reserved. */
 export const settle = (manifest: Manifest, machineSeconds: number, reservedUsd: number): number =>
-  Math.min(reservedUsd, ((usdPerHour(manifest) ?? 0) * machineSeconds) / 3600 + pipelineRunUsd);
+  Math.min(
+    reservedUsd,
+    ((usdPerHour(manifest.training.machine) ?? 0) * machineSeconds) / 3600 + pipelineRunUsd,
+  );

@@ -243,6 +243,8 @@ const evaluation = z.strictObject({
       modelBytesMax: z.number().positive().optional(),
       /** The challenger's time to score a row, as a multiple of the champion's. */
       scoringTimeRatioMax: z.number().positive().optional(),
+      /** US dollars of the serving machine that a million rows may take. */
+      usdPerMillionRowsMax: z.number().positive().optional(),
     })
     .prefault({}),
 });

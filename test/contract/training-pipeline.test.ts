@@ -51,6 +51,7 @@ const config = {
   ],
   schema: { columns: { distance: { type: "number", min: 0, max: 5000 } } },
   trainer: { algorithm: "gradient-boosting", parameters: { iterations: 15 }, seed: 1 },
+  serving: { machineType: "n1-standard-2", usdPerHour: 0.1095 },
   evaluation: { primaryMetric: "auc", comparison: { mode: "non-inferiority", margin: 0.02 } },
 };
 
@@ -138,6 +139,11 @@ describe("a training run on the local Vertex AI", () => {
     );
     expect(next.comparison?.against).toBe("champion");
     expect(next.rows).toBe(750);
+    const { champion: cost } = next.resources;
+    expect(cost?.usdPerMillionRows).toBeCloseTo(
+      ((cost?.microsecondsPerRow ?? 0) * 0.1095) / 3600,
+      12,
+    );
     const scores = await read(outputUri(second, "condition-1.evaluate", "scores"));
     expect(recomputeVerdict(scores, next)).toEqual(next.verdict);
 

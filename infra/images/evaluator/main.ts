@@ -115,7 +115,7 @@ async function scoreBoth(options: Flags, configuration: Configuration): Promise<
         challenger: options.model,
         ...(options.champion === "" ? {} : { champion: options.champion }),
       },
-      resources: measureScoring(table, challenger, champion),
+      resources: measureScoring(table, { challenger, champion }, configuration.serving),
     },
     isChampionKept: before?.isKept ?? false,
     sample: sampleInstances(table, challenger.features),

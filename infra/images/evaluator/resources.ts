@@ -1,5 +1,6 @@
 /** What each version takes: bytes of its model and time to score a row. */
 import type { Evaluation } from "../../../events/artifacts.js";
+import type { Configuration } from "../configuration.js";
 import type { Model } from "../model/schema.js";
 import { scoreTable } from "../model/score.js";
 import { takeRows, type Table } from "../table/table.js";
@@ -14,16 +15,26 @@ const microsecondsOf = (table: Table, model: Model): number => {
   return (1000 * (performance.now() - started)) / Math.max(1, table.rows);
 };
 
-const taken = (model: Model, microseconds: number): Evaluation["resources"]["challenger"] => ({
+type Serving = Configuration["serving"];
+
+const taken = (
+  model: Model,
+  microseconds: number,
+  serving: Serving,
+): Evaluation["resources"]["challenger"] => ({
   modelBytes: Buffer.byteLength(JSON.stringify(model)),
   ...(Number.isFinite(microseconds) ? { microsecondsPerRow: microseconds } : {}),
+  // A microsecond a row is a second a million rows.
+  ...(Number.isFinite(microseconds) && serving !== undefined
+    ? { usdPerMillionRows: (microseconds * serving.usdPerHour) / 3600 }
+    : {}),
 });
 
 /** What both versions take; their times are taken in turns on the same rows. */
 export function measureScoring(
   table: Table,
-  challenger: Model,
-  champion: Model | undefined,
+  { challenger, champion }: { readonly challenger: Model; readonly champion: Model | undefined },
+  serving: Serving,
 ): Evaluation["resources"] {
   const rows = Uint32Array.from({ length: Math.min(timedRowsMax, table.rows) }, (_, i) => i);
   const timed = takeRows(table, rows);
@@ -33,7 +44,8 @@ export function measureScoring(
     if (champion !== undefined) before = Math.min(before, microsecondsOf(timed, champion));
   }
   return {
-    challenger: taken(challenger, own),
-    ...(champion === undefined ? {} : { champion: taken(champion, before) }),
+    challenger: taken(challenger, own, serving),
+    ...(champion === undefined ? {} : { champion: taken(champion, before, serving) }),
+    ...(serving === undefined ? {} : { machineType: serving.machineType }),
   };
 }

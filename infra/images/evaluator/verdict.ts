@@ -104,8 +104,8 @@ function sliceFindings({ judged, skipped }: Slices, metric: string): readonly Fi
 
 /** What the versions take, against the limits. */
 function resourceFindings({ resources, settings }: Findings): readonly Finding[] {
-  const { challenger, champion } = resources;
-  const { modelBytesMax, scoringTimeRatioMax } = settings.limits;
+  const { challenger, champion, machineType } = resources;
+  const { modelBytesMax, scoringTimeRatioMax, usdPerMillionRowsMax } = settings.limits;
   const found: Finding[] = [];
   if (challenger.modelBytes !== undefined) {
     const isRefusal = modelBytesMax !== undefined && challenger.modelBytes > modelBytesMax;
@@ -127,6 +127,20 @@ function resourceFindings({ resources, settings }: Findings): readonly Finding[]
         ? ""
         : `: ${isRefusal ? "not " : ""}at most ${scoringTimeRatioMax} times`;
     const sentence = `a row takes ${brief(own)} microseconds to score here, ${brief(ratio)} times the champion's ${brief(before)}${limit}`;
+    found.push({ isRefusal, sentence });
+  }
+  const cost = challenger.usdPerMillionRows;
+  if (cost !== undefined && machineType !== undefined) {
+    const isRefusal = usdPerMillionRowsMax !== undefined && cost > usdPerMillionRowsMax;
+    const limit =
+      usdPerMillionRowsMax === undefined
+        ? ""
+        : `: ${isRefusal ? "not " : ""}at most ${usdPerMillionRowsMax} USD`;
+    const rival =
+      champion?.usdPerMillionRows === undefined
+        ? ""
+        : `, the champion's ${brief(champion.usdPerMillionRows)}`;
+    const sentence = `a million rows take ${brief(cost)} USD of ${machineType} at that speed${rival}${limit}`;
     found.push({ isRefusal, sentence });
   }
   return found;

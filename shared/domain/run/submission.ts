@@ -1,4 +1,5 @@
 /** A training run that waits for its PipelineJob's submission, and what is submitted. */
+import { usdPerHour } from "../budget.js";
 import { type Decision, type PipelineJobRequest, ignore } from "../decision.js";
 import { jobIdOf } from "../ids.js";
 import { isOverdue, limitOf } from "../phase-timeouts.js";
@@ -23,7 +24,8 @@ const approvedDataset = (dataset: ModelState["manifest"]["dataset"]): typeof dat
 
 /** The config parameter of Continuo's own pipeline template: what its images need of the manifest. */
 const trainingConfig = (state: ModelState, run: RunState): Readonly<Record<string, unknown>> => {
-  const { training, evaluation } = state.manifest;
+  const { training, evaluation, serving } = state.manifest;
+  const hourly = usdPerHour(serving.machine);
   const dataset =
     run.gateApprovedBy === undefined
       ? state.manifest.dataset
@@ -38,6 +40,9 @@ const trainingConfig = (state: ModelState, run: RunState): Readonly<Record<strin
     drift: dataset.drift,
     trainer: training.trainer,
     evaluation,
+    ...(hourly === null
+      ? {}
+      : { serving: { machineType: serving.machine.type, usdPerHour: hourly } }),
   };
 };
 

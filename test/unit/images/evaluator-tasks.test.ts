@@ -172,17 +172,19 @@ describe("metrics of the tasks", () => {
   });
 
   it("refuses a challenger that takes more than its limits", () => {
-    const limits = { modelBytesMax: 1000, scoringTimeRatioMax: 1.5 };
+    const limits = { modelBytesMax: 1000, scoringTimeRatioMax: 1.5, usdPerMillionRowsMax: 0.0001 };
     const rows = read(lines.regression(400, { champion: 1.5, challenger: 0.8 }), "regression");
     const resources = {
-      challenger: { modelBytes: 5000, microsecondsPerRow: 4 },
-      champion: { modelBytes: 900, microsecondsPerRow: 2 },
+      challenger: { modelBytes: 5000, microsecondsPerRow: 4, usdPerMillionRows: 0.00012 },
+      champion: { modelBytes: 900, microsecondsPerRow: 2, usdPerMillionRows: 0.00006 },
+      machineType: "n1-standard-2",
     };
     const found = assess(rows, { ...context("regression", { limits }), resources });
     expect(found.verdict.outcome).toBe("reject");
-    expect(found.verdict.reasons.slice(0, 2)).toEqual([
+    expect(found.verdict.reasons.slice(0, 3)).toEqual([
       "the model takes 5,000 bytes, the champion's 900: not at most 1,000",
       "a row takes 4 microseconds to score here, 2 times the champion's 2: not at most 1.5 times",
+      "a million rows take 0.00012 USD of n1-standard-2 at that speed, the champion's 0.00006: not at most 0.0001 USD",
     ]);
   });
 });
