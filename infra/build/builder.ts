@@ -6,7 +6,7 @@ import { z } from "zod";
 import type { GcpConfig } from "../../shared/gcp/config.js";
 import { installedImages, withImages } from "../../shared/gcp/installed-images.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
-import { readBuildConfig, type BuildConfig } from "./config.js";
+import { readBuildConfig, readTargetConfig, type BuildConfig } from "./config.js";
 import { readDigests } from "./digests.js";
 import {
   readRepository,
@@ -82,11 +82,11 @@ const main = async (name: string): Promise<void> => {
     tell(`${repository.model}: nothing is wrong`);
     return;
   }
-  const config = readBuildConfig();
-  if (config.routine === "pull-request") {
+  if (readBuildConfig().routine === "pull-request") {
     tell(`${wanted.data} is no part of the routine pull-request`);
     return;
   }
+  const config = readTargetConfig();
   switch (wanted.data) {
     case "compile":
       return compile(config, repository);

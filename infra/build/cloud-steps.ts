@@ -28,6 +28,8 @@ export interface StepContext {
 export interface CloudStep {
   readonly what: string;
   readonly routines: readonly BuildConfig["routine"][];
+  /** Whether it names a project's images, or writes to the project. */
+  readonly hasTarget: boolean;
   readonly run: (context: StepContext) => Promise<void>;
 }
 
@@ -131,6 +133,7 @@ export const cloudSteps = {
   test: {
     what: "unit, contract and flow tests",
     routines: ["pull-request", "main"],
+    hasTarget: false,
     run: (context) =>
       npm(
         context,
@@ -147,26 +150,31 @@ export const cloudSteps = {
   static: {
     what: "format, lint, types, architecture",
     routines: ["pull-request", "main"],
+    hasTarget: false,
     run: (context) => npm(context, "run", "static"),
   },
   bundle: {
     what: "every function as a folder, and the list of images",
     routines: ["pull-request", "main", "tag"],
+    hasTarget: false,
     run: bundle,
   },
   pipelines: {
     what: "component specs and the pipeline template, with every image by its digest",
     routines: ["main", "tag"],
+    hasTarget: true,
     run: compile,
   },
   upload: {
     what: "the template, to the bucket",
     routines: ["main", "tag"],
+    hasTarget: true,
     run: upload,
   },
   run: {
     what: "a training run of the model in _MODEL, waited for",
     routines: ["main", "tag"],
+    hasTarget: true,
     run: (context) => waitForRun(gcpConfig(context), context.config, context.tell),
   },
 } as const satisfies Readonly<Record<string, CloudStep>>;

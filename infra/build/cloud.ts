@@ -1,7 +1,7 @@
 /** `npm run build:cloud -- <step>` runs one step of cloudbuild.yaml; `-- --dry-run` walks all of them on this machine. */
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { environment, readBuildConfig } from "./config.js";
+import { environment, readBuildConfig, readTargetConfig } from "./config.js";
 import { cloudSteps, type CloudStep, type CloudStepName } from "./cloud-steps.js";
 import { dryRun, type Walked } from "./dry-run.js";
 import { startLocalCloud } from "./local-cloud.js";
@@ -37,8 +37,8 @@ const runStep = async (name: string): Promise<void> => {
       `there is no step "${name}"; name one of ${Object.keys(cloudSteps).join(", ")}, or --dry-run`,
     );
   }
-  const config = readBuildConfig();
   const step: CloudStep = cloudSteps[name];
+  const config = step.hasTarget ? readTargetConfig() : readBuildConfig();
   if (step.routines.includes(config.routine)) await step.run({ root, config, tell });
   else tell(`${name} is no part of the routine ${config.routine}`);
 };

@@ -22,7 +22,10 @@ export interface BuildConfig {
 
 const variables = z.object({
   _ROUTINE: z.enum(["pull-request", "main", "tag"]).default("pull-request"),
-  _REGION: z.string().min(1).default("us-central1"),
+  _REGION: z
+    .string()
+    .regex(/^[a-z]+-[a-z]+\d+$/, "must be a region such as us-central1")
+    .default("us-central1"),
   _REPOSITORY: z
     .string()
     .regex(
@@ -67,6 +70,21 @@ export const readBuildConfig = (
     folder: given.CONTINUO_BUILD_FOLDER,
     ...(localCloud === undefined ? {} : { localCloud }),
   };
+};
+
+const targets = ["PROJECT_ID", "_REGION", "_REPOSITORY", "_BUCKET", "COMMIT_SHA"] as const;
+
+/** Reads them for a step that names images, or writes somewhere: a default would be somebody else's project. */
+export const readTargetConfig = (
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): BuildConfig => {
+  const missing = targets.filter((name) => (env[name] ?? "") === "");
+  if (missing.length > 0) {
+    throw new Error(
+      `${missing.join(", ")} must be set: a build takes them from cloudbuild.yaml and its trigger; by hand, export them`,
+    );
+  }
+  return readBuildConfig(env);
 };
 
 /** Environment of this process, for the commands that steps start. */

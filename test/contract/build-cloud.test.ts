@@ -178,6 +178,8 @@ describe("the builder image", () => {
             BUILD_ID: "b7",
             CONTINUO_LOCAL_CLOUD: address,
             _ROUTINE: "main",
+            _REGION: "us-central1",
+            _REPOSITORY: "us-central1-docker.pkg.dev/my-project/continuo",
             _BUCKET: bucket,
           },
         });

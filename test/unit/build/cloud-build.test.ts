@@ -9,7 +9,7 @@ import { functions } from "../../../functions/manifest.js";
 import { cloudBuildProblems } from "../../../infra/build/check-cloud-build.js";
 import { readCloudBuild, substituted } from "../../../infra/build/cloud-file.js";
 import { cloudSteps } from "../../../infra/build/cloud-steps.js";
-import { readBuildConfig } from "../../../infra/build/config.js";
+import { readBuildConfig, readTargetConfig } from "../../../infra/build/config.js";
 import { dryRun } from "../../../infra/build/dry-run.js";
 import { dockerfile } from "../../../infra/build/function-files.js";
 import { bakeFile, imageNames, jobImages } from "../../../infra/build/images.js";
@@ -155,6 +155,9 @@ describe("a build's variables", () => {
   it("are refused all at once, each with where it is set", () => {
     const wrong = { _ROUTINE: "nightly", _REPOSITORY: "shop/continuo", COMMIT_SHA: "main" };
     expect(() => readBuildConfig(wrong)).toThrow(/_ROUTINE.*\n.*_REPOSITORY.*\n.*COMMIT_SHA/);
+    expect(() => readBuildConfig({ _REGION: "europe" })).toThrow(/_REGION: must be a region/);
+    const given = { PROJECT_ID: "p", _REGION: "us-east1", _BUCKET: "p-continuo", COMMIT_SHA: "" };
+    expect(() => readTargetConfig(given)).toThrow(/^_REPOSITORY, COMMIT_SHA must be set/);
   });
 });
 
