@@ -3,7 +3,7 @@
 
 locals {
   # Changes to these alone need no build.
-  ignored = ["**/*.md", "infra/docs/**", "**/*.ipynb", "LICENSE"]
+  ignored = ["*.md", "**/*.md", "**/*.ipynb", "infra/docs/plots/**", "LICENSE"]
 
   triggers = var.repository == null ? {} : {
     pull-request = {
