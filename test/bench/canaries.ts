@@ -69,14 +69,24 @@ export interface Outcome {
   readonly delays: readonly number[];
 }
 
+/** How often to play, from which seed on, and which rules, by the beginnings of their names; without any, all. */
+export interface PlayOptions {
+  readonly repetitions: number;
+  readonly seed: number;
+  readonly only?: readonly string[];
+}
+
 /** Plays canaries of an hour; all rules see the same minutes. */
 export function playCanaries<Minute>(
   rules: Readonly<Record<string, Rule<Minute>>>,
   nextMinute: (random: Random, minute: number) => Minute,
-  options: { readonly repetitions: number; readonly seed: number },
+  options: PlayOptions,
 ): readonly Outcome[] {
+  const { only } = options;
   const random = seededRandom(options.seed);
-  const names = Object.keys(rules);
+  const names = Object.keys(rules).filter(
+    (name) => only === undefined || only.some((begin) => name.startsWith(begin)),
+  );
   const delays = new Map<string, number[]>(names.map((name) => [name, []]));
   for (let repetition = 0; repetition < options.repetitions; repetition += 1) {
     const minutes: Minute[] = [];

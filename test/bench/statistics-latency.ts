@@ -17,6 +17,7 @@ import {
   minuteRequests,
   playCanaries,
   type Outcome,
+  type PlayOptions,
   type Rule,
 } from "./canaries.js";
 import { kayentaLabel, kayentaMinutesMin, kayentaName } from "./kayenta.js";
@@ -205,7 +206,7 @@ export const latencyRules = {
 /** Plays a scenario under every rule. */
 export const simulateLatency = (
   scenario: LatencyScenario,
-  options: { readonly repetitions: number; readonly seed: number },
+  options: PlayOptions,
 ): readonly Outcome[] => playCanaries<Minute>(latencyRules, minutesOf(scenario), options);
 
 /** Equal challengers of seven kinds, and five that are slower. */

@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import type { Outcome } from "./canaries.js";
+import type { Outcome, PlayOptions } from "./canaries.js";
 
 /** A scenario with what happened under every rule. */
 export interface Played<Scenario> {
@@ -70,10 +70,7 @@ const read = async (path: string): Promise<Part | null> => {
 /** Plays one scenario in parts, each with a seed of its own: the first has `seed`, the next one more. */
 export async function playInParts<Scenario extends Playable>(
   scenario: Scenario,
-  play: (
-    scenario: Scenario,
-    options: { readonly repetitions: number; readonly seed: number },
-  ) => readonly Outcome[],
+  play: (scenario: Scenario, options: PlayOptions) => readonly Outcome[],
   options: { readonly repetitions: number; readonly seed: number; readonly about: string },
 ): Promise<Played<Scenario>> {
   const folder = join(cache, await codeDigest());

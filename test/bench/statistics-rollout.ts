@@ -13,6 +13,7 @@ import {
   minuteRequests,
   playCanaries,
   type Outcome,
+  type PlayOptions,
   type Rule,
 } from "./canaries.js";
 import { kayentaLabel, kayentaMinutesMin, kayentaName } from "./kayenta.js";
@@ -167,10 +168,7 @@ export const rules = {
 } as const satisfies Readonly<Record<string, Rule<Minute>>>;
 
 /** Plays a scenario under every rule. */
-export const simulate = (
-  scenario: Scenario,
-  options: { readonly repetitions: number; readonly seed: number },
-): readonly Outcome[] =>
+export const simulate = (scenario: Scenario, options: PlayOptions): readonly Outcome[] =>
   playCanaries<Minute>(rules, (random, minute) => minuteOf(random, scenario, minute), options);
 
 /** Equal challengers of five kinds, and four that are worse. */

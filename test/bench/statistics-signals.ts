@@ -9,16 +9,20 @@ import {
   type Sums,
 } from "../../shared/statistics/mean-excess.js";
 import { normalDraw, type Random } from "../../shared/statistics/random.js";
-import { canary, isRolledBack, playCanaries, type Outcome, type Rule } from "./canaries.js";
+import {
+  canary,
+  isRolledBack,
+  playCanaries,
+  type Outcome,
+  type PlayOptions,
+  type Rule,
+} from "./canaries.js";
 
 /** One case of a signal, under the shipped rule and under a test that takes each look for the only one. */
 export interface SignalScenario {
   readonly name: string;
   readonly isNull: boolean;
-  readonly play: (options: {
-    readonly repetitions: number;
-    readonly seed: number;
-  }) => readonly Outcome[];
+  readonly play: (options: PlayOptions) => readonly Outcome[];
 }
 
 /** What all cases of one signal share. */
