@@ -7,6 +7,7 @@ import type {
   Need,
   PipelineJobFacts,
   SmokeTestFacts,
+  UploadedVersion,
 } from "../../../shared/domain/facts.js";
 import type { ModelState, Segment } from "../../../shared/domain/state.js";
 import { armOf, endpointOf, segmentOf } from "../../unit/domain/situations.js";
@@ -83,11 +84,28 @@ const modelVersion = (
     ? null
     : {
         versionId: versions.find((id) => id === alias) ?? oneOf(random, versions),
-        aliases: random.chance(0.5) ? [alias, "challenger"] : [alias],
+        aliases: random.pick([[alias], [alias, "challenger"], [alias, "challenger", "in-rollout"]]),
         artifactUri: `gs://b/artifacts/${alias}`,
         artifactDigest: random.chance(0.5) ? `sha256:${alias}` : null,
         servingImage: "continuo/predictor",
       };
+
+/** Versions of the runs that uploaded some lately: their own, and others that came late or belong to somebody by now. */
+const uploads = (
+  random: Random,
+  { uploaded = [] }: ModelState,
+  versions: readonly ModelVersionId[],
+): readonly UploadedVersion[] =>
+  uploaded.flatMap(({ run, versionId }) =>
+    [versionId ?? oneOf(random, versions), oneOf(random, versions)].map((id) => ({
+      run,
+      versionId: id,
+      aliases: random.pick([[], [], [run], ["default"], ["keep-me"], ["challenger"]]),
+      artifactUri: `gs://b/artifacts/${run}`,
+      artifactDigest: random.chance(0.9) ? `sha256:${run}` : null,
+      servingImage: "continuo/predictor",
+    })),
+  );
 
 /** The endpoint as the state believes it to be, or as somebody else left it. */
 const endpointFacts = (
@@ -166,6 +184,9 @@ export const drawFacts = (
             [need.alias]: modelVersion(random, need.alias, versions),
           },
         };
+        break;
+      case "uploads":
+        facts = { ...facts, uploads: uploads(random, state, versions) };
         break;
       case "endpoint":
         facts = {

@@ -58,6 +58,16 @@ export const championsArePromoted = ({ before, decisions, after }: Step): Findin
     : `version ${promoted.champion.versionId} was promoted, which was not rolled out`;
 };
 
+/** A version that serves, served, is rolled out or is to be is never removed. */
+export const whoServesStaysInTheRegistry = ({ before, decisions }: Step): Finding => {
+  const { champion, rollout, waiting, former = [] } = before;
+  const used = [champion, rollout, waiting, ...former].map((one) => one?.versionId);
+  const removal = decisions.find((decision) => decision.do === "remove-model-version");
+  return removal?.do === "remove-model-version" && used.includes(removal.versionId)
+    ? `version ${removal.versionId} was removed and is used`
+    : null;
+};
+
 /** What is reserved fits into the month, and no amount is negative. */
 export const moneyIsBounded = ({ before, decisions, after }: Step): Finding => {
   if (after === null) return null;
@@ -79,12 +89,14 @@ export const ignoringChangesNothing = ({ before, decisions, after }: Step): Find
 const datasetsMax = 48;
 const seenMax = 200;
 const historyMax = 200;
+const uploadedMax = 24;
 
 /** A state document does not grow with its past. */
 export const stateStaysSmall = ({ after }: Step): Finding =>
   after === null ||
   (after.datasets.length <= datasetsMax &&
     after.seen.length <= seenMax &&
+    (after.uploaded?.length ?? 0) <= uploadedMax &&
     (after.rollout?.history.length ?? 0) <= historyMax)
     ? null
     : "the state grows without bound";
@@ -103,6 +115,7 @@ export const stepInvariants: readonly (readonly [string, (step: Step) => Finding
     splitsAreWhole,
     endsAreFinal,
     championsArePromoted,
+    whoServesStaysInTheRegistry,
     moneyIsBounded,
     ignoringChangesNothing,
     stateStaysSmall,
