@@ -6,6 +6,7 @@ import { defaultLimits } from "../../../shared/runtime/quota.js";
 import { tick } from "../../../shared/runtime/tick.js";
 import { manifestOf } from "../../fixtures/manifest.js";
 import { arm, storyOf } from "../../flow/story.js";
+import { schedulerAt } from "../scheduler.js";
 import { spread } from "./fleet.js";
 import { countedSeries } from "./time-series.js";
 
@@ -19,6 +20,8 @@ export interface InconclusiveTick {
   readonly listCalls: number;
   /** Processor time of one partition's tick, on average. */
   readonly cpuMs: number;
+  /** The longest tick of a partition, on the virtual clock; processor time is not in it. */
+  readonly longestMs: number;
   readonly writes: number;
   readonly messages: number;
   /** Calls that read something at Vertex AI. */
@@ -28,6 +31,9 @@ export interface InconclusiveTick {
 }
 
 const minuteMs = 60_000;
+/** A call of ListTimeSeries, and a round trip to Firestore. */
+const listMs = 500;
+const storeMs = 20;
 
 /** Each model has endpoints of its own. */
 const renamed = (state: ModelState, model: ModelName): ModelState => {
@@ -77,7 +83,19 @@ export const inconclusiveTick = async (
     effects: world.effects.length,
   };
   world.nowMs += (stepMinutes - 1) * minuteMs;
-  const series = countedSeries({ [first]: 9, [second]: 1 });
+  const scheduler = schedulerAt(world.nowMs);
+  const after = (ms: number) => (): Promise<void> =>
+    new Promise((resolve) => scheduler.after(ms, resolve));
+  const series = countedSeries({ [first]: 9, [second]: 1 }, after(listMs));
+  const delayed =
+    <Arguments extends readonly unknown[], Result>(
+      call: (...args: Arguments) => Promise<Result>,
+      wait = after(storeMs),
+    ) =>
+    async (...args: Arguments): Promise<Result> => {
+      await wait();
+      return call(...args);
+    };
   let looked = 0;
   let vertexReads = 0;
   const counted =
@@ -86,8 +104,19 @@ export const inconclusiveTick = async (
       vertexReads += 1;
       return read(...args);
     };
+  const { state } = world.ports;
   const ports: Ports = {
     ...world.ports,
+    clock: () => Math.floor(scheduler.nowMs()),
+    state: {
+      ...state,
+      model: delayed(state.model),
+      modelPage: delayed(state.modelPage),
+      pendingEntries: delayed(state.pendingEntries),
+      dueTimers: delayed(state.dueTimers),
+      // A transaction begins, reads and commits.
+      transact: delayed(state.transact, after(3 * storeMs)),
+    },
     endpoints: { ...world.ports.endpoints, get: counted(world.ports.endpoints.get) },
     pipelines: { ...world.ports.pipelines, get: counted(world.ports.pipelines.get) },
     registry: { ...world.ports.registry, version: counted(world.ports.registry.version) },
@@ -99,15 +128,23 @@ export const inconclusiveTick = async (
     },
   };
   const cpu = process.cpuUsage();
-  for (let index = 0; index < partitions; index += 1) {
+  const startMs = scheduler.nowMs();
+  let longestMs = 0;
+  let ended = 0;
+  const work = Array.from({ length: partitions }, async (_, index) => {
     await tick(`t${index}`, ports, { ...defaultLimits, partition: { index, count: partitions } });
-  }
+    longestMs = Math.max(longestMs, scheduler.nowMs() - startMs);
+    ended += 1;
+  });
+  await scheduler.run(startMs + 10 * minuteMs, () => ended === partitions);
+  await Promise.all(work);
   const { user, system } = process.cpuUsage(cpu);
   return {
     rollouts,
     partitions,
     looked,
     listCalls: series.calls(),
+    longestMs,
     cpuMs: (user + system) / 1000 / partitions,
     vertexReads,
     writes: world.writes() - before.writes,

@@ -109,6 +109,7 @@ const rollouts = async (): Promise<readonly Row[]> => {
   return [
     row("rollouts looked at", seen.looked, "=", size),
     row("calls of ListTimeSeries a minute", seen.listCalls, "at most", 700),
+    row("longest tick of a partition, s", seen.longestMs / 1000, "at most", 20),
     row("writes", seen.writes, "=", 0),
     row("messages", seen.messages, "=", 0),
     row("reads at Vertex AI", seen.vertexReads, "=", 0),

@@ -35,6 +35,7 @@ const pointsOf = (metricType: string, requests: number, sinceMs: number, untilMs
 /** Serves so many requests of each deployed model a minute. */
 export const countedSeries = (
   requestsPerMinute: Readonly<Record<DeployedModelId, number>>,
+  takesTime: () => Promise<void>,
 ): CountedSeries => {
   let calls = 0;
   const answer = (query: Readonly<Record<string, unknown>>): object => {
@@ -64,6 +65,7 @@ export const countedSeries = (
     call: unused,
     json: async ({ query = {} }) => {
       calls += 1;
+      await takesTime();
       return answer(query);
     },
   };
