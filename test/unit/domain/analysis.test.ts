@@ -23,6 +23,15 @@ const signs = (compared: number, slower: number): Segment["slower"] => [
   { quantile: 0.5, compared, slower },
 ];
 
+/** Windows of 10 and 90 requests, all with the same excess of the chance to be slower. */
+const ranksOf = (count: number, excess: number): NonNullable<Segment["ranks"]> => ({
+  count,
+  sum: count * excess,
+  sumSquares: count * excess * excess,
+  stepSquares: 0,
+  variance: (count * 101) / (12 * 900),
+});
+
 const memoryOf = (logGrowth: number, mebibytes: number): Segment["memory"] => ({
   logGrowth,
   championBytes: 100 * 2 ** 20,
@@ -152,6 +161,18 @@ const table: readonly {
     }),
     result: "failed",
     reason: /latency/,
+  },
+  {
+    name: "a challenger that is slower on average in each of five windows is a failure, whatever the signs say",
+    verdict: look(segmentOf(healthy, { slower: signs(5, 0), ranks: ranksOf(5, 0.3) })),
+    result: "failed",
+    reason: /latency of the challenger is worse/,
+  },
+  {
+    name: "a challenger that is faster in each is not",
+    verdict: look(segmentOf(healthy, { slower: signs(5, 0), ranks: ranksOf(5, -0.3) })),
+    result: "successful",
+    reason: /no evidence/,
   },
   {
     name: "memory that grows past what the champion holds is a failure, in words with numbers",

@@ -52,6 +52,7 @@ it("a segment holds what a verdict needs of the windows", () => {
     champion: arm(300, 3),
     challenger: arm(30, 3),
     dispersion: { degrees: 1 },
+    ranks: { count: 2 },
     memory: { championBytes: 120 * 2 ** 20, challengerBytes: 130 * 2 ** 20 },
     // The first measurement has nothing beside it.
     busier: { compared: 2, busier: 1 },
