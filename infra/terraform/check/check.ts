@@ -9,6 +9,7 @@ import {
   noBasicRole,
   noPublicEdge,
   noPublicMember,
+  pullRequestIdentity,
 } from "./rules/access.js";
 import { buildFindings } from "./rules/builds.js";
 import {
@@ -47,6 +48,7 @@ const rules: readonly Rule[] = [
   dedicatedIdentity,
   noPublicEdge,
   knownPermission,
+  pullRequestIdentity,
   oidcAudience,
   deadLetter,
   retryPolicy,

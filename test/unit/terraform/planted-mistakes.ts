@@ -289,6 +289,14 @@ export const plantedMistakes: readonly PlantedMistake[] = [
     says: /no role of Google's has aiplatform\.models\.uplaod\. Write one that Google has, such as aiplatform\.models\.upload/,
   },
   {
+    mistake: "a pull request may release",
+    file: moduleFile("builds/main.tf"),
+    from: "each.value.pull == null ? google_service_account.build.id : google_service_account.tests.id",
+    to: "google_service_account.build.id",
+    rule: "pull-request-identity",
+    says: /trigger\.routine\["pull-request"\] runs what a pull request brings as an identity that releases/,
+  },
+  {
     mistake: "a push token has another audience",
     file: moduleFile("bus/main.tf"),
     from: 'audience              = "${var.services[each.key].url}/${each.key}"',

@@ -175,3 +175,28 @@ export const knownPermission: Rule = (scenario, { permissions, permissionLineOf 
           ];
     });
   });
+
+/** A pull request decides itself what its build does: it must not run as whoever may release. */
+export const pullRequestIdentity: Rule = (scenario) => {
+  const triggers = ofType(scenario, "google_cloudbuild_trigger");
+  const isPull = (trigger: (typeof triggers)[number]): boolean =>
+    trigger.blocks["repository_event_config"]?.[0]?.blocks["pull_request"] !== undefined;
+  const identityOf = (trigger: (typeof triggers)[number]): string =>
+    textAt(trigger, "service_account");
+  const releasing = new Set(
+    triggers.filter((trigger) => !isPull(trigger)).map((trigger) => identityOf(trigger)),
+  );
+  return triggers.flatMap((trigger) =>
+    isPull(trigger) && (releasing.has(identityOf(trigger)) || identityOf(trigger) === "")
+      ? [
+          about(
+            trigger,
+            "pull-request-identity",
+            "service_account",
+            "runs what a pull request brings as an identity that releases",
+            "Give it the account `tests`, which may read layers and write its log.",
+          ),
+        ]
+      : [],
+  );
+};

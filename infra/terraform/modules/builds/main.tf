@@ -41,13 +41,51 @@ resource "google_service_account" "build" {
   description  = "Whom builds run as."
 }
 
-# What a build needs in the project: its own log, and releasing the functions' services.
+# A pull request brings its own steps: whoever may open one decides what they do. They read images and layers,
+# and write their log.
+resource "google_service_account" "tests" {
+  project      = var.project_id
+  account_id   = "continuo-tests"
+  display_name = "Continuo tests"
+  description  = "Whom builds of pull requests run as."
+}
+
+resource "google_project_iam_member" "tests" {
+  project = var.project_id
+  role    = "roles/logging.logWriter"
+  member  = "serviceAccount:${google_service_account.tests.email}"
+}
+
+resource "google_artifact_registry_repository_iam_member" "tests" {
+  for_each = { for name in ["images", "cache"] : name => var.repositories[name] }
+
+  project    = var.project_id
+  location   = var.region
+  repository = each.value
+  role       = "roles/artifactregistry.reader"
+  member     = "serviceAccount:${google_service_account.tests.email}"
+}
+
+# What a build needs in the project: its own log, releasing the functions' services, and a look at the run that it waits for.
 resource "google_project_iam_member" "build" {
-  for_each = toset(["roles/logging.logWriter", "roles/run.developer", "roles/cloudbuild.builds.builder"])
+  for_each = {
+    log      = "roles/logging.logWriter"
+    services = "roles/run.developer"
+    runs     = google_project_iam_custom_role.build.id
+  }
 
   project = var.project_id
   role    = each.value
   member  = "serviceAccount:${google_service_account.build.email}"
+}
+
+resource "google_project_iam_custom_role" "build" {
+  project     = var.project_id
+  role_id     = "continuo_build"
+  title       = "Continuo builds"
+  description = "A training run that a build asked for is waited for."
+  permissions = ["aiplatform.pipelineJobs.list"]
+  stage       = "GA"
 }
 
 resource "google_artifact_registry_repository_iam_member" "build" {
@@ -67,10 +105,12 @@ resource "google_storage_bucket_iam_member" "build" {
   member = "serviceAccount:${google_service_account.build.email}"
 }
 
-# `pipeline.released` is published at the end of a build.
+# `pipeline.released` is published at the end of a build, and a run is asked for.
 resource "google_pubsub_topic_iam_member" "build" {
+  for_each = var.topics
+
   project = var.project_id
-  topic   = var.released_topic
+  topic   = each.value
   role    = "roles/pubsub.publisher"
   member  = "serviceAccount:${google_service_account.build.email}"
 }
@@ -103,7 +143,7 @@ resource "google_cloudbuild_trigger" "routine" {
   name            = "continuo-${each.key}"
   description     = each.value.description
   filename        = "cloudbuild.yaml"
-  service_account = google_service_account.build.id
+  service_account = each.value.pull == null ? google_service_account.build.id : google_service_account.tests.id
   ignored_files   = local.ignored
   tags            = ["continuo", var.environment]
 

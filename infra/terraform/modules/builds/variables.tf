@@ -52,9 +52,9 @@ variable "bucket" {
   type        = string
 }
 
-variable "released_topic" {
-  description = "Full name of the topic that hears of released pipelines."
-  type        = string
+variable "topics" {
+  description = "Full names of the topics that builds publish to."
+  type        = map(string)
 }
 
 variable "identities" {

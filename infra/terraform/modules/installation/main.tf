@@ -217,7 +217,7 @@ module "builds" {
     cache     = module.registry.cache_repository
   }
   bucket          = module.settings.bucket
-  released_topic  = module.bus.topics["pipeline"]
+  topics          = { for name in ["pipeline", "training-run"] : name => module.bus.topics[name] }
   people_services = { for name, service in module.services.names : name => service if contains(keys(module.settings.people_functions), name) }
   identities      = module.identities.functions
 }
