@@ -7,6 +7,7 @@ import { configurationSchema } from "../configuration.js";
 import { readText, writeLocal } from "../io.js";
 import { findAnomalies } from "./anomalies.js";
 import { withSource } from "./duckdb.js";
+import { mergeProfiles } from "./merge.js";
 import { profileSource } from "./profile.js";
 
 const flags = z.object({
@@ -25,6 +26,25 @@ const flags = z.object({
   fingerprint: z.string().default(""),
 });
 
+const mergeFlags = z.object({
+  /** JSON list of addresses of profile.json, one for each part; nothing else is read then. */
+  profiles: z.string(),
+  /** Path of the profile of all parts together. */
+  profile: z.string(),
+});
+
+/** One profile from those of parts, which were profiled side by side. */
+async function mergeParts(): Promise<void> {
+  const options = parseFlags(argv.slice(2), mergeFlags);
+  const addresses = parseJson(options.profiles, "--profiles", z.array(z.string().min(1)).min(1));
+  const parts = await Promise.all(
+    addresses.map(async (address) => parseJson(await readText(address), address, profileSchema)),
+  );
+  const merged = parts.reduce(mergeProfiles);
+  await writeLocal(options.profile, JSON.stringify(merged));
+  console.log(JSON.stringify({ message: "merged", parts: parts.length, rows: merged.rows }));
+}
+
 /** Distributions that the champion was trained on; undefined for a model that does not tell them. */
 async function trainingDistributions(address: string) {
   if (address === "") return undefined;
@@ -39,7 +59,8 @@ async function trainingDistributions(address: string) {
   }
 }
 
-await runImage("profiler", async () => {
+/** The newest version's profile, and what is wrong with it. */
+async function profileNewest(): Promise<void> {
   const options = parseFlags(argv.slice(2), flags);
   const datasets = parseJson(options.datasets, "--datasets", z.array(z.string().min(1)).min(1));
   const configuration = parseJson(options.config, "--config", configurationSchema);
@@ -74,4 +95,6 @@ await runImage("profiler", async () => {
       reasons,
     }),
   );
-});
+}
+
+await runImage("profiler", argv.includes("--profiles") ? mergeParts : profileNewest);
