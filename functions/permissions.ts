@@ -80,7 +80,11 @@ export const permissionsOf: Readonly<Record<Exclude<Use, AuditUse>, readonly str
     "aiplatform.modelEvaluations.import",
     "aiplatform.modelEvaluations.list",
   ],
-  "endpoints.ensure": ["aiplatform.endpoints.get", "aiplatform.endpoints.create"],
+  "endpoints.ensure": [
+    "aiplatform.endpoints.get",
+    "aiplatform.endpoints.create",
+    "aiplatform.endpoints.update",
+  ],
   "endpoints.get": readEndpoint,
   // The attempt is noted in the endpoint's labels before the model is deployed.
   "endpoints.deploy": [
