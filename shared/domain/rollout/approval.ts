@@ -78,6 +78,14 @@ export const enterApproved = (
   ];
 };
 
+/** What an approved rollout waits for all the same; null when it goes on. */
+const obstacleToEnter = ({ manifest, isPaused }: ModelState, nowMs: number): string | null => {
+  if (manifest.mode === "observe-only") return "observe-only: it goes no further";
+  if (isPaused) return "it goes on when the model is resumed";
+  const freeze = freezeAt(manifest, "rollouts", nowMs);
+  return freeze === null ? null : `it waits for the ${freezeText(freeze)}`;
+};
+
 /** A person answered. */
 export const decideApproval = (
   state: ModelState,
@@ -108,17 +116,12 @@ export const decideApproval = (
     case "counted":
     case "approved": {
       const counted = { ...rollout, approvedBy: answered.approvedBy };
-      const freeze = freezeAt(state.manifest, "rollouts", nowMs);
-      const isWatched = state.manifest.mode === "observe-only";
-      if (answered.is === "approved" && freeze === null && !isWatched) {
+      const obstacle = obstacleToEnter(state, nowMs);
+      if (answered.is === "approved" && obstacle === null) {
         return enterApproved(state, counted, nowMs);
       }
-      const waiting = isWatched
-        ? "; observe-only: it goes no further"
-        : freeze === null
-          ? ""
-          : `; it waits for the ${freezeText(freeze)}`;
-      return [{ do: "advance-rollout", to: counted, reason: `${reason}${waiting}` }];
+      const waits = obstacle === null ? "" : `; ${obstacle}`;
+      return [{ do: "advance-rollout", to: counted, reason: `${reason}${waits}` }];
     }
   }
 };

@@ -2,10 +2,10 @@
 import type { DeployedModelId } from "../../../events/ids.js";
 import { type Decision, ignore } from "../decision.js";
 import type { Facts } from "../facts.js";
-import { freezeAt } from "../freeze.js";
-import type { ModelState, Retired, WaitingChallenger } from "../state.js";
+import type { ModelState, Retired } from "../state.js";
 import { takeAlias } from "./aliases.js";
 import { type InPhase, baseOf, environmentAt, environmentsOf } from "./parts.js";
+import { obstacleToStart } from "./offering.js";
 import { startRollout } from "./starting.js";
 import { only } from "./traffic.js";
 
@@ -40,11 +40,6 @@ const mustStay = (
   );
 };
 
-/** Whether a waiting challenger may not start now; going back to who served before is possible in a freeze window. */
-const isHeldBack = (state: ModelState, waiting: WaitingChallenger, nowMs: number): boolean =>
-  state.manifest.mode === "observe-only" ||
-  (waiting.isReturn !== true && freezeAt(state.manifest, "rollouts", nowMs) !== null);
-
 /** The rollout is over. Its alias is taken once more: a call that gave it may have come after the one that took it. */
 export const over = (
   { model }: ModelState,
@@ -78,7 +73,7 @@ const endRollout = (
       reason: "traffic is never taken away without somebody to serve it",
     })),
   ];
-  return state.waiting === null || isHeldBack(state, state.waiting, nowMs)
+  return state.waiting === null || obstacleToStart(state, state.waiting, nowMs) !== null
     ? decisions
     : [
         ...decisions,

@@ -4,6 +4,19 @@ import { freezeAt, freezeText } from "../freeze.js";
 import type { ModelState, WaitingChallenger } from "../state.js";
 import { startRollout } from "./starting.js";
 
+/** Why a version's rollout can't begin now, though none is in progress; null when it can. Who served before may come back at any time. */
+export const obstacleToStart = (
+  { manifest, isPaused }: ModelState,
+  { isReturn }: Pick<WaitingChallenger, "isReturn">,
+  nowMs: number,
+): string | null => {
+  if (manifest.mode === "observe-only") return "the manifest says observe-only";
+  if (isReturn === true) return null;
+  if (isPaused) return "the model is paused";
+  const freeze = freezeAt(manifest, "rollouts", nowMs);
+  return freeze === null ? null : freezeText(freeze);
+};
+
 /** Starts the rollout of a version, or lets it wait for the one in progress. */
 export const offer = (
   state: ModelState,
@@ -20,13 +33,13 @@ export const offer = (
       `version ${challenger.versionId} is not rolled out: ${state.waiting.cause} comes first; set alias challenger on it afterwards`,
     );
   }
-  const freeze = freezeAt(state.manifest, "rollouts", nowMs);
-  if (state.rollout === null && freeze !== null) {
+  const obstacle = obstacleToStart(state, challenger, nowMs);
+  if (state.rollout === null && obstacle !== null) {
     return [
       {
         do: "queue-challenger",
         waiting: challenger,
-        reason: `no rollout starts in the ${freezeText(freeze)}; the newest challenger waits for its end`,
+        reason: `no rollout starts now (${obstacle}); the newest challenger waits`,
       },
     ];
   }
@@ -41,16 +54,13 @@ export const offer = (
       ];
 };
 
-/** A challenger that waited for the end of a freeze window. */
+/** A challenger that waited for the end of a freeze window, or of a pause. */
 export const decideWaiting = (state: ModelState, nowMs: number): readonly Decision[] => {
-  const { waiting, manifest } = state;
+  const { waiting } = state;
   if (waiting === null) return ignore("no rollout is in progress");
-  const freeze = freezeAt(manifest, "rollouts", nowMs);
-  if (freeze !== null && waiting.isReturn !== true) {
-    return ignore(`version ${waiting.versionId} waits for the ${freezeText(freeze)}`);
-  }
-  return manifest.mode === "observe-only"
-    ? ignore(`observe-only: would have rolled out version ${waiting.versionId}`)
+  const obstacle = obstacleToStart(state, waiting, nowMs);
+  return obstacle !== null
+    ? ignore(`version ${waiting.versionId} waits: ${obstacle}`)
     : [
         { do: "queue-challenger", waiting: null, reason: "its turn has come" },
         ...startRollout(state, waiting, nowMs),

@@ -56,7 +56,11 @@ const decidePhase = (
       if (state.isPaused) return ignore("the model is paused, and its rollout with it");
       return decideSmokeTest(state, rollout, facts.endpoints?.[endpoint], facts.smokeTest, nowMs);
     case "awaiting-approval":
-      if (hasQuorum(state, rollout)) return enterApproved(state, rollout, nowMs);
+      if (hasQuorum(state, rollout)) {
+        return state.isPaused
+          ? ignore("the rollout is approved, and goes on when the model is resumed")
+          : enterApproved(state, rollout, nowMs);
+      }
       return nowMs >= rollout.expiresAtMs
         ? expire(state, rollout, nowMs)
         : ignore("the rollout waits for approval");

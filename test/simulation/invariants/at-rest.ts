@@ -32,7 +32,8 @@ const moving = (state: ModelState): Finding => {
   if (rollout !== null && !isHeld && rollout.phase !== "parked" && rollout.phase !== "paused") {
     return `rollout ${rollout.rollout} of ${model} is still ${rollout.phase}`;
   }
-  if (rollout === null && waiting !== null) return `a challenger of ${model} still waits`;
+  if (rollout === null && waiting !== null && !isPaused)
+    return `a challenger of ${model} still waits`;
   return trigger !== null && !isPaused && parkedReason === null
     ? `a ${trigger.kind} trigger of ${model} still waits`
     : null;

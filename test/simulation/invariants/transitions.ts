@@ -276,6 +276,11 @@ export const heldModelStartsNothing = (seen: SeenTransition): Finding => {
   if (isHeld && find(seen, "request-training-run") !== undefined) {
     return "a run was requested for a paused or parked model";
   }
+  const started = find(seen, "start-rollout")?.to;
+  // A person who rolls back to the champion before need not resume the model first.
+  if (before.isPaused && started !== undefined && started.isReturn !== true) {
+    return `rollout ${started.rollout} started while the model is paused`;
+  }
   const isObserving = before.manifest.mode === "observe-only";
   const starts =
     find(seen, "request-training-run") ?? find(seen, "start-rollout") ?? find(seen, "promote");
@@ -283,7 +288,6 @@ export const heldModelStartsNothing = (seen: SeenTransition): Finding => {
     return `observe-only, but ${starts.do} was decided`;
   }
   const [was, is] = [before.rollout, seen.after?.rollout];
-  // A person who rolls back to the champion before need not resume the model first.
   if (is?.isReturn === true) return null;
   const weight = is?.phase === "progressing" ? is.weight : 0;
   const weightBefore = was && "weight" in was ? was.weight : 0;

@@ -29,6 +29,7 @@ import {
   stateOf,
   those,
   waiting,
+  withPeople,
 } from "./situations.js";
 
 const visit = eventOf("model.visited", { model: churn, by: "tick" });
@@ -210,6 +211,59 @@ describe("a rollout", () => {
     const later = nowMs + 9000;
     const resumed = after(paused, decide(paused, { event: command("resume"), facts: {} }, later));
     expect(resumed?.rollout).toEqual({ ...progressing, stepStartedAtMs: later });
+  });
+
+  it("that was approved while the model is paused goes on when it is resumed", () => {
+    const people = withPeople(1);
+    const state = withRollout(rollouts["awaiting-approval"], { manifest: people, isPaused: true });
+    const yes = eventOf("approval.given", {
+      model: churn,
+      rollout,
+      decision: "approve",
+      by: "eve",
+    });
+    const approved = after(state, decide(state, { event: yes, facts: {} }, nowMs));
+    if (approved === null) throw new Error("the model was forgotten");
+    expect(approved.rollout).toMatchObject({ phase: "awaiting-approval", approvedBy: ["eve"] });
+    // It was approved in time, so its question does not expire.
+    expect(look(approved, {}, nowMs + 30 * 86_400_000)).toMatchObject([
+      { do: "ignore", reason: expect.stringContaining("when the model is resumed") },
+    ]);
+    expect(those(look({ ...approved, isPaused: false }, {}), "deploy-model")).toHaveLength(1);
+  });
+
+  it("does not start while the model is paused: the version waits", () => {
+    const { versionId } = progressing;
+    const asked = eventOf("model-version.aliased", {
+      model: churn,
+      versionId,
+      aliases: ["challenger"],
+      principal: "ada@example.com",
+    });
+    const version = {
+      versionId,
+      aliases: ["challenger"],
+      artifactUri: "gs://b/model-2",
+      artifactDigest: null,
+      servingImage: "continuo/predictor",
+    };
+    const state = stateOf({ champion, datasets: [dataset], isPaused: true });
+    const decisions = decide(
+      state,
+      { event: asked, facts: { versions: { [versionId]: version } } },
+      nowMs,
+    );
+    expect(those(decisions, "queue-challenger")[0]?.reason).toMatch(/the model is paused/);
+    expect(those(decisions, "start-rollout")).toHaveLength(0);
+    const held = after(state, decisions);
+    if (held === null) throw new Error("the model was forgotten");
+    expect(those(look(held, {}), "start-rollout")).toHaveLength(0);
+    expect(those(look({ ...held, isPaused: false }, {}), "start-rollout")).toHaveLength(1);
+    // Nor when the rollout before has ended meanwhile.
+    const gone = { endpoints: { [qa]: endpointOf({}, []), [production]: endpointOf({}, []) } };
+    const ending = look(withRollout(cleaning, { waiting, isPaused: true }), gone);
+    expect(those(ending, "end-rollout")).toHaveLength(1);
+    expect(those(ending, "start-rollout")).toHaveLength(0);
   });
 
   it("that is parked goes on from its weight when it is resumed", () => {
