@@ -112,8 +112,13 @@ export const startLoad = async (
   };
 
   const act = async (model: string, random: Random): Promise<void> => {
-    // A day begins with data: until there is some, there is nothing to repeat or to alert about.
-    const draw = messages.some((message) => message.model === model) ? random() : 0;
+    // A day begins with data: until there is some, there is nothing to repeat or to alert about. Then comes poison, so
+    // that the shortest day has some.
+    const hasData = messages.some((message) => message.model === model);
+    const hasPoison = [...published.values()].some(
+      (one) => one.kind === "poison" && one.model === model,
+    );
+    const draw = hasData && hasPoison ? random() : Number(hasData);
     if (draw < 0.45) {
       const message = await newDataset(model, random);
       messages.push(message);
