@@ -138,6 +138,12 @@ function mergedType(name: string, a: ColumnProfile, b: ColumnProfile): ColumnPro
   );
 }
 
+const partOf = (column: ColumnProfile, distribution: Numeric): Part => ({
+  distribution,
+  low: column.min ?? 0,
+  high: column.max ?? 0,
+});
+
 function mergeColumns(
   name: string,
   a: ColumnProfile,
@@ -166,11 +172,6 @@ function mergeColumns(
       `column ${name} was counted as numbers in one part and as text in another`,
     );
   }
-  const partOf = (column: ColumnProfile, distribution: Numeric): Part => ({
-    distribution,
-    low: column.min ?? 0,
-    high: column.max ?? 0,
-  });
   const distribution = mergeNumeric(partOf(a, a.distribution), partOf(b, b.distribution));
   const [min, max] = [least([a.min, b.min]), most([a.max, b.max])];
   const infinite = (a.infinite ?? 0) + (b.infinite ?? 0);
@@ -193,13 +194,14 @@ function mergeColumns(
   };
 }
 
+const groupKey = ({ by, value }: ColumnGroup): string => JSON.stringify([by, value]);
+
 function mergeGroups(a: readonly ColumnGroup[], b: readonly ColumnGroup[]): readonly ColumnGroup[] {
-  const key = ({ by, value }: ColumnGroup): string => JSON.stringify([by, value]);
-  const merged = new Map(a.map((group) => [key(group), group]));
+  const merged = new Map(a.map((group) => [groupKey(group), group]));
   for (const group of b) {
-    const own = merged.get(key(group));
+    const own = merged.get(groupKey(group));
     if (own === undefined) {
-      merged.set(key(group), group);
+      merged.set(groupKey(group), group);
       continue;
     }
     const columns = Object.entries(group.columns).map(([name, other]) => {
@@ -212,7 +214,7 @@ function mergeGroups(a: readonly ColumnGroup[], b: readonly ColumnGroup[]): read
       const missing = mine.missing + other.missing;
       return [name, { missing, ...(mean === undefined ? {} : { mean }) }] as const;
     });
-    merged.set(key(group), {
+    merged.set(groupKey(group), {
       ...own,
       rows: own.rows + group.rows,
       columns: Object.fromEntries(columns),
