@@ -71,6 +71,13 @@ function sliceSentence(slice: Slice, metric: string): string {
   return `where ${column} is ${JSON.stringify(value)} (${count(rows)} rows): ${metric} ${digits(challenger)} against the champion's ${digits(champion)}, improvement ${digits(improvement)} (95 % interval ${digits(low)} to ${digits(high)})`;
 }
 
+/** How many tests a slice's p-value was adjusted for: guards are a family of their own. */
+function familyText({ adjustment }: Slice, judged: readonly Slice[]): string {
+  const size = judged.filter((slice) => slice.adjustment === adjustment).length;
+  const [what, by] = adjustment === "holm" ? ["guard", " by Holm"] : ["slice", ""];
+  return `adjusted for ${count(size)} ${what}${size === 1 ? "" : "s"}${by}`;
+}
+
 /** Why something that people asked to be judged was not. */
 const unjudgedFindings = ({ unjudged }: Slices): readonly Finding[] =>
   unjudged.map((sentence) => ({ isRefusal: false, sentence }));
@@ -95,7 +102,7 @@ function sliceFindings({ judged, skipped }: Slices, metric: string): readonly Fi
   const sentences = refused.slice(0, refusedSlicesShownMax).map((slice) => {
     const { margin = 0, pAdjusted = 1, power = 0, powerEffect = 0 } = slice;
     const allowed = margin === 0 ? "worse" : `worse by more than the ${brief(margin)} allowed`;
-    return `slice ${allowed} ${sliceSentence(slice, metric)}; adjusted for ${count(judgedCount)} slices ${pText(pAdjusted)}, power to find a fall of ${brief(powerEffect)} here is ${percent(power)}`;
+    return `slice ${allowed} ${sliceSentence(slice, metric)}; ${familyText(slice, judged)} ${pText(pAdjusted)}, power to find a fall of ${brief(powerEffect)} here is ${percent(power)}`;
   });
   const left = refused.length - sentences.length;
   const all = left === 0 ? sentences : [...sentences, `and ${count(left)} more slices are worse`];
