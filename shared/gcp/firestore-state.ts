@@ -7,7 +7,8 @@ import type { ModelQuery, Partition, State } from "../ports/state.js";
 import { lazily, type GcpConfig } from "./config.js";
 import { asCloudError, attempting, translated } from "./errors.js";
 import { firestoreClient } from "./firestore-client.js";
-import { firestoreDecisions, refs } from "./firestore-decisions.js";
+import { firestoreDecisions, paths } from "./firestore-decisions.js";
+import { firestoreDocuments } from "./firestore-documents.js";
 import { inTurn } from "./in-turn.js";
 import {
   alertCountDocument,
@@ -21,6 +22,7 @@ import {
   parseRun,
   parseTimer,
 } from "./state-documents.js";
+import { restClient } from "./rest.js";
 import { everything, slotsDefault, slotsOf } from "./slots.js";
 import { within } from "./within.js";
 
@@ -122,7 +124,11 @@ export const firestoreState = (config: GcpConfig): State => {
   const client = lazily(() => firestoreClient(config));
   const turn = inTurn();
   const recent = recentKeys();
-  const decisions = firestoreDecisions(client, slots);
+  const decisions = firestoreDecisions(
+    firestoreDocuments(config, restClient(config)),
+    client,
+    slots,
+  );
 
   /** Runs against the client and translates what it throws. */
   const using = <Result>(
@@ -139,12 +145,12 @@ export const firestoreState = (config: GcpConfig): State => {
 
   const read = <Value>(
     what: string,
-    path: (at: ReturnType<typeof refs>) => ReturnType<Firestore["doc"]>,
+    path: string,
     parse: (document: unknown) => Value,
   ): Promise<Value | null> =>
-    using(what, async (firestore) => {
-      const document = await path(refs(firestore)).get();
-      return document.exists ? parse(document.data()) : null;
+    attempting(what, async () => {
+      const document = await decisions.read(path);
+      return document === null ? null : parse(document.fields);
     });
 
   const find = <Value>(
@@ -177,24 +183,25 @@ export const firestoreState = (config: GcpConfig): State => {
         }
       }),
     record: (entry) =>
-      using(`journal event ${entry.key}`, async (firestore) => {
+      attempting(`journal event ${entry.key}`, async () => {
         try {
-          const ref = refs(firestore).entry(entry.key);
-          await decisions.commit([{ do: "create", ref, to: journalDocument(entry, slots) }]);
+          const path = paths.entry(entry.key);
+          await decisions.commit([{ do: "create", path, to: journalDocument(entry, slots) }]);
         } catch (error) {
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
         }
       }),
     markDone: (key) =>
-      using(`mark event ${key} as done`, async () => {
+      attempting(`mark event ${key} as done`, async () => {
         try {
-          await decisions.markDone(key);
+          const path = paths.entry(key);
+          await decisions.commit([{ do: "drop-field", path, field: "pendingSlot" }]);
         } catch (error) {
           // An entry that has expired is pending no more.
           if (asCloudError(error).status !== "NOT_FOUND") throw error;
         }
       }),
-    entry: (key) => read(`read event ${key}`, (at) => at.entry(key), parseEntry),
+    entry: (key) => read(`read event ${key}`, paths.entry(key), parseEntry),
     pendingEntries: async ({ partition, beforeMs, limit }) =>
       firstOf(
         await find(
@@ -270,14 +277,14 @@ export const firestoreState = (config: GcpConfig): State => {
     markAnchored: (head) =>
       using(`mark head ${head.sequence} of model ${head.model} as anchored`, async (firestore) => {
         const { FieldValue } = await import("firebase-admin/firestore");
-        const ref = refs(firestore).model(head.model);
+        const ref = firestore.doc(paths.model(head.model));
         await firestore.runTransaction(async (transaction) => {
           const document = await transaction.get(ref);
           if (!document.exists || parseModel(document.data()).head !== head.hash) return;
           transaction.update(ref, { unanchoredSlot: FieldValue.delete() });
         });
       }),
-    model: (model) => read(`read model ${model}`, (at) => at.model(model), parseModel),
+    model: (model) => read(`read model ${model}`, paths.model(model), parseModel),
     models: async (query) =>
       uniqueByModel(
         await find(
@@ -317,14 +324,13 @@ export const firestoreState = (config: GcpConfig): State => {
         ({ dueAtMs }) => dueAtMs,
         limit,
       ),
-    run: (run) => read(`read run ${run}`, (at) => at.run(run), parseRun),
+    run: (run) => read(`read run ${run}`, paths.run(run), parseRun),
     runs: (query) => find("list runs", endedRecords("runs", query), parseRun),
-    rollout: (rollout) =>
-      read(`read rollout ${rollout}`, (at) => at.rollout(rollout), parseRollout),
+    rollout: (rollout) => read(`read rollout ${rollout}`, paths.rollout(rollout), parseRollout),
     rollouts: (query) => find("list rollouts", endedRecords("rollouts", query), parseRollout),
     countAlerts: (count) =>
       using(`store alert count ${count.id}`, async (firestore) => {
-        await refs(firestore).alertCount(count.id).set(alertCountDocument(count));
+        await firestore.doc(paths.alertCount(count.id)).set(alertCountDocument(count));
       }),
     alertCounts: (run) =>
       find(
@@ -335,7 +341,7 @@ export const firestoreState = (config: GcpConfig): State => {
     addDeadLetter: (letter) =>
       using(`store dead letter ${letter.id}`, async (firestore) => {
         try {
-          await refs(firestore).deadLetter(letter.id).create(deadLetterDocument(letter));
+          await firestore.doc(paths.deadLetter(letter.id)).create(deadLetterDocument(letter));
         } catch (error) {
           // The same letter delivered again must not lose the mark that it was redriven.
           if (asCloudError(error).status !== "ALREADY_EXISTS") throw error;
@@ -349,10 +355,10 @@ export const firestoreState = (config: GcpConfig): State => {
         ],
         parseDeadLetter,
       ),
-    deadLetter: (id) => read(`read dead letter ${id}`, (at) => at.deadLetter(id), parseDeadLetter),
+    deadLetter: (id) => read(`read dead letter ${id}`, paths.deadLetter(id), parseDeadLetter),
     markRedriven: (id, atMs) =>
       using(`mark dead letter ${id} as redriven`, async (firestore) => {
-        await refs(firestore).deadLetter(id).update({ redrivenAtMs: atMs });
+        await firestore.doc(paths.deadLetter(id)).update({ redrivenAtMs: atMs });
       }),
   };
   return state;

@@ -250,6 +250,12 @@ describe("the journal", () => {
     expect(await found()).toEqual([]);
   });
 
+  it("keeps an entry that concerns no model", async () => {
+    const entry = entryOf("of-no-model", "any-model", { model: null });
+    await state.record(entry);
+    expect(await state.entry("of-no-model")).toEqual(entry);
+  });
+
   it("leaves the first entry of a duplicate as it is", async () => {
     await state.record(entryOf("recorded", "any-model", { function: "first" }));
     await state.record(entryOf("recorded", "any-model", { function: "second" }));
