@@ -182,6 +182,18 @@ export function errorJson(
   };
 }
 
+/** Resolves when the reader has taken what was written, or is gone. */
+const drained = (response: ServerResponse): Promise<void> =>
+  new Promise((resolve) => {
+    const go = (): void => {
+      response.off("drain", go);
+      response.off("close", go);
+      resolve();
+    };
+    response.on("drain", go);
+    response.on("close", go);
+  });
+
 type Target = ServedMethod | { readonly service: string; readonly name: string };
 
 /** Answers HTTP requests at RPCs' addresses. */
@@ -235,10 +247,7 @@ export function restHandler(
         const isRoomy = response.write(`${count === 0 ? "[" : ",\r\n"}${JSON.stringify(json)}`);
         count += 1;
         if (!isRoomy && !response.destroyed) {
-          await new Promise<void>((resolve) => {
-            response.once("drain", resolve);
-            response.once("close", resolve);
-          });
+          await drained(response);
         }
       }
     } catch (error) {
