@@ -16,8 +16,10 @@ const keyLengthMax = 200;
 /** The entry of a document that has too many fields to index. */
 export const overflowEntry: IndexEntry = { field: "*", value: "" };
 
-const pathText = (path: FieldPath): string =>
-  path.map((name) => name.replaceAll(/[\\.]/g, String.raw`\$&`)).join(".");
+const segmentText = (name: string): string =>
+  name.includes(".") || name.includes("\\") ? name.replaceAll(/[\\.]/g, String.raw`\$&`) : name;
+
+const pathText = (path: FieldPath): string => path.map(segmentText).join(".");
 
 /** The index's name for a field's values. */
 export const valuesOf = (path: FieldPath): string => `=${pathText(path)}`;
@@ -29,21 +31,16 @@ export const elementsOf = (path: FieldPath): string => `[${pathText(path)}`;
 export const indexKey = (key: string): string =>
   key.length > keyLengthMax ? key.slice(0, keyLengthMax) : key;
 
-/** Tells which fields to list. */
-export type FieldFilter = (field: string) => boolean;
+/** The fields to list. */
+export type Wanted = Pick<ReadonlySet<string>, "has" | "size">;
 
-const collect = (
-  path: FieldPath,
-  value: Value,
-  entries: IndexEntry[],
-  isWanted: FieldFilter,
-): void => {
+const collect = (path: FieldPath, value: Value, entries: IndexEntry[], wanted: Wanted): void => {
   const field = valuesOf(path);
-  if (isWanted(field)) entries.push({ field, value: indexKey(valueKey(value)) });
-  if ("mapValue" in value) collectFields(path, value.mapValue.fields, entries, isWanted);
+  if (wanted.has(field)) entries.push({ field, value: indexKey(valueKey(value)) });
+  if ("mapValue" in value) collectFields(path, value.mapValue.fields, entries, wanted);
   if ("arrayValue" in value) {
     const elements = elementsOf(path);
-    if (!isWanted(elements)) return;
+    if (!wanted.has(elements)) return;
     const keys = new Set(value.arrayValue.values.map((element) => indexKey(valueKey(element))));
     for (const key of keys) entries.push({ field: elements, value: key });
   }
@@ -53,16 +50,16 @@ const collectFields = (
   path: FieldPath,
   fields: Fields,
   entries: IndexEntry[],
-  isWanted: FieldFilter,
+  wanted: Wanted,
 ): void => {
   for (const [name, value] of Object.entries(fields)) {
-    collect([...path, name], value, entries, isWanted);
+    collect([...path, name], value, entries, wanted);
   }
 };
 
-const collected = (fields: Fields, isWanted: FieldFilter): readonly IndexEntry[] => {
+const collected = (fields: Fields, wanted: Wanted): readonly IndexEntry[] => {
   const entries: IndexEntry[] = [];
-  collectFields([], fields, entries, isWanted);
+  collectFields([], fields, entries, wanted);
   return entries;
 };
 
@@ -77,18 +74,16 @@ const countUpTo = (fields: Fields): number => {
   return count;
 };
 
-const everyField: FieldFilter = () => true;
+const everyField: Wanted = { has: () => true, size: Number.POSITIVE_INFINITY };
 
 /** A document's index entries of the fields that are wanted. */
-export const entriesOf = (
-  fields: Fields | undefined,
-  isWanted: FieldFilter,
-): readonly IndexEntry[] => {
+export const entriesOf = (fields: Fields | undefined, wanted: Wanted): readonly IndexEntry[] => {
   if (fields === undefined) return [];
   const isOverflowing =
     countUpTo(fields) > entriesPerDocumentMax &&
     collected(fields, everyField).length > entriesPerDocumentMax;
-  return isOverflowing ? [overflowEntry] : collected(fields, isWanted);
+  if (isOverflowing) return [overflowEntry];
+  return wanted.size === 0 ? [] : collected(fields, wanted);
 };
 
 const keyOf = ({ field, value }: IndexEntry): string => `${field}\n${value}`;
@@ -102,14 +97,14 @@ export interface IndexMove extends IndexEntry {
 export const indexDelta = (
   before: Fields | undefined,
   after: Fields | undefined,
-  isWanted: FieldFilter,
+  wanted: Wanted,
 ): {
   readonly removed: readonly IndexEntry[];
   readonly moved: readonly IndexMove[];
   readonly added: readonly IndexEntry[];
 } => {
-  const removed = new Map(entriesOf(before, isWanted).map((entry) => [keyOf(entry), entry]));
-  const fresh = entriesOf(after, isWanted).filter((entry) => !removed.delete(keyOf(entry)));
+  const removed = new Map(entriesOf(before, wanted).map((entry) => [keyOf(entry), entry]));
+  const fresh = entriesOf(after, wanted).filter((entry) => !removed.delete(keyOf(entry)));
   // A field has one value, which can move; an array has many elements, which come and go.
   const movable = new Map(
     [...removed.values()]

@@ -190,9 +190,7 @@ export const openStore = (db: Database.Database): DocumentStore => {
       sql.upsert.run([collection.id, key, id, fields, createdMicros, updatedMicros]);
     }
     const wanted = indexed.of(collection.id);
-    const { removed, added, moved } = indexDelta(before?.fields, after?.fields, (field) =>
-      wanted.has(field),
-    );
+    const { removed, added, moved } = indexDelta(before?.fields, after?.fields, wanted);
     for (const { field, value } of removed)
       sql.removeEntry.run([collection.id, field, bytes(value), key]);
     for (const { field, value, to } of moved)
@@ -228,10 +226,11 @@ export const openStore = (db: Database.Database): DocumentStore => {
   /** Gives a field its index: every document of the collection is read once. */
   const index = (collection: Collection, field: string): void => {
     indexed.add(collection.id, field);
+    const wanted = new Set([field]);
     for (let after: Buffer = lowest; ;) {
       const rows = sql.fieldsAfter.all(collection.id, after, rowsPerPage) as DocumentRow[];
       for (const { key, fields } of rows) {
-        for (const entry of entriesOf(parseFields(fields), (one) => one === field)) {
+        for (const entry of entriesOf(parseFields(fields), wanted)) {
           sql.addEntry.run([collection.id, entry.field, bytes(entry.value), Buffer.from(key)]);
         }
       }

@@ -197,16 +197,18 @@ export function makeStore(db: Database.Database, now: () => number) {
     policy: db.prepare("SELECT policy FROM pubsub_policies WHERE resource = ?"),
     putPolicy: db.prepare("INSERT OR REPLACE INTO pubsub_policies VALUES (?, ?)"),
     dropPolicy: db.prepare("DELETE FROM pubsub_policies WHERE resource = ?"),
+    begin: db.prepare("BEGIN IMMEDIATE"),
+    end: db.prepare("COMMIT"),
   };
   let lastId = idRow.parse(sql.lastMessage.get()).id ?? 0;
 
   /** One commit; joins the caller's transaction where there is one. */
   const commit = <Result>(work: () => Result): Result => {
     if (db.inTransaction) return work();
-    db.exec("BEGIN IMMEDIATE");
+    sql.begin.run([]);
     try {
       const result = work();
-      db.exec("COMMIT");
+      sql.end.run([]);
       return result;
     } catch (error) {
       if (db.inTransaction) db.exec("ROLLBACK");
