@@ -1,6 +1,7 @@
 /** What a visit finds to do, and what a timer does when it fires. */
 import type { EventOf } from "../../events/index.js";
 import { ignore, type Decision } from "./decision.js";
+import { isChange } from "./evolve.js";
 import type { Facts } from "./facts.js";
 import { decideWaiting } from "./rollout/offering.js";
 import { decideRollout } from "./rollout/rollout.js";
@@ -11,7 +12,9 @@ import type { ModelState } from "./state.js";
 import { decideDueTrigger } from "./trigger.js";
 import { decideUploads } from "./uploads.js";
 
-/** The first of run, rollout and trigger that has something to do. */
+const hasChange = (decisions: readonly Decision[]): boolean => decisions.some(isChange);
+
+/** The first of run, rollout, trigger and serving that has something to do; second uploads go whatever else is done. */
 export const decideVisit = (
   state: ModelState,
   facts: Facts,
@@ -28,12 +31,12 @@ export const decideVisit = (
     state.rollout === null && facts.endpoints !== undefined
       ? decideServing(state, facts, nowMs)
       : ignore("no reconciliation is due"),
-    decideUploads(state, facts, nowMs),
   ];
-  const change = looks.find((decisions) => decisions.some((decision) => decision.do !== "ignore"));
-  return (
-    change ?? ignore(looks.flatMap((decisions) => decisions.map(({ reason }) => reason)).join("; "))
-  );
+  const uploads = decideUploads(state, facts, nowMs);
+  const changes = [looks.find(hasChange) ?? [], uploads.filter(isChange)].flat();
+  return changes.length > 0
+    ? changes
+    : ignore([...looks.flat(), ...uploads].map(({ reason }) => reason).join("; "));
 };
 
 /** A timer came due. */

@@ -172,6 +172,19 @@ describe("versions", () => {
     expect(versionOf(story, "2").aliases).toContain(run);
   });
 
+  it("are removed by the same look that finds something else to tell", async () => {
+    const story = await championStory();
+    story.world.versions.push({ ...versionOf(story, "1"), id: surplus, aliases: ["champion"] });
+    story.world.versions.push({
+      ...versionOf(story, "1"),
+      id: modelVersionId.parse("8"),
+      aliases: [],
+    });
+    versionOf(story, "1").aliases = [];
+    expect(await look(story)).toEqual(["remove 8"]);
+    expect(told(story)).toEqual(["churn: alias champion was moved by hand"]);
+  });
+
   it("of another artifact, or made by hand, are no second upload", async () => {
     const story = await championStory();
     const own = versionOf(story, "1");
