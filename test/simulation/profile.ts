@@ -24,7 +24,7 @@ export interface Profile {
   /** A call takes up to `slowMsMax` instead of milliseconds. */
   readonly slow: number;
   readonly slowMsMax: number;
-  /** The network keeps an upload, or a change of aliases, longer than the lease under which it was sent. */
+  /** The network keeps a request longer than the lease under which it was sent. */
   readonly kept: number;
   /** The process dies at a call. */
   readonly crash: number;
@@ -140,6 +140,6 @@ export const drawProfile = (
     meddlesPerHour: random.pick([0, 0, 1, 4]),
     outages,
     // Drawn last, so that seeds from before it keep their other faults.
-    kept: share(0.1),
+    kept: share(0.3),
   };
 };
