@@ -27,15 +27,17 @@ function kindOf(value: unknown): Kind {
 }
 
 /** The narrowest type that holds every value. */
-function typeOf(values: ArrayLike<unknown>): Column["type"] {
+function typeOf(parts: readonly ArrayLike<unknown>[]): Column["type"] {
   let type: Kind = "missing";
-  for (let i = 0; i < values.length; i += 1) {
-    const kind = kindOf(values[i]);
-    if (kind === type || kind === "missing") continue;
-    const isWider = type === "integer" && kind === "number";
-    const isNarrower = type === "number" && kind === "integer";
-    if (type === "missing" || isWider) type = kind;
-    else if (!isNarrower) return "string";
+  for (const values of parts) {
+    for (let i = 0; i < values.length; i += 1) {
+      const kind = kindOf(values[i]);
+      if (kind === type || kind === "missing") continue;
+      const isWider = type === "integer" && kind === "number";
+      const isNarrower = type === "number" && kind === "integer";
+      if (type === "missing" || isWider) type = kind;
+      else if (!isNarrower) return "string";
+    }
   }
   return type === "missing" ? "string" : type;
 }
@@ -53,31 +55,36 @@ function toText(value: unknown): string {
   return JSON.stringify(value) ?? "";
 }
 
-/** A column from loose values: numbers, big integers, booleans, dates, ISO dates or text. */
-export function buildColumn(values: ArrayLike<unknown>): Column {
-  const type = typeOf(values);
-  const length = values.length;
+/**
+ * A column from loose values: numbers, big integers, booleans, dates, ISO dates or text. They may come in parts, because
+ * putting a million numbers together as loose values costs more than reading them.
+ */
+export function buildColumn(...parts: readonly ArrayLike<unknown>[]): Column {
+  const type = typeOf(parts);
+  const length = parts.reduce((sum, values) => sum + values.length, 0);
+  let row = 0;
   if (type !== "string") {
     const numbers = new Float64Array(length);
-    for (let i = 0; i < length; i += 1) numbers[i] = toNumber(values[i]);
+    for (const values of parts) {
+      for (let i = 0; i < values.length; i += 1, row += 1) numbers[row] = toNumber(values[i]);
+    }
     return { type, values: numbers };
   }
   const codeOf = new Map<string, number>();
   const dictionary: string[] = [];
-  const codes = new Int32Array(length);
-  for (let i = 0; i < length; i += 1) {
-    const value = values[i];
-    if (kindOf(value) === "missing") {
-      codes[i] = -1;
-      continue;
+  const codes = new Int32Array(length).fill(-1);
+  for (const values of parts) {
+    for (let i = 0; i < values.length; i += 1, row += 1) {
+      const value = values[i];
+      if (kindOf(value) === "missing") continue;
+      const text = toText(value);
+      let code = codeOf.get(text);
+      if (code === undefined) {
+        code = dictionary.push(text) - 1;
+        codeOf.set(text, code);
+      }
+      codes[row] = code;
     }
-    const text = toText(value);
-    let code = codeOf.get(text);
-    if (code === undefined) {
-      code = dictionary.push(text) - 1;
-      codeOf.set(text, code);
-    }
-    codes[i] = code;
   }
   return { type, codes, dictionary };
 }

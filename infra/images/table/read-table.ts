@@ -20,20 +20,20 @@ async function readParquet(
     .children.map((child) => child.element.name)
     .filter((name) => wanted === undefined || wanted.includes(name));
   const rows = Number(metadata.num_rows);
-  const values = new Map(names.map((name) => [name, Array.from<unknown>({ length: rows })]));
+  const parts = new Map(names.map((name) => [name, new Map<number, ArrayLike<unknown>>()]));
   await parquetRead({
     file,
     metadata,
     compressors,
     columns: names,
     onChunk: ({ columnName, columnData, rowStart }) => {
-      const target = values.get(columnName) ?? [];
-      for (let i = 0; i < columnData.length; i += 1) {
-        target[rowStart + i] = columnData[i];
-      }
+      parts.get(columnName)?.set(rowStart, columnData);
     },
   });
-  const columns = [...values].map(([name, cells]) => [name, buildColumn(cells)] as const);
+  const columns = [...parts].map(([name, found]) => {
+    const inOrder = [...found].toSorted(([a], [b]) => a - b).map(([, values]) => values);
+    return [name, buildColumn(...inOrder)] as const;
+  });
   return { rows, columns: new Map(columns) };
 }
 
