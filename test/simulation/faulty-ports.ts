@@ -1,5 +1,6 @@
 /** The ports as one invocation sees them: every call is a suspension point that may be slow, fail, lie or kill. */
 import { ConflictError, RejectedError, UnavailableError } from "../../shared/domain/errors.js";
+import type { MetricAnswer } from "../../shared/ports/metrics.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { leaseMs } from "../../shared/runtime/guards.js";
 import { uploadLeaseMs } from "../../shared/runtime/register-version.js";
@@ -236,6 +237,15 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
         () => method(request, ...rest),
       );
   const bucket = { service: "bucket" } as const;
+  let looks: Random | undefined;
+
+  /** Of many endpoints that are read together, one or the other cannot be. */
+  const somewhere = (answer: MetricAnswer): MetricAnswer => {
+    looks ??= randomOf(world.seed, `look/${label}`);
+    if (!looks.chance(profile().unavailable)) return answer;
+    trace.count("one endpoint unreadable");
+    return { error: errorOf("503, not done", "counts") };
+  };
   const {
     state,
     admission,
@@ -249,6 +259,7 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
     objects,
     schedules,
   } = base;
+  const counts = wrap("counts", { service: "metrics" }, metrics.counts);
   return {
     state: {
       transact: (key, model, decide) =>
@@ -322,7 +333,9 @@ export const faultyPorts = (world: FaultyWorld, invocation: Invocation): Ports =
       setTrafficSplit: wrap("setTrafficSplit", vertex, endpoints.setTrafficSplit),
       predict: wrap("predict", vertex, endpoints.predict),
     },
-    metrics: { counts: wrap("counts", { service: "metrics" }, metrics.counts) },
+    metrics: {
+      counts: async (queries) => (await counts(queries)).map(somewhere),
+    },
     objects: {
       read: wrap("readObject", bucket, objects.read),
       write: wrap("writeObject", bucket, objects.write),
