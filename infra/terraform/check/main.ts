@@ -24,11 +24,12 @@ const names = [
 const results = [
   terraformFormat(),
   terraformTest(),
-  ...(values.validate ? terraformValidate(names) : []),
+  ...(values.validate ? terraformValidate(names, { mayDownload: true }) : []),
 ];
 for (const { name, outcome, detail } of results) {
   tell(`${name}: ${outcome}${detail === "" ? "" : ` (${detail})`}`);
 }
 const isWrong = findings.length > 0 || results.some(({ outcome }) => outcome === "failed");
-tell(isWrong ? `${String(findings.length)} mistakes` : "no mistake was found");
+const count = `${String(findings.length)} ${findings.length === 1 ? "mistake" : "mistakes"}`;
+tell(isWrong ? count : "no mistake was found");
 process.exitCode = isWrong ? 1 : 0;

@@ -54,12 +54,24 @@ export const terraformTest = (path = "modules/settings"): TerraformResult => {
     : judged(name, init);
 };
 
-/** Terraform's own validation of each environment: needs the provider, which only a registry has. */
-export const terraformValidate = (environments: readonly string[]): readonly TerraformResult[] =>
+/** Whether an environment was initialised here, so that its provider is on this machine. */
+const hasProvider = (path: string): boolean => existsSync(join(path, ".terraform/providers"));
+
+/**
+ * Terraform's own validation of each environment, and its tests: they need the provider, which a registry has, or a
+ * machine on which `terraform init` was run.
+ */
+export const terraformValidate = (
+  environments: readonly string[],
+  { mayDownload }: { readonly mayDownload: boolean },
+): readonly TerraformResult[] =>
   environments.map((environment) => {
     const name = `terraform validate ${environment}`;
     if (!hasTerraform()) return skipped(name, "terraform is not installed");
     const path = join(folder, "environments", environment);
+    if (!mayDownload && !hasProvider(path)) {
+      return skipped(name, `the provider is not here: run terraform init in ${path} first`);
+    }
     const init = terraform(`-chdir=${path}`, "init", "-backend=false", "-input=false", "-no-color");
     if (init.status !== 0) {
       const reason = /(Failed to query[^\n]*|Could not[^\n]*|Error: [^\n]*)/.exec(

@@ -2,7 +2,11 @@
 import { describe, expect, it } from "vitest";
 import { check } from "../../../infra/terraform/check/check.js";
 import { textOfFinding } from "../../../infra/terraform/check/finding.js";
-import { terraformFormat, terraformTest } from "../../../infra/terraform/check/terraform.js";
+import {
+  terraformFormat,
+  terraformTest,
+  terraformValidate,
+} from "../../../infra/terraform/check/terraform.js";
 import { readTree, type Tree } from "../../../infra/terraform/check/tree.js";
 import { plantedMistakes } from "./planted-mistakes.js";
 
@@ -89,6 +93,16 @@ describe("the checker", () => {
     if (outcome === "skipped") skip(detail);
     expect(detail).toBe("");
   });
+
+  it.each(["dev", "prod"])(
+    "passes Terraform's own validation of %s, and its tests with a mocked provider",
+    { timeout: 180_000 },
+    (environment, { skip }) => {
+      const [result] = terraformValidate([environment], { mayDownload: false });
+      if (result?.outcome === "skipped") skip(result.detail);
+      expect(result?.detail).toBe("");
+    },
+  );
 
   it("has Terraform's own layout", ({ skip }) => {
     const { outcome, detail } = terraformFormat();
