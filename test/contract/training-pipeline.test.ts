@@ -161,10 +161,18 @@ describe("a training run on the local Vertex AI", () => {
         config: { ...config, trainer: { ...config.trainer, parameters: { iterations: 11 } } },
       },
     });
-    const third = await world.ended("third");
+    // Another positive class is another question than the champion was trained for.
+    await world.submit("turned", spec, {
+      parameters: { ...parametersOfSecond, config: { ...config, positiveClass: "no" } },
+    });
+    const [third, turned] = [await world.ended("third"), await world.ended("turned")];
     expect(String(third.state)).toBe("PIPELINE_STATE_SUCCEEDED");
     const again = championsOf(await read(outputUri(third, "condition-1.evaluate", "scores")));
     expect(again).toEqual(Array.from({ length: 750 }, () => 0.25));
+    expect(String(turned.state)).toBe("PIPELINE_STATE_FAILED");
+    expect(taskOf(turned, "condition-1.evaluate").error?.message).toMatch(
+      /the champion predicts whether late is "yes", and the manifest asks whether late is "no"/,
+    );
   });
 
   it("stops a broken column at the data gate, before any training", async () => {

@@ -12,6 +12,7 @@ import { configurationSchema, type Configuration } from "../configuration.js";
 import { readText, writeLocal } from "../io.js";
 import { readLabels } from "../labels.js";
 import { loadModel } from "../model/load.js";
+import type { Model } from "../model/schema.js";
 import { scoreTable } from "../model/score.js";
 import { readTable } from "../table/read-table.js";
 import { asText, type Table } from "../table/table.js";
@@ -71,6 +72,18 @@ async function readScored(options: Flags, configuration: Configuration): Promise
   };
 }
 
+/** A version that predicts something else cannot be judged by these labels, however well it scores. */
+function requireSameQuestion(
+  { label, classes: [, positive] }: Model,
+  asked: Pick<Configuration, "label" | "positiveClass">,
+  who: string,
+): void {
+  if (label === asked.label && positive === asked.positiveClass) return;
+  throw new ImageError(
+    `the ${who} predicts whether ${label} is ${JSON.stringify(positive)}, and the manifest asks whether ${asked.label} is ${JSON.stringify(asked.positiveClass)}: another question is another model, so apply the manifest under another name`,
+  );
+}
+
 /** Scores both versions on the holdout. */
 async function scoreBoth(options: Flags, configuration: Configuration): Promise<Input> {
   const { evaluation: settings, label, positiveClass } = configuration;
@@ -83,6 +96,8 @@ async function scoreBoth(options: Flags, configuration: Configuration): Promise<
     loadModel(options.model),
     options.champion === "" ? undefined : loadModel(options.champion),
   ]);
+  requireSameQuestion(challenger, configuration, "challenger");
+  if (champion !== undefined) requireSameQuestion(champion, configuration, "champion");
   const wanted = [challenger, champion].flatMap((model) => model?.features ?? []);
   const table = await readTable(options.rows, [
     label,
