@@ -163,15 +163,31 @@ const startRun = (
   ];
 };
 
-/** Applies the policy to one trigger. */
-export const decideTrigger = (
+/** Under observe-only the whole policy is applied, and what it decides is only written down. */
+const observeTrigger = (
   state: ModelState,
   trigger: Trigger,
   nowMs: number,
 ): readonly Decision[] => {
-  if (state.manifest.mode === "observe-only") {
-    return ignore(`observe-only: would have requested a training run because ${trigger.reason}`);
-  }
+  const manifest = { ...state.manifest, mode: "active" as const };
+  const decisions = applyPolicy({ ...state, manifest }, trigger, nowMs);
+  const first = decisions.find((decision) => decision.do !== "remember");
+  const what = first === undefined || first.do === "ignore" ? "ignored it" : `decided ${first.do}`;
+  return ignore(`observe-only: would have ${what}: ${first?.reason ?? trigger.reason}`);
+};
+
+/** What comes of one trigger. */
+export const decideTrigger = (
+  state: ModelState,
+  trigger: Trigger,
+  nowMs: number,
+): readonly Decision[] =>
+  state.manifest.mode === "observe-only"
+    ? observeTrigger(state, trigger, nowMs)
+    : applyPolicy(state, trigger, nowMs);
+
+/** Applies the policy to one trigger. */
+const applyPolicy = (state: ModelState, trigger: Trigger, nowMs: number): readonly Decision[] => {
   if (state.seen.includes(trigger.content)) {
     return ignore(`${trigger.reason}, which already started or joined a run`);
   }

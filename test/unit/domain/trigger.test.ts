@@ -201,6 +201,30 @@ describe("the trigger policy", () => {
     expect(decisions[0]?.reason).toMatch(/^observe-only: would have/);
   });
 
+  it.each([
+    ["a run", {}, /would have decided request-training-run: /],
+    ["the cooldown", { lastRunStartedAtMs: nowMs - 60_000 }, /decided hold-trigger: .*cooldown/],
+    ["a content that is known", { seen: ["drift:feature"] }, /would have ignored it: .*already/],
+    [
+      "a refused budget",
+      { manifest: manifestOf({ mode: "observe-only", budget: { usdPerRunMax: 0.01 } }) },
+      /would have decided end-run: budget: /,
+    ],
+    [
+      "the loop-breaker",
+      { champion: { ...champion, trigger: "drift" as const, sinceMs: nowMs - 1000 } },
+      /would have decided park-model: /,
+    ],
+  ] as const)("observe-only applies the whole policy and writes it down: %s", (_, given, told) => {
+    const watching = manifestOf({ mode: "observe-only" });
+    const day = "2026-01-01T00:00:00Z:2026-01-02T00:00:00Z";
+    const seen = "seen" in given ? given.seen.map((content) => `${content}:${day}`) : [];
+    const state = stateOf({ manifest: watching, champion, datasets: [dataset], ...given, seen });
+    const decisions = decide(state, { event: drift(), facts: {} }, nowMs);
+    expect(decisions).toMatchObject([{ do: "ignore", reason: expect.stringMatching(told) }]);
+    expect(after(state, decisions)).toEqual(state);
+  });
+
   it("observe-only turned on while a trigger waits: it goes on waiting, and starts once the mode is left", () => {
     const waits = quiet({ trigger, manifest: manifestOf({ mode: "observe-only" }) });
     for (const event of [fired, eventOf("model.visited", { model: churn, by: "tick" })]) {
