@@ -6,6 +6,7 @@
  * of student-e-process.ts takes as independent.
  */
 import { logWeightedMean } from "./evidence-shares.js";
+import { requireCounts, requireSameLength } from "./input.js";
 import { logWindowSigns, type LatencyWindow, type WindowSigns } from "./latency-windows.js";
 import { logStudentExcess } from "./student-e-process.js";
 
@@ -24,7 +25,8 @@ export interface RankSums {
 /**
  * Sums over the windows, in their order in time. A challenger whose share of requests beyond any latency is at most
  * `ratioMax` = r times the champion's is slower with a chance of at most the integral of min(1, r s) over s in (0, 1),
- * which is 1 - 1 / (2 r): that is what is allowed. O(windows x buckets).
+ * which is 1 - 1 / (2 r): that is what is allowed. Counts of different buckets, and what is no count, are a RangeError.
+ * O(windows x buckets).
  */
 export const sumLatencyRanks = (
   windows: readonly LatencyWindow[],
@@ -34,6 +36,9 @@ export const sumLatencyRanks = (
   let [count, sum, sumSquares, stepSquares, variance] = [0, 0, 0, 0, 0];
   let last = 0;
   for (const { champion, challenger } of windows) {
+    requireSameLength(champion, challenger);
+    requireCounts(champion);
+    requireCounts(challenger);
     let [faster, others, pairs] = [0, 0, 0];
     for (const [bucket, own] of challenger.entries()) {
       const beside = champion[bucket] ?? 0;

@@ -59,6 +59,9 @@ async function codeDigest(): Promise<string> {
   return hash.digest("hex").slice(0, 16);
 }
 
+/** Taken when the code is loaded: what is edited while it plays must not count as played. */
+const digest = codeDigest();
+
 const read = async (path: string): Promise<Part | null> => {
   try {
     return partSchema.parse(JSON.parse(await readFile(path, "utf8")));
@@ -73,7 +76,7 @@ export async function playInParts<Scenario extends Playable>(
   play: (scenario: Scenario, options: PlayOptions) => readonly Outcome[],
   options: { readonly repetitions: number; readonly seed: number; readonly about: string },
 ): Promise<Played<Scenario>> {
-  const folder = join(cache, await codeDigest());
+  const folder = join(cache, await digest);
   await mkdir(folder, { recursive: true });
   const parts: Part[] = [];
   for (let done = 0, part = 0; done < options.repetitions; done += repetitionsOfPart, part += 1) {

@@ -18,6 +18,7 @@ import {
 } from "../../../shared/statistics/divergence.js";
 import { logEProcess } from "../../../shared/statistics/e-process.js";
 import { averagePrecisionEstimate } from "../../../shared/statistics/influence.js";
+import { sumLatencyRanks } from "../../../shared/statistics/latency-ranks.js";
 import { logSigns } from "../../../shared/statistics/latency-windows.js";
 import { mcNemar } from "../../../shared/statistics/mcnemar.js";
 import {
@@ -188,6 +189,15 @@ describe("evidence and corrections", () => {
     for (const share of [0, 1, NaN]) {
       expect(logEProcess([{ share, challengerErrors: 1, errors: 3 }], { rho0: 1 })).toBe(0);
     }
+  });
+
+  it.each([
+    [[1, 2], [1], /cannot be paired/],
+    [[1, NaN], [1, 2], /entry 1 is NaN/],
+    [[1, 2], [-1, 2], /entry 0 is -1/],
+    [[1, 2], [1, Infinity], /entry 1 is Infinity/],
+  ])("latency counts %j beside %j are a named error", (champion, challenger, message) => {
+    expect(() => sumLatencyRanks([{ champion, challenger }], { ratioMax: 1 })).toThrow(message);
   });
 
   it("request counts, discordant rows, batches and p-values that are none are a named error", () => {
