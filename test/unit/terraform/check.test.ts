@@ -94,7 +94,7 @@ describe("the checker", () => {
     expect(detail).toBe("");
   });
 
-  it.each(["dev", "prod"])(
+  it.for(["dev", "prod"])(
     "passes Terraform's own validation of %s, and its tests with a mocked provider",
     { timeout: 180_000 },
     (environment, { skip }) => {
