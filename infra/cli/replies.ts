@@ -130,6 +130,7 @@ export const explanationReply = z.looseObject({
         result: z.string(),
         inputs: z.array(z.string()),
         method: z.string(),
+        findings: z.array(z.string()).default([]),
         numbers,
         thresholds: numbers,
         policyVersion: z.number().nullable(),

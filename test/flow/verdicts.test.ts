@@ -47,10 +47,10 @@ const cardOf = ({ cards }: Told, about: string): VerdictCard => {
 /** Whatever a card says is on the console's page too. */
 const expectOnPage = (
   { page }: Told,
-  { about, method, inputs, policyVersion }: VerdictCard,
+  { about, method, inputs, findings = [], policyVersion }: VerdictCard,
 ): void => {
   const text = page.replaceAll("&#39;", "'").replaceAll("&quot;", '"').replaceAll("&amp;", "&");
-  for (const said of [about, method, ...inputs]) expect(text).toContain(said);
+  for (const said of [about, method, ...inputs, ...findings]) expect(text).toContain(said);
   if (policyVersion !== null) expect(text).toContain(`manifest version ${policyVersion}`);
 };
 
@@ -102,6 +102,7 @@ describe("a verdict is explained", () => {
             message: "age: 3 % missing, allowed 0 %",
             numbers: { missing: 30, share: 0.03, allowed: 0 },
           },
+          { kind: "no-schema", severity: "note", message: "there is no schema", numbers: {} },
         ],
       }),
       "application/json",
@@ -117,6 +118,7 @@ describe("a verdict is explained", () => {
     expect(card).toMatchObject({
       result: "stop",
       inputs: ["gs://demo-continuo/january.parquet"],
+      findings: ["stop: age: 3 % missing, allowed 0 %", "note: there is no schema"],
       numbers: { "age.missing-values.share": 0.03 },
       thresholds: { "age.missing-values.allowed": 0, jsdMax: 0.3, linfMax: 0.3 },
       policyVersion: 1,

@@ -20,6 +20,7 @@ const verdictText = (card: Explanation["verdicts"][number]): string => {
     `${bold(card.about)}  ${colored(card.result)}${policy}`,
     ...line("of", card.inputs.join("; ")),
     ...line("by", card.method),
+    ...card.findings.flatMap((finding) => line("found", finding)),
     ...line("numbers", numbers(card.numbers)),
     ...line("limits", numbers(card.thresholds)),
   ].join("\n");

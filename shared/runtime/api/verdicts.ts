@@ -16,6 +16,8 @@ export interface VerdictCard {
   readonly result: string;
   readonly inputs: readonly string[];
   readonly method: string;
+  /** What was found, in sentences, where the verdict's own reasons do not tell all of it. */
+  readonly findings?: readonly string[];
   readonly numbers: Numbers;
   readonly thresholds: Numbers;
   /** Version of the manifest that it followed; null where it is not known. */
@@ -23,6 +25,8 @@ export interface VerdictCard {
 }
 
 const artifactBytesMax = 64_000_000;
+/** Sentences on a card; a table can break a thousand rules. */
+const findingsMax = 20;
 
 const readJson = async <Value>(
   { ports }: ApiContext,
@@ -73,6 +77,14 @@ export const dataGateCard = async (
     inputs: [...dataset.uris, ...(dataset.profileUri === undefined ? [] : [dataset.profileUri])],
     method:
       "rules of dataset.schema (types, ranges, domains, missing values); distance from the version before and from the champion's training rows: Jensen-Shannon divergence of numbers (bits), largest difference of a share of categories",
+    findings: [
+      ...found.anomalies
+        .slice(0, findingsMax)
+        .map(({ severity, message }) => `${severity}: ${message}`),
+      ...(found.anomalies.length > findingsMax
+        ? [`and ${found.anomalies.length - findingsMax} more in ${dataset.anomaliesUri}`]
+        : []),
+    ],
     numbers,
     // The limits of distances are the newest policy's; those of rules come with what broke them.
     thresholds: { ...thresholds, jsdMax, linfMax },

@@ -102,7 +102,10 @@ const verdictsBlock = (verdicts: Explanation["verdicts"]): Html =>
   html`<section class="card">
     <h2>What was judged</h2>
     ${verdicts.map(
-      ({ about, result, inputs, method, numbers, thresholds, policyVersion }, index) =>
+      (
+        { about, result, inputs, method, findings = [], numbers, thresholds, policyVersion },
+        index,
+      ) =>
         html`<details class="verdict" ${index === verdicts.length - 1 ? html` open` : null}>
           <summary>
             ${badge(result)} <strong>${about}</strong>${
@@ -111,6 +114,12 @@ const verdictsBlock = (verdicts: Explanation["verdicts"]): Html =>
             }
           </summary>
           <p>${method}</p>
+          ${
+            findings.length > 0 &&
+            html`<ul class="findings">
+              ${findings.map((finding) => html`<li>${finding}</li>`)}
+            </ul>`
+          }
           <ul class="muted mono">
             ${inputs.map((input) => html`<li>${input}</li>`)}
           </ul>

@@ -71,6 +71,7 @@ tr:last-child > td { border-bottom: 0; }
 .verdict:first-of-type { border-top: 0; padding-top: 0; }
 .verdict summary { cursor: pointer; }
 .verdict ul { margin: .3rem 0; padding-left: 1.2rem; font-size: .85rem; }
+.verdict ul.findings { font-size: inherit; }
 .figures { display: grid; gap: .6rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(18rem, 100%), 1fr)); margin-top: .5rem; align-items: start; }
 .figures h3 { font-size: .85rem; color: var(--soft); }
 .figures .numbers { display: block; columns: 14rem; column-gap: 1.5rem; }
