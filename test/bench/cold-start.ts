@@ -1,6 +1,6 @@
 /** Process start to the first answer of each built function, beside a bare function's; its memory, and its calls per event. */
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism, loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -9,27 +9,24 @@ import { parse } from "yaml";
 import { z } from "zod";
 import { functions } from "../../functions/manifest.js";
 import { buildFunctions, rehearse, type BuiltFunction } from "../../infra/build/functions.js";
-import { exampleEvent } from "../../infra/build/rehearsal/requests.js";
+import { cacheFile } from "../../infra/build/rehearsal/bundle-script.js";
+import { exampleEvent, type PlainRequest } from "../../infra/build/rehearsal/requests.js";
 import { exampleOf } from "../../infra/docs/event-examples.js";
 import { exampleManifest } from "../unit/manifest/example.js";
+import { costsOf, type EventCosts } from "./cold-start-calls.js";
 import {
-  functionWorld,
-  serve,
-  type FunctionReply,
-  type FunctionRequest,
-  type FunctionWorld,
-} from "./function-world.js";
+  report,
+  writeReport,
+  type Measured,
+  type Pair,
+  type Sized,
+  type Stage,
+} from "./cold-start-report.js";
+import { functionWorld, serve, type FunctionReply, type FunctionWorld } from "./function-world.js";
 
 const root = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 const framework = join(root, "node_modules/@google-cloud/functions-framework/build/src/main.js");
 const model = "flight-delay";
-
-/** What a function is asked, and what of the cloud its answer needs. */
-type Stage = "ready" | "firestore" | "vertex";
-
-/** Times the bare function's, as the project wants it. */
-const budgets: Readonly<Record<Stage, number>> = { ready: 1.3, firestore: 2, vertex: 2.2 };
-const residentBudget = 1.5;
 
 /** Those whose event makes them ask Vertex AI while a run is open. */
 const asksVertex: readonly string[] = ["tick", "reconcile", "on-pipeline-job-changed"];
@@ -53,27 +50,24 @@ const eventFor = (name: string, run: string): unknown => {
 };
 
 /** A request that is answered with 2xx after the function did its work. */
-const workOf = (world: FunctionWorld, name: string, run: string): FunctionRequest => {
+const workOf = (world: FunctionWorld, name: string, run: string): PlainRequest => {
   if (name === "api") return world.apiRequest("GET", "/status");
   if (name === "console") return world.consoleRequest("/");
   return world.push(name, eventFor(name, run));
 };
 
 /** A request that needs no cloud: event functions refuse a push without a token. */
-const readyOf = (world: FunctionWorld, name: string): FunctionRequest =>
+const readyOf = (world: FunctionWorld, name: string): PlainRequest =>
   name === "console"
     ? world.consoleRequest("/console.css")
     : { method: "POST", path: "/", headers: { host: "bench.localhost" }, body: "{}" };
-
-const median = (values: readonly number[]): number =>
-  values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 
 /** A program under measurement. */
 interface Candidate {
   readonly name: string;
   readonly stage: Stage;
   readonly start: () => ReturnType<typeof serve>;
-  readonly request: () => FunctionRequest;
+  readonly request: () => PlainRequest;
   readonly statuses: readonly number[];
 }
 
@@ -199,105 +193,41 @@ const candidatesOf = (
     },
   ]);
 
-/** One start of a function, and the bare function's start right before it: on a busy machine only such pairs compare. */
-interface Pair {
-  readonly hello: FunctionReply;
-  readonly own: FunctionReply;
-}
-
-const shown = (values: readonly number[], digits = 0): string =>
-  `${median(values).toFixed(digits)} (${Math.min(...values).toFixed(digits)}-${Math.max(...values).toFixed(digits)})`;
-
-const ratios = (pairs: readonly Pair[], of: (reply: FunctionReply) => number): readonly number[] =>
-  pairs.map(({ hello, own }) => of(own) / of(hello));
-
-const stageNames: Readonly<Record<Stage, string>> = {
-  ready: "no cloud",
-  firestore: "Firestore",
-  vertex: "Vertex AI",
-};
-
-const printTimes = (measured: ReadonlyMap<Candidate, readonly Pair[]>): number => {
-  const line = (...columns: readonly string[]): void => {
-    const [name = "", stage = "", ...rest] = columns;
-    console.log(
-      `${name.padEnd(29)}${stage.padEnd(11)}${rest.map((text) => text.padStart(18)).join("")}`,
-    );
-  };
-  const hellos = [...measured.values()].flatMap((pairs) => pairs.map(({ hello }) => hello));
-  console.log(
-    `hello: ${shown(hellos.map(({ ms }) => ms))} ms, ${shown(hellos.map(({ residentMb }) => residentMb))} MB resident, ${hellos.length} starts\n`,
-  );
-  line("function", "needs", "ms", "x hello", "CPU x hello", "resident x hello", "budget");
-  let missed = 0;
-  for (const [candidate, pairs] of measured) {
-    const times = ratios(pairs, ({ ms }) => ms);
-    const memory = ratios(pairs, ({ residentMb }) => residentMb);
-    const budget = budgets[candidate.stage];
-    const isKept = median(times) <= budget && median(memory) <= residentBudget;
-    if (!isKept) missed += 1;
-    line(
-      candidate.name,
-      stageNames[candidate.stage],
-      shown(pairs.map(({ own }) => own.ms)),
-      shown(times, 2),
-      shown(
-        ratios(pairs, ({ cpuMs }) => cpuMs),
-        2,
-      ),
-      shown(memory, 2),
-      `${budget} / ${residentBudget}${isKept ? "" : " MISSED"}`,
-    );
-  }
-  return missed;
-};
-
-const writeMethods = new Set(["Commit", "BatchWrite"]);
-const readMethods = new Set([
-  "BatchGetDocuments",
-  "RunQuery",
-  "RunAggregationQuery",
-  "GetDocument",
-]);
-
-/** Counts the cloud's calls while a warm process handles one more event. */
-const printCalls = async (
+/** What one more event costs, handled by a process that is warm. */
+const costsOfOne = async (
   world: FunctionWorld,
-  built: readonly BuiltFunction[],
+  one: BuiltFunction,
   run: string,
-): Promise<void> => {
-  console.log("\ncalls per event, by a process that is warm");
-  for (const one of built) {
-    const served = await startBuilt(one, world)();
-    try {
-      await served.ask(workOf(world, one.name, run));
-      const before = world.calls().length;
-      await served.ask(workOf(world, one.name, run));
-      const calls = world.calls().slice(before);
-      const count = (matches: (service: string, method: string) => boolean): number =>
-        calls.filter(({ method }) => {
-          const [service = "", name = ""] = method.split("/");
-          return matches(service, name);
-        }).length;
-      const reads = count(
-        (service, name) => service.includes("firestore") && readMethods.has(name),
-      );
-      const writes = count(
-        (service, name) => service.includes("firestore") && writeMethods.has(name),
-      );
-      const messages = count((_service, name) => name === "Publish");
-      const vertex = count((service) => service.includes("aiplatform"));
-      const others = calls.length - reads - writes - messages - vertex;
-      console.log(
-        `${one.name.padEnd(29)} Firestore reads ${reads}, commits ${writes}; messages ${messages}; Vertex AI ${vertex}; others ${others}`,
-      );
-    } finally {
-      await served.stop();
+): Promise<EventCosts> => {
+  const served = await startBuilt(one, world)();
+  try {
+    await served.ask(workOf(world, one.name, run));
+    const before = world.calls().length;
+    await served.ask(workOf(world, one.name, run));
+    return costsOf(world.calls().slice(before));
+  } finally {
+    await served.stop();
+  }
+};
+
+const measureAll = async (
+  hello: Candidate,
+  candidates: readonly Candidate[],
+  runs: number,
+): Promise<readonly Measured[]> => {
+  const measured = new Map<Candidate, readonly Pair[]>();
+  for (let round = 0; round < runs; round += 1) {
+    for (const candidate of candidates) {
+      const pair = { hello: await measureOnce(hello), own: await measureOnce(candidate) };
+      measured.set(candidate, [...(measured.get(candidate) ?? []), pair]);
     }
   }
+  return [...measured].map(([{ name, stage }, pairs]) => ({ name, stage, pairs }));
 };
 
-/** `npm run bench -- cold-start [--runs 7] [function ...]` */
+const bytesOf = (file: string): number => (existsSync(file) ? statSync(file).size : 0);
+
+/** `npm run bench -- cold-start [--runs 7] [--write] [function ...]` */
 export const benchColdStart = async (): Promise<void> => {
   const { values, positionals } = parseArgs({
     args: process.argv.slice(3),
@@ -306,6 +236,7 @@ export const benchColdStart = async (): Promise<void> => {
       runs: { type: "string", default: "5" },
       node: { type: "string", default: process.execPath },
       "without-code-cache": { type: "boolean", default: false },
+      write: { type: "boolean", default: false },
     },
   });
   const names = functions.map(({ name }) => name);
@@ -313,19 +244,13 @@ export const benchColdStart = async (): Promise<void> => {
   const folder = mkdtempSync(join(tmpdir(), "continuo-cold-start-"));
   runtime.node = values.node;
   const { stdout: version } = await promisify(execFile)(values.node, ["--version"]);
-  console.log(
-    `${availableParallelism()} cores, load ${loadavg()[0]?.toFixed(2)}, node ${version.trim()}, median and spread of ${values.runs} interleaved pairs of starts\n`,
-  );
-  const startedAt = performance.now();
+  const machine = `${availableParallelism()} cores, load ${(loadavg()[0] ?? 0).toFixed(1)} before, Node ${version.trim()}, ${values.runs} pairs of starts for each row`;
   const needed = names.filter((name) => wanted.includes(name) || preparing.includes(name));
+  const startedAt = performance.now();
   const built = await buildFunctions(root, needed, join(folder, "functions"));
-  const seconds = (performance.now() - startedAt) / 1000;
-  for (const { name, bytes, gzipBytes } of built) {
-    console.log(
-      `${name.padEnd(29)} ${(bytes / 1000).toFixed(0)} kB, ${(gzipBytes / 1000).toFixed(0)} kB compressed`,
-    );
-  }
-  console.log(`${built.length} functions built in ${seconds.toFixed(1)} s\n`);
+  console.log(
+    `${built.length} functions built in ${((performance.now() - startedAt) / 1000).toFixed(1)} s`,
+  );
   // As every image does while it is built.
   if (!values["without-code-cache"]) {
     for (const one of built) await rehearse(one, runtime.node);
@@ -334,19 +259,19 @@ export const benchColdStart = async (): Promise<void> => {
   try {
     const run = await openRun(world, new Map(built.map((one) => [one.name, one])));
     const asked = built.filter(({ name }) => wanted.includes(name));
-    const hello = helloOf(folder);
-    const candidates = candidatesOf(world, asked, run);
-    const measured = new Map<Candidate, readonly Pair[]>();
-    for (let round = 0; round < Number(values.runs); round += 1) {
-      for (const candidate of candidates) {
-        const pairs = measured.get(candidate) ?? [];
-        const pair = { hello: await measureOnce(hello), own: await measureOnce(candidate) };
-        measured.set(candidate, [...pairs, pair]);
-      }
+    const measured = await measureAll(
+      helloOf(folder),
+      candidatesOf(world, asked, run),
+      Number(values.runs),
+    );
+    const sized: Sized[] = [];
+    for (const one of asked) {
+      const cacheBytes = bytesOf(join(one.folder, cacheFile));
+      sized.push({ built: one, cacheBytes, costs: await costsOfOne(world, one, run) });
     }
-    const missed = printTimes(measured);
-    console.log(missed === 0 ? "every budget is kept" : `${missed} rows over their budget`);
-    await printCalls(world, asked, run);
+    const text = report(measured, sized, machine);
+    console.log(`\n${text}`);
+    if (values.write) writeReport(join(root, "infra/docs/builds.md"), text);
   } finally {
     await world.stop();
     rmSync(folder, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 /** A local cloud with the functions' topology, real push tokens, and processes that serve one built function each. */
 import { spawn, type ChildProcess } from "node:child_process";
-import { readFileSync, rmSync, mkdtempSync, writeFileSync, existsSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,9 +8,14 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { z } from "zod";
 import * as manifest from "../../functions/manifest.js";
+import {
+  apiRequest,
+  consoleRequest,
+  pushRequest,
+  type PlainRequest,
+} from "../../infra/build/rehearsal/requests.js";
 import type { GcpConfig } from "../../shared/gcp/config.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
-import { sessionCookie } from "../../shared/runtime/console/session.js";
 import { provision } from "../../shared/gcp/provision.js";
 
 const root = new URL("../..", import.meta.url).pathname;
@@ -22,14 +27,6 @@ const pushIdentity = `push@${projectId}.iam.gserviceaccount.com`;
 const apiToken = "a-token-of-the-bench-0123456789";
 const connectEveryMs = 2;
 const startLimitMs = 30_000;
-
-/** One request to a function. */
-export interface FunctionRequest {
-  readonly method: "GET" | "POST";
-  readonly path: string;
-  readonly headers: Readonly<Record<string, string>>;
-  readonly body?: string;
-}
 
 /** What came back. */
 export interface FunctionReply {
@@ -44,13 +41,17 @@ export interface FunctionReply {
 
 /** A process that serves one function. */
 export interface ServedFunction {
-  readonly ask: (request: FunctionRequest) => Promise<FunctionReply>;
+  readonly ask: (request: PlainRequest) => Promise<FunctionReply>;
   readonly stop: () => Promise<void>;
 }
 
-const callLine = z.object({ method: z.string(), step: z.string(), names: z.array(z.string()) });
+const callLine = z.object({
+  method: z.string(),
+  step: z.enum(["asked", "applied", "answered", "failed"]),
+  lengths: z.record(z.string(), z.number()),
+});
 
-/** One RPC that the cloud was asked for. */
+/** A step of one RPC that the cloud was asked for. */
 export type CloudCall = z.infer<typeof callLine>;
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
@@ -81,15 +82,13 @@ const isListening = (port: number): Promise<boolean> =>
 const residentMb = (pid: number): number =>
   Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1] ?? 0) / 1024;
 
-/** Linux counts in hundredths of a second. */
-const msPerTick = 10;
+const nsPerMs = 1e6;
 
-const cpuMs = (pid: number): number => {
-  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
-    .replace(/^.*\) /, "")
-    .split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * msPerTick;
-};
+/** Of all threads that live, by the scheduler's own clock: the process's counters know hundredths of a second only. */
+const cpuMs = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`)
+    .map((thread) => readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0])
+    .reduce((sum, ns) => sum + Number(ns) / nsPerMs, 0);
 
 const ended = (child: ChildProcess): Promise<void> =>
   new Promise((resolve) => {
@@ -105,7 +104,7 @@ const bodyOf = async (message: IncomingMessage): Promise<string> => {
 
 const ask = (
   port: number,
-  { method, path, headers, body }: FunctionRequest,
+  { method, path, headers, body }: PlainRequest,
 ): Promise<{ readonly status: number; readonly body: string }> =>
   new Promise((resolve, reject) => {
     const sent = httpRequest(
@@ -215,8 +214,7 @@ const startCloud = async (folder: string) => {
   const calls = (): readonly CloudCall[] =>
     (existsSync(callLog) ? readFileSync(callLog, "utf8") : "")
       .split("\n")
-      .flatMap((line) => (line === "" ? [] : callLine.parse(JSON.parse(line))))
-      .filter(({ step }) => step === "asked");
+      .flatMap((line) => (line === "" ? [] : callLine.parse(JSON.parse(line))));
   return {
     address,
     calls,
@@ -269,13 +267,14 @@ export interface FunctionWorld {
   /** Environment of a function. */
   readonly env: Readonly<Record<string, string>>;
   /** A push of one event to a function, with a valid token. */
-  readonly push: (name: string, event: unknown) => FunctionRequest;
+  readonly push: (name: string, event: unknown) => PlainRequest;
   /** A request to the api. */
-  readonly apiRequest: (method: "GET" | "POST", path: string, body?: unknown) => FunctionRequest;
+  readonly apiRequest: (method: "GET" | "POST", path: string) => PlainRequest;
   /** A request to the console with its key. */
-  readonly consoleRequest: (path: string) => FunctionRequest;
+  readonly consoleRequest: (path: string) => PlainRequest;
   /** Pub/Sub's own pushes to a function go to this process from now on. */
   readonly deliver: (name: string, served: ServedFunction) => void;
+  /** Every step of every call so far. */
   readonly calls: () => readonly CloudCall[];
   readonly bucket: string;
   readonly stop: () => Promise<void>;
@@ -310,32 +309,11 @@ export const functionWorld = async (): Promise<FunctionWorld> => {
     },
     push: (name, event) => {
       messages += 1;
-      const message = {
-        messageId: String(messages),
-        publishTime: new Date().toISOString(),
-        data: Buffer.from(JSON.stringify(event)).toString("base64"),
-      };
-      return {
-        method: "POST",
-        path: "/",
-        headers: { authorization: tokens.get(name) ?? "" },
-        body: JSON.stringify({
-          message,
-          subscription: `projects/${projectId}/subscriptions/${name}`,
-        }),
-      };
+      const subscription = `projects/${projectId}/subscriptions/${name}`;
+      return pushRequest(subscription, tokens.get(name) ?? "", String(messages), event);
     },
-    apiRequest: (method, path, body) => ({
-      method,
-      path,
-      headers: { host, authorization: `Bearer ${apiToken}` },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    }),
-    consoleRequest: (path) => ({
-      method: "GET",
-      path,
-      headers: { host, cookie: sessionCookie(apiToken, host, false).split(";")[0] ?? "" },
-    }),
+    apiRequest: (method, path) => apiRequest(apiToken, host, method, path),
+    consoleRequest: (path) => consoleRequest(apiToken, host, path),
     deliver: (name, served) => void targets.set(name, served),
     calls: cloud.calls,
     stop: async () => {

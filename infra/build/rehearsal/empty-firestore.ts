@@ -1,4 +1,4 @@
-/** A Firestore that holds nothing and keeps nothing, over gRPC without TLS: what a rehearsal's transactions talk to. */
+/** A Firestore that holds nothing and keeps nothing, over gRPC without TLS and over REST: what a rehearsal talks to. */
 import { createServer, type Http2Server } from "node:http2";
 import { buffer } from "node:stream/consumers";
 
@@ -86,4 +86,24 @@ export const emptyFirestore = (): Http2Server => {
     });
   });
   return server;
+};
+
+const listIn = (body: string, name: string): readonly unknown[] => {
+  const parsed: unknown = JSON.parse(body);
+  const list: unknown = Object.entries(Object(parsed)).find(([key]) => key === name)?.[1];
+  return Array.isArray(list) ? list : [];
+};
+
+const time = "2001-01-01T00:00:00Z";
+
+/** What its REST API answers to a request at an address; an empty object is any other service's answer. */
+export const emptyAnswer = (url: string, body: string): unknown => {
+  if (url.endsWith("/documents:batchGet")) {
+    return listIn(body, "documents").map((missing) => ({ missing, readTime: time }));
+  }
+  if (url.endsWith("/documents:commit")) {
+    const writeResults = listIn(body, "writes").map(() => ({ updateTime: time }));
+    return { writeResults, commitTime: time };
+  }
+  return url.endsWith(":runQuery") ? [{ readTime: time }] : {};
 };

@@ -10,8 +10,9 @@ import { connect, createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
+import { text } from "node:stream/consumers";
 import { cacheFile, readBundle, runBundle } from "./bundle-script.js";
-import { emptyFirestore } from "./empty-firestore.js";
+import { emptyAnswer, emptyFirestore } from "./empty-firestore.js";
 import {
   apiRequest,
   consoleRequest,
@@ -57,12 +58,16 @@ const listen = async (server: Server): Promise<number> => {
   return typeof bound === "object" && bound !== null ? bound.port : 0;
 };
 
-/** One address for everything that a function asks: gRPC goes to Firestore, the keys are ours, all else is an empty object. */
+/** One address for everything that a function asks: gRPC goes to Firestore, the keys are ours, and nothing is there. */
 const startCloud = async (): Promise<string> => {
   const keys = { keys: [{ ...publicKey.export({ format: "jwk" }), kid: keyId, alg: "RS256" }] };
   const rest = createHttpServer((request, response) => {
-    response.setHeader("content-type", "application/json");
-    response.end(request.url?.startsWith("/oauth2/") === true ? JSON.stringify(keys) : "{}");
+    const url = request.url ?? "";
+    void text(request).then((body) => {
+      const answer = url.startsWith("/oauth2/") ? keys : emptyAnswer(url, body);
+      response.setHeader("content-type", "application/json");
+      response.end(JSON.stringify(answer));
+    });
   });
   const [restPort, grpcPort] = [await listen(rest), await listen(emptyFirestore())];
   const both = createServer((socket) => {
@@ -98,8 +103,8 @@ const ask = (socketPath: string, { method, path, headers, body }: PlainRequest):
   });
 
 const work = (): PlainRequest => {
-  if (name === "api") return apiRequest(apiToken, host);
-  if (name === "console") return consoleRequest(apiToken, host);
+  if (name === "api") return apiRequest(apiToken, host, "GET", "/status");
+  if (name === "console") return consoleRequest(apiToken, host, "/");
   const id = "rehearsal/1";
   const subscription = `projects/${project}/subscriptions/${name}`;
   return pushRequest(subscription, `Bearer ${pushToken()}`, id, exampleEvent(name, id));

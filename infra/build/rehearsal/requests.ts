@@ -32,16 +32,16 @@ export interface PlainRequest {
   readonly body?: string;
 }
 
-/** Reads the api's state. */
+/** Asks the api by its token. */
 export const apiRequest = (
   token: string,
   host: string,
-  method: "GET" | "POST" = "GET",
-  path = "/status",
+  method: "GET" | "POST",
+  path: string,
 ): PlainRequest => ({ method, path, headers: { host, authorization: `Bearer ${token}` } });
 
 /** Asks for a page of the console, by the cookie of whoever has signed in. */
-export const consoleRequest = (token: string, host: string, path = "/"): PlainRequest => ({
+export const consoleRequest = (token: string, host: string, path: string): PlainRequest => ({
   method: "GET",
   path,
   headers: { host, cookie: sessionCookie(token, host, false).split(";")[0] ?? "" },

@@ -23,6 +23,8 @@ export interface CallLine {
   readonly principal: string;
   /** Resources that the request names. */
   readonly names: readonly string[];
+  /** How long the request's lists are, by field; a stream's answer also says how many `messages` it had. */
+  readonly lengths: Readonly<Record<string, number>>;
 }
 
 const namesMax = 12;
@@ -34,6 +36,13 @@ const namesIn = (value: unknown, depth = 0): readonly string[] => {
   if (value instanceof Uint8Array) return [];
   return Object.values(value).flatMap((inner) => namesIn(inner, depth + 1));
 };
+
+const lengthsOf = (request: Message): CallLine["lengths"] =>
+  Object.fromEntries(
+    Object.entries(request).flatMap(([field, value]) =>
+      Array.isArray(value) ? [[field, value.length] as const] : [],
+    ),
+  );
 
 const pause = (ms: number, signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {
@@ -66,7 +75,7 @@ export function withCalls(
     calls += 1;
     const call = calls;
     const names = logFile === "" ? [] : [...new Set(namesIn(request))].slice(0, namesMax);
-    const step = (what: CallLine["step"]): void => {
+    const step = (what: CallLine["step"], messages?: number): void => {
       if (logFile === "") return;
       const line: CallLine = {
         atMs: now(),
@@ -76,6 +85,7 @@ export function withCalls(
         step: what,
         principal,
         names,
+        lengths: { ...lengthsOf(request), ...(messages === undefined ? {} : { messages }) },
       };
       // Written at once, so that a killed process has told everything up to its end.
       appendFileSync(logFile, `${JSON.stringify(line)}\n`);
@@ -106,11 +116,15 @@ export function withCalls(
       serverStream: async function* (request, context) {
         const step = opened(name, request, context);
         let isWhole = false;
+        let messages = 0;
         try {
-          yield* one.serverStream(request, context);
+          for await (const message of one.serverStream(request, context)) {
+            messages += 1;
+            yield message;
+          }
           isWhole = true;
         } finally {
-          step(isWhole ? "answered" : "failed");
+          step(isWhole ? "answered" : "failed", messages);
         }
       },
     };
