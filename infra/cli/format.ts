@@ -13,8 +13,28 @@ export const green = paint(32);
 export const yellow = paint(33);
 export const cyan = paint(36);
 
-const good = new Set(["registered", "promoted", "successful", "create", "update", "active"]);
-const bad = new Set(["failed", "rolled-back", "rejected", "error"]);
+const good = new Set([
+  "registered",
+  "promoted",
+  "successful",
+  "create",
+  "update",
+  "active",
+  "go",
+  "accept",
+  "healthy",
+  "no anomaly",
+]);
+const bad = new Set([
+  "failed",
+  "rolled-back",
+  "rejected",
+  "error",
+  "stop",
+  "reject",
+  "anomaly",
+  "decayed",
+]);
 
 /** A word of state in its colour. */
 export const colored = (word: string): string =>
