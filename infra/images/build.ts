@@ -1,9 +1,10 @@
 /** Bundles every image's entrypoint into one file that runs with plain Node. */
-import { existsSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createRequire } from "node:module";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
+import { bundleSbom } from "../build/sbom.js";
 
 /** The images, each a folder here with main.ts and Dockerfile. */
 const imageNames = [
@@ -41,13 +42,18 @@ const nativeModule = (isPortable: boolean): Plugin => ({
   },
 });
 
-/** Bundles all images into `<directory>/<name>.mjs`, each complete in itself, and answers with name -> absolute path. */
+/**
+ * Bundles all images into `<directory>/<name>.mjs`, each complete in itself, and answers with name -> absolute path; for
+ * containers with the list of its packages beside it.
+ */
 export async function buildImages(
   directory: string = join(here, "../../.build/images"),
   options: { readonly isPortable?: boolean } = {},
 ): Promise<Readonly<Record<ImageName, string>>> {
   const names = imageNames.filter((name) => existsSync(join(here, name, "main.ts")));
-  await build({
+  const root = join(here, "../..");
+  const { metafile } = await build({
+    absWorkingDir: root,
     entryPoints: names.map((name) => ({ in: join(here, name, "main.ts"), out: name })),
     outdir: directory,
     outExtension: { ".js": ".mjs" },
@@ -57,8 +63,18 @@ export async function buildImages(
     format: "esm",
     banner,
     plugins: [nativeModule(options.isPortable ?? false)],
+    metafile: true,
     logLevel: "error",
   });
+  if (options.isPortable === true) {
+    for (const name of names) {
+      const outputs = Object.entries(metafile.outputs).filter(([path]) =>
+        path.endsWith(`/${name}.mjs`),
+      );
+      const own = { ...metafile, outputs: Object.fromEntries(outputs) };
+      writeFileSync(join(directory, `${name}.cdx.json`), bundleSbom(root, name, own));
+    }
+  }
   const path = (name: ImageName): string => join(directory, `${name}.mjs`);
   return {
     trainer: path("trainer"),

@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,6 +12,7 @@ import { cloudSteps } from "../../infra/build/cloud-steps.js";
 import { readBuildConfig } from "../../infra/build/config.js";
 import { dryRun } from "../../infra/build/dry-run.js";
 import { readCloudBuild } from "../../infra/build/cloud-file.js";
+import { buildImages } from "../../infra/images/build.js";
 import { writeRepository } from "../../infra/cli/verbs/init.js";
 import { installedImagesUri } from "../../shared/gcp/installed-images.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
@@ -127,6 +128,33 @@ describe("a dry run of Cloud Build", () => {
   });
 });
 
+describe("the images of jobs", () => {
+  const listed = z.object({ components: z.array(z.object({ name: z.string() })) });
+
+  it("carry a list of the packages in their bundles, and nothing beside them but a native module", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "continuo-images-"));
+    try {
+      const names = Object.keys(await buildImages(folder, { isPortable: true }));
+      const packages = new Map(
+        names.map((name) => {
+          const text = readFileSync(join(folder, `${name}.cdx.json`), "utf8");
+          const { components } = listed.parse(JSON.parse(text));
+          return [name, components.map((component) => component.name)];
+        }),
+      );
+      expect(packages.get("trainer")).toEqual(expect.arrayContaining(["hyparquet", "zod"]));
+      expect(packages.get("launcher")).not.toContain("hyparquet");
+      expect([...packages.values()].flat()).not.toContain("@duckdb/node-api");
+      for (const name of names) {
+        const dockerfile = readFileSync(join(root, "infra/images", name, "Dockerfile"), "utf8");
+        expect(dockerfile).toContain(`COPY --from=build /out/${name}.cdx.json /app/sbom.cdx.json`);
+      }
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
+});
+
 describe("the builder image", () => {
   it("checks, compiles and releases the repository of a model, every image by its digest", async () => {
     const folder = mkdtempSync(join(tmpdir(), "continuo-builder-"));
@@ -160,6 +188,12 @@ describe("the builder image", () => {
         });
       }
       await buildBuilder(root, join(folder, "builder"));
+      const sbom = JSON.parse(
+        readFileSync(join(folder, "builder/sbom.cdx.json"), "utf8"),
+      ) as unknown;
+      expect(sbom).toMatchObject({
+        components: expect.arrayContaining([expect.objectContaining({ name: "zod" })]) as unknown,
+      });
       const repository = join(folder, "churn");
       writeRepository(repository, {
         model: "churn",

@@ -269,6 +269,31 @@ function columnAnomalies(
   return [...wrongRange(name, column, rule, facts), ...wrongDomain(name, column, facts), ...others];
 }
 
+/** A column that was numbers and is text now, or the other way round, has no distance: that it changed is told instead. */
+function changedKind(
+  profiled: Profiled,
+  references: readonly Reference[],
+  compared: Facts["compared"],
+): readonly Anomaly[] {
+  const isCompared = new Set(compared.map(({ reference }) => reference));
+  const held = { numeric: "numbers", categorical: "text" };
+  return references.flatMap((reference) => {
+    const { column, kind, distribution } = reference;
+    const now = profiled.profile.columns[column]?.distribution;
+    if (now === undefined || isCompared.has(reference)) return [];
+    if (now.missing === profiled.profile.rows) return [];
+    return [
+      {
+        column,
+        kind,
+        severity: kind === "drift" ? "ask" : "note",
+        message: `column ${column} ${since[kind]}: it held ${held[distribution.type]} and holds ${held[now.type]}`,
+        numbers: {},
+      },
+    ];
+  });
+}
+
 /** Features that the configuration calls numeric must hold numbers, whatever the schema says. */
 function featureTypes(profiled: Profiled, { features, schema }: Configuration): readonly Anomaly[] {
   return features
@@ -396,6 +421,7 @@ export async function findAnomalies(
               configuration,
             ),
           ),
+          ...changedKind(profiled, references, facts.compared),
           ...noSchema(configuration),
         ]),
   ];

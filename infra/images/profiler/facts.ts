@@ -1,9 +1,9 @@
 /** What the schema's rules and the baselines ask of the rows beyond their profile. */
 import { z } from "zod";
-import type { Distribution } from "../../../events/artifacts.js";
+import type { ColumnProfile, Distribution } from "../../../events/artifacts.js";
 import type { ColumnRule } from "../configuration.js";
 import type { Source } from "./duckdb.js";
-import { cellCounts, textLike, type Profiled } from "./profile.js";
+import { cellCounts, textLike, type Profiled, type ValueCount } from "./profile.js";
 import { doubleLiteral, textLiteral, tidyName } from "./sql.js";
 
 /** An earlier distribution of a column. */
@@ -90,6 +90,24 @@ async function outsideDomain(
   return found;
 }
 
+/** Categories may be written as numbers: a column with few of them is compared as the names that they are. */
+const asText = (
+  column: ColumnProfile,
+  listed: readonly ValueCount[],
+  isComplete: boolean,
+): ColumnProfile =>
+  column.distribution.type === "categorical" || !isComplete
+    ? column
+    : {
+        ...column,
+        distribution: {
+          type: "categorical",
+          counts: Object.fromEntries(listed.map(({ value, count }) => [value, count])),
+          other: 0,
+          missing: column.missing,
+        },
+      };
+
 /** The rows counted over the cells of earlier distributions; all numeric ones in one pass. */
 async function compared(
   source: Source,
@@ -113,7 +131,8 @@ async function compared(
     const { column, distribution } = reference;
     const current = profile.columns[column];
     if (distribution.type !== "categorical" || current === undefined) return [];
-    const now = textLike(distribution, current, values.get(column)?.counts ?? []);
+    const { counts: listed = [], isComplete = false } = values.get(column) ?? {};
+    const now = textLike(distribution, asText(current, listed, isComplete), listed);
     return now === undefined ? [] : [{ reference, now }];
   });
   return [...numbers, ...texts];
