@@ -18,6 +18,7 @@ import {
   type Playing,
 } from "./instance.js";
 import { poisonFor } from "./poison.js";
+import { push } from "../simulation/scale/pushes.js";
 import { alertStorm } from "../simulation/scale/storm.js";
 import { seededRandom } from "../../shared/statistics/random.js";
 
@@ -209,6 +210,21 @@ describe("a storm", () => {
       deadAlerts: simulated.deadLetters,
       lostAlerts: alerts - simulated.admitted - simulated.counted,
     });
+    // So do the duplicates and the poison, message by message.
+    const pushed = await push(
+      [
+        ...poison,
+        ...Array.from({ length: duplicates }, () => ({ topic: "dataset", data: dataset })),
+      ],
+      { model: "neighbour", startMs: Date.now() },
+    );
+    const byDigest = Object.fromEntries(
+      poison.map(({ data }) => [createHash("sha256").update(data).digest("hex"), 1]),
+    );
+    expect(pushed.letters).toEqual(byDigest);
+    expect(Object.fromEntries(letters.map(({ digest }) => [digest, 1]))).toEqual(pushed.letters);
+    expect(ofNeighbour).toHaveLength(pushed.entries["rows-of-neighbour"] ?? 0);
+    expect(Object.keys(pushed.entries).filter((id) => id.startsWith("storm-poison"))).toEqual([]);
     console.log(
       `${alerts + repeatedAlerts} alerts: ${admitted} decided, ${counted} counted, ${runs.length} run; simulated: ${simulated.admitted}, ${simulated.counted}, ${simulated.runs}`,
     );
