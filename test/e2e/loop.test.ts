@@ -177,6 +177,12 @@ describe("what was decided, on the same state started again", () => {
     expect(versions.map(({ versionId }) => versionId ?? "").toSorted()).toEqual(["1", "2", "3"]);
     const champions = versions.filter(({ versionAliases }) => versionAliases?.includes("champion"));
     expect(champions.map(({ versionId }) => versionId)).toEqual(["1"]);
+    for (const { run, model, versionId } of known) {
+      if (versionId === null) continue;
+      const version = `${parent}/models/${model}@${versionId}`;
+      const [evaluations] = await models().listModelEvaluations({ parent: version });
+      expect(evaluations.map(({ displayName }) => displayName)).toEqual([run]);
+    }
 
     const [served] = await endpoints().listEndpoints({ parent });
     const production = found(served, ({ name }) => name?.endsWith("/flights-production") === true);
