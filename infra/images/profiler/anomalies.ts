@@ -274,7 +274,10 @@ function changedKind(
   profiled: Profiled,
   references: readonly Reference[],
   compared: Facts["compared"],
+  { drift }: Configuration,
 ): readonly Anomaly[] {
+  // No distance exceeds 1: that limit allows every change, as people do who let a version pass.
+  const isAllowed = Math.min(drift.jsdMax, drift.linfMax) >= 1;
   const isCompared = new Set(compared.map(({ reference }) => reference));
   const held = { numeric: "numbers", categorical: "text" };
   return references.flatMap((reference) => {
@@ -286,7 +289,7 @@ function changedKind(
       {
         column,
         kind,
-        severity: kind === "drift" ? "ask" : "note",
+        severity: kind === "drift" && !isAllowed ? "ask" : "note",
         message: `column ${column} ${since[kind]}: it held ${held[distribution.type]} and holds ${held[now.type]}`,
         numbers: {},
       },
@@ -421,7 +424,7 @@ export async function findAnomalies(
               configuration,
             ),
           ),
-          ...changedKind(profiled, references, facts.compared),
+          ...changedKind(profiled, references, facts.compared, configuration),
           ...noSchema(configuration),
         ]),
   ];

@@ -210,6 +210,54 @@ describe("the data gate", () => {
     expect(anomalies[0]).toMatchObject({ kind: "skew", severity: "note", column: "distance" });
   });
 
+  it("compares categories that are written as numbers by their names", async () => {
+    const coded = (low: number) => changed((row, i) => ({ ...row, origin: low + (i % 3) }));
+    const settings = configurationSchema.parse({
+      label: "outcome",
+      features: [{ name: "origin", type: "categorical" }],
+      drift: { jsdMax: 0.1, linfMax: 0.2 },
+    });
+    const trained = (names: readonly string[]): Baseline => ({
+      origin: {
+        type: "categorical",
+        counts: Object.fromEntries(names.map((name) => [name, 1000])),
+        other: 0,
+        missing: 0,
+      },
+    });
+    const verdicts: string[] = [];
+    const told = async (
+      rows: readonly Row[],
+      champion: Baseline,
+      previous?: readonly Row[],
+      drift = settings.drift,
+    ) => {
+      const before = previous && (await profiled(stored(previous))).profile;
+      const { verdict, anomalies } = await withSource(stored(rows), async (source) =>
+        findAnomalies(
+          source,
+          await profileSource(source, "now", { sliceColumns: [] }),
+          { ...settings, drift },
+          { previous: before, champion },
+        ),
+      );
+      verdicts.push(verdict);
+      return anomalies.flatMap(({ kind, message }) => (kind === "no-schema" ? [] : [message]));
+    };
+    expect(await told(coded(1), trained(["1", "2", "3"]))).toEqual([]);
+    expect(await told(coded(7), trained(["1", "2", "3"]))).toEqual([
+      expect.stringMatching(/^column origin differs from the champion's training data: l-infinity/),
+    ]);
+    // Names in place of numbers have no distance: that alone is told.
+    const kinds = await told(goodRows(), trained(["ORD", "LAX"]), coded(1));
+    expect(kinds).toEqual([
+      "column origin has moved since the previous version: it held numbers and holds text",
+    ]);
+    const letPass = { jsdMax: 1, linfMax: 1 };
+    expect(await told(goodRows(), trained(["ORD", "LAX"]), coded(1), letPass)).toEqual(kinds);
+    expect(verdicts).toEqual(["go", "go", "ask", "go"]);
+  });
+
   it("does not ask about a small sample that merely looks different", async () => {
     const found = await gate(goodRows(12, 4), goodRows(12, 5));
     expect(found.anomalies).toEqual([]);
