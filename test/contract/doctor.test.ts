@@ -242,6 +242,10 @@ describe("the doctor on Google Cloud", () => {
         },
       ],
       ...manifest.functions.flatMap((spec): readonly [string, object][] => [
+        [
+          `/v1/projects/${projectId}/subscriptions/${spec.name}:getIamPolicy`,
+          { bindings: [{ role: "roles/pubsub.subscriber", members: [agent] }] },
+        ],
         [`/v1/${roleOf(spec.name)}`, { includedPermissions: spec.permissions }],
         [
           `/v2/projects/${projectId}/locations/${region}/services/continuo-${spec.name}`,
@@ -412,6 +416,11 @@ describe("the doctor on Google Cloud", () => {
         replaceIn(`/v1/projects/${projectId}/topics/dead-letter:getIamPolicy`, agent, "user:a@b.c");
       },
       /^Pub\/Sub's service agent may not publish dead letters/,
+    ],
+    [
+      "dead letters that Pub/Sub may not take",
+      () => answers.delete(`/v1/projects/${projectId}/subscriptions/tick:getIamPolicy`),
+      /^Pub\/Sub's service agent may not take dead letters from subscription tick/,
     ],
     [
       "an index that an apply did not come to",

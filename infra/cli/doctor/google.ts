@@ -239,22 +239,39 @@ const grants: Check = {
       await patient.rest.json({ method: "POST", url: `${projects}:getIamPolicy`, body: {} }),
     );
     const agent = `serviceAccount:service-${project.projectNumber}@gcp-sa-pubsub.iam.gserviceaccount.com`;
-    const letters = await getOne(
-      patient,
-      `${api(patient, "pubsub")}/v1/projects/${projectId}/topics/${deadLetterTopic}:getIamPolicy`,
-      policyShape,
+    const lacks = async (resource: string, role: string): Promise<boolean> => {
+      const url = `${api(patient, "pubsub")}/v1/projects/${projectId}/${resource}:getIamPolicy`;
+      const found = await getOne(patient, url, policyShape);
+      return found === null || !rolesOf(found, agent).includes(role);
+    };
+    const isUnheard = await lacks(`topics/${deadLetterTopic}`, "roles/pubsub.publisher");
+    const keeping = functions.filter(
+      ({ trigger }) => "topic" in trigger && trigger.topic !== deadLetterTopic,
+    );
+    const stuck = await Promise.all(
+      keeping.map(async ({ name }) =>
+        (await lacks(`subscriptions/${name}`, "roles/pubsub.subscriber")) ? [name] : [],
+      ),
     );
     const findings = await Promise.all(functions.map((spec) => grantsOf(patient, spec, policy)));
     const all = [
       ...findings.flat(),
-      ...(letters !== null && rolesOf(letters, agent).includes("roles/pubsub.publisher")
-        ? []
-        : [
+      ...(isUnheard
+        ? [
             failed(
               "Pub/Sub's service agent may not publish dead letters: they would be tried for ever",
               provisionAdvice(patient),
             ),
-          ]),
+          ]
+        : []),
+      ...stuck
+        .flat()
+        .map((name) =>
+          failed(
+            `Pub/Sub's service agent may not take dead letters from subscription ${name}: they would be tried for ever`,
+            provisionAdvice(patient),
+          ),
+        ),
     ];
     return all.length === 0
       ? [ok(`all ${functions.length} identities hold what they call, and no basic role`)]
