@@ -149,14 +149,18 @@ function contextOf(request: IncomingMessage, response: ServerResponse): CallCont
   };
 }
 
-function send(response: ServerResponse, code: number, body: unknown): void {
+function sendText(response: ServerResponse, code: number, text: string): void {
   if (response.headersSent || response.destroyed) return;
-  const bytes = Buffer.from(JSON.stringify(body));
+  const bytes = Buffer.from(text);
   response.writeHead(code, {
     "content-type": "application/json; charset=UTF-8",
     "content-length": bytes.length,
   });
   response.end(bytes);
+}
+
+function send(response: ServerResponse, code: number, body: unknown): void {
+  sendText(response, code, JSON.stringify(body));
 }
 
 /** Google's JSON form of an error. */
@@ -181,6 +185,9 @@ export function errorJson(
     },
   };
 }
+
+/** A streamed reply is passed on in pieces of this size, in characters, or at the end of the turn. */
+const streamPieceMax = 65_536;
 
 /** Resolves when the reader has taken what was written, or is gone. */
 const drained = (response: ServerResponse): Promise<void> =>
@@ -238,27 +245,40 @@ export function restHandler(
     enumNumbers: boolean,
   ): Promise<void> => {
     let count = 0;
+    let pending = "";
+    let soon: NodeJS.Immediate | undefined;
+    const flush = (): void => {
+      soon = undefined;
+      if (response.destroyed) return;
+      if (!response.headersSent) {
+        response.writeHead(200, { "content-type": "application/json; charset=UTF-8" });
+      }
+      response.write(pending);
+      pending = "";
+    };
     try {
       for await (const reply of one.serverStream(request, context)) {
         const json = toJson(one.method.reply, reply, { lookup: dispatch.lookup, enumNumbers });
-        if (count === 0) {
-          response.writeHead(200, { "content-type": "application/json; charset=UTF-8" });
-        }
-        const isRoomy = response.write(`${count === 0 ? "[" : ",\r\n"}${JSON.stringify(json)}`);
+        pending += `${count === 0 ? "[" : ",\r\n"}${JSON.stringify(json)}`;
         count += 1;
-        if (!isRoomy && !response.destroyed) {
-          await drained(response);
+        // Replies that come at once go out in one piece: a piece costs more than what is in it.
+        soon ??= setImmediate(flush);
+        if (pending.length > streamPieceMax) {
+          clearImmediate(soon);
+          flush();
         }
+        if (response.writableNeedDrain && !response.destroyed) await drained(response);
       }
     } catch (error) {
       if (count === 0) throw error;
       const call = `${one.method.service}/${one.method.name}`;
       const { body } = errorJson(error, call, dispatch, log);
-      response.end(`,\r\n${JSON.stringify(body)}]`);
-      return;
+      pending += `,\r\n${JSON.stringify(body)}`;
     }
-    if (count === 0) send(response, 200, []);
-    else response.end("]");
+    if (soon !== undefined) clearImmediate(soon);
+    const rest = count === 0 ? "[]" : `${pending}]`;
+    if (response.headersSent || response.destroyed) response.end(rest);
+    else sendText(response, 200, rest);
   };
 
   return async (request, response) => {
