@@ -77,8 +77,8 @@ tr:last-child > td { border-bottom: 0; }
 .figures .numbers { display: block; columns: 14rem; column-gap: 1.5rem; }
 .figures .numbers div { justify-content: space-between; break-inside: avoid; border-bottom: 1px solid var(--line); padding: .1rem 0; overflow-wrap: anywhere; }
 .plots { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(15rem, 100%), 1fr)); margin: .75rem 0; }
-.plots figure { margin: 0; min-width: 0; } .plots figcaption { font-size: .85rem; color: var(--soft); }
-.plots th { white-space: nowrap; }
+.plots figure { margin: 0; min-width: 0; max-width: 22rem; } .plots figcaption { font-size: .85rem; color: var(--soft); }
+.plots th, .scroll th { white-space: nowrap; overflow-wrap: normal; }
 .plot { width: 100%; height: auto; display: block; } .plot.interval { width: 120px; }
 .plot .axis { stroke: var(--line); fill: none; } .plot text { fill: var(--soft); font: 11px system-ui, sans-serif; }
 .plot .even { stroke: var(--soft); stroke-dasharray: 3 3; } .plot .curve { fill: none; stroke: var(--challenger); stroke-width: 2; }
