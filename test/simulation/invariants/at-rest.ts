@@ -135,26 +135,31 @@ export const championServesEverything = ({ endpoints, store }: World): Finding =
     });
   });
 
-/** The registry shows who serves, and nobody who is no longer a challenger, unless a person moved the aliases. */
+/** The registry shows who serves, and nobody who is no longer a challenger, but for what a person set. */
 export const aliasesShowWhoServes = ({ registry, store, forgottenSince }: World): Finding =>
   first(store.models.values(), ({ model, champion, rollout }) => {
-    const isOthers =
-      forgottenSince(model, -Infinity) || registry.byHand.some((change) => change.model === model);
-    if (isOthers) return null;
-    const holders = registry
-      .versions(model)
-      .filter(({ aliases }) => aliases.includes("champion"))
-      .map(({ id }) => id);
+    if (forgottenSince(model, -Infinity)) return null;
+    const holders = (alias: string): readonly string[] =>
+      registry
+        .versions(model)
+        .filter(({ aliases }) => aliases.includes(alias))
+        .map(({ id }) => id);
+    const byHand = (alias: string, id?: string): boolean =>
+      registry.byHand.some(
+        (hand) =>
+          hand.model === model &&
+          hand.aliases.includes(alias) &&
+          (id === undefined || hand.id === id),
+      );
     const wanted = champion === null ? [] : [champion.versionId];
-    if (JSON.stringify(holders) !== JSON.stringify(wanted)) {
-      return `alias champion of ${model} is on ${holders.join(", ") || "nothing"}, not on ${wanted.join(", ") || "nothing"}`;
+    if (!byHand("champion") && JSON.stringify(holders("champion")) !== JSON.stringify(wanted)) {
+      return `alias champion of ${model} is on ${holders("champion").join(", ") || "nothing"}, not on ${wanted.join(", ") || "nothing"}`;
     }
-    const challengers = registry
-      .versions(model)
-      .filter(({ aliases }) => aliases.includes("challenger"));
-    return challengers.every(({ id }) => id === rollout?.versionId)
-      ? null
-      : `version ${challengers[0]?.id} of ${model} still holds alias challenger`;
+    return first(holders("challenger"), (id) =>
+      id === rollout?.versionId || byHand("challenger", id)
+        ? null
+        : `version ${id} of ${model} still holds alias challenger`,
+    );
   });
 
 /**
