@@ -130,25 +130,22 @@ export const firestoreState = (config: GcpConfig): State => {
     slots,
   );
 
-  /** Runs against the client and translates what it throws. */
+  /** Limits how long the caller waits, and translates what is thrown. */
+  const limited = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
+    attempting(what, () => within(callMsMax, what, work()));
+
+  /** The same, against the client. */
   const using = <Result>(
     what: string,
     work: (firestore: Firestore) => Promise<Result>,
-  ): Promise<Result> =>
-    attempting(what, () =>
-      within(
-        callMsMax,
-        what,
-        client().then((firestore) => work(firestore)),
-      ),
-    );
+  ): Promise<Result> => limited(what, async () => work(await client()));
 
   const read = <Value>(
     what: string,
     path: string,
     parse: (document: unknown) => Value,
   ): Promise<Value | null> =>
-    attempting(what, async () => {
+    limited(what, async () => {
       const document = await decisions.read(path);
       return document === null ? null : parse(document.fields);
     });
@@ -183,7 +180,7 @@ export const firestoreState = (config: GcpConfig): State => {
         }
       }),
     record: (entry) =>
-      attempting(`journal event ${entry.key}`, async () => {
+      limited(`journal event ${entry.key}`, async () => {
         try {
           const path = paths.entry(entry.key);
           await decisions.commit([{ do: "create", path, to: journalDocument(entry, slots) }]);
@@ -192,7 +189,7 @@ export const firestoreState = (config: GcpConfig): State => {
         }
       }),
     markDone: (key) =>
-      attempting(`mark event ${key} as done`, async () => {
+      limited(`mark event ${key} as done`, async () => {
         try {
           const path = paths.entry(key);
           await decisions.commit([{ do: "drop-field", path, field: "pendingSlot" }]);
