@@ -118,6 +118,10 @@ const recentKeys = () => {
   };
 };
 
+/** Limits how long the caller waits, and translates what is thrown. */
+const limited = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
+  attempting(what, () => within(callMsMax, what, work()));
+
 /** The State port. */
 export const firestoreState = (config: GcpConfig): State => {
   const slots = config.slots ?? slotsDefault;
@@ -130,11 +134,7 @@ export const firestoreState = (config: GcpConfig): State => {
     slots,
   );
 
-  /** Limits how long the caller waits, and translates what is thrown. */
-  const limited = <Result>(what: string, work: () => Promise<Result>): Promise<Result> =>
-    attempting(what, () => within(callMsMax, what, work()));
-
-  /** The same, against the client. */
+  /** The same, by the official client. */
   const using = <Result>(
     what: string,
     work: (firestore: Firestore) => Promise<Result>,
