@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { RolloutState, RunState } from "../../shared/domain/state.js";
+import { UnavailableError } from "../../shared/domain/errors.js";
 import { manifestOf } from "../fixtures/manifest.js";
 import { serve, until } from "./crashing.js";
 import { answer, command, setTrafficByHand, untilPhase } from "./people.js";
@@ -400,5 +401,57 @@ describe("forget", () => {
     await command(story, "forget");
     expect(story.world.models.size).toBe(0);
     expect([...story.world.timers.keys()]).toEqual([]);
+  });
+});
+
+describe("a roll-back while an operation changes the endpoint", () => {
+  it("waits for its end and goes first: what the rollout still wanted is left out", async () => {
+    let isBusy = false;
+    const busy = (): void => {
+      if (isBusy) throw new UnavailableError("operation operations/7 is changing the endpoint");
+    };
+    const story = await storyOf(manifestOf({ serving: { replicasMin: 1, replicasMax: 8 } }), {
+      // The cloud refuses both for as long as the operation runs; nobody delivers a person's command again.
+      through: (ports) => ({
+        ...ports,
+        endpoints: {
+          ...ports.endpoints,
+          scale: async (...scaling) => {
+            busy();
+            return ports.endpoints.scale(...scaling);
+          },
+          setTrafficSplit: async (...change) => {
+            busy();
+            return ports.endpoints.setTrafficSplit(...change);
+          },
+        },
+      }),
+      onFailure: async () => undefined,
+    });
+    await story.firstChampion();
+    const [champion] = Object.values(story.model().champion?.deployed ?? {}).slice(-1);
+    const endpoint = story.world.endpoints.get(production);
+    if (champion === undefined || endpoint === undefined) throw new Error("nobody serves");
+    endpoint.replicas[champion] = { min: 4, max: 8, available: 4 };
+    await story.train("february");
+    await untilPhase(story, "progressing");
+    await until(story, () => splitOf(story).length === 2);
+    const { rollout } = story.model();
+    const challenger = rollout?.deployed["production"];
+    if (challenger === undefined) throw new Error("no challenger");
+    isBusy = true;
+    await command(story, "skip");
+    expect(story.model().rollout).toMatchObject({ awaitedReplicas: { count: 2 } });
+    await command(story, "abort");
+    expect(splitOf(story)).toHaveLength(2);
+    const before = story.world.effects.length;
+    isBusy = false;
+    await story.pass(60);
+    expect(splitOf(story)).toEqual([[champion, 100]]);
+    const effects = story.world.effects.slice(before);
+    expect(effects.filter((effect) => effect.startsWith("scale"))).toEqual([]);
+    expect(effects.findIndex((effect) => effect.startsWith("split churn-production"))).toBeLessThan(
+      effects.findIndex((effect) => effect.startsWith("undeploy")),
+    );
   });
 });
