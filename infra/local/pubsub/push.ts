@@ -1,6 +1,7 @@
 /** Push delivery: every message is a POST, https://cloud.google.com/pubsub/docs/push */
 import http from "node:http";
 import https from "node:https";
+import { urlToHttpOptions } from "node:url";
 import type { TokenSigner } from "../identity.js";
 import { dateText } from "../protocol/time-text.js";
 import type { Alarms } from "./alarms.js";
@@ -17,6 +18,14 @@ const pauseMsMin = 100;
 const pauseMsMax = 60_000;
 
 const acknowledging = new Set([102, 200, 201, 202, 204]);
+
+/** Where a push goes, made once per endpoint. */
+interface Target {
+  readonly request: typeof http.request;
+  readonly options: http.RequestOptions;
+}
+
+const targetsMax = 1000;
 
 /** Sends push requests. */
 export interface Pusher {
@@ -84,17 +93,31 @@ export function makePusher(options: {
   const plain = new http.Agent(agentOptions);
   const secure = new https.Agent(agentOptions);
 
+  const targets = new Map<string, Target>();
+
+  const targetOf = (endpoint: string): Target => {
+    const known = targets.get(endpoint);
+    if (known !== undefined) return known;
+    const url = new URL(endpoint);
+    const isSecure = url.protocol === "https:";
+    const target: Target = {
+      request: (isSecure ? https : http).request,
+      options: { ...urlToHttpOptions(url), method: "POST", agent: isSecure ? secure : plain },
+    };
+    if (targets.size >= targetsMax) targets.clear();
+    targets.set(endpoint, target);
+    return target;
+  };
+
   const post = async (
-    url: URL,
+    target: Target,
     headers: Readonly<Record<string, string>>,
     body: Buffer,
     timeoutMs: number,
   ): Promise<number> =>
     new Promise<number>((resolve, reject) => {
-      const isSecure = url.protocol === "https:";
-      const request = (isSecure ? https : http).request(url, {
-        method: "POST",
-        agent: isSecure ? secure : plain,
+      const request = target.request({
+        ...target.options,
         headers: { ...headers, "content-length": body.length },
       });
       const timer = setTimeout(() => {
@@ -110,7 +133,7 @@ export function makePusher(options: {
         clearTimeout(timer);
         // The endpoint closed an idle connection at the moment of its reuse: nothing was delivered.
         if (request.reusedSocket && (error.code === "ECONNRESET" || error.code === "EPIPE")) {
-          post(url, headers, body, timeoutMs).then(resolve, reject);
+          post(target, headers, body, timeoutMs).then(resolve, reject);
         } else reject(error);
       });
       request.end(body);
@@ -123,7 +146,7 @@ export function makePusher(options: {
     const push = subscription.pushConfig ?? {};
     const endpoint = push.pushEndpoint ?? "";
     try {
-      const url = new URL(endpoint);
+      const target = targetOf(endpoint);
       const { body, headers } = pushRequest(subscription, delivery);
       const email = push.oidcToken?.serviceAccountEmail;
       const authorization: Record<string, string> =
@@ -133,7 +156,7 @@ export function makePusher(options: {
               authorization: `Bearer ${await tokens.token(email, push.oidcToken?.audience ?? endpoint)}`,
             };
       const code = await post(
-        url,
+        target,
         {
           accept: "application/json",
           "user-agent": "CloudPubSub-Google",

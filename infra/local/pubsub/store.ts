@@ -230,10 +230,17 @@ export function makeStore(db: Database.Database, now: () => number) {
     message: number,
     isTopicRetaining: boolean,
   ): BacklogRow | undefined => {
+    const { enableMessageOrdering, retainAckedMessages } = subscription.config;
+    if (enableMessageOrdering !== true && retainAckedMessages !== true) {
+      // No message of such a subscription has a key, which saves looking for it.
+      const { changes } = sql.dropBacklog.run(message, subscription.id);
+      if (changes > 0 && !isTopicRetaining) sql.dropMessage.run(message, message);
+      return undefined;
+    }
     const row = sql.keyOf.get(message, subscription.id);
     if (row === undefined) return undefined;
     const key = keyedRow.parse(row).ordering_key;
-    if (subscription.config.retainAckedMessages === true) sql.retain.run(message, subscription.id);
+    if (retainAckedMessages === true) sql.retain.run(message, subscription.id);
     else {
       sql.dropBacklog.run(message, subscription.id);
       if (!isTopicRetaining) sql.dropMessage.run(message, message);
