@@ -3,6 +3,7 @@
  * Minimises w'w / 2 + C * sum of log losses, as scikit-learn does; the intercept is not penalised.
  */
 import { z } from "zod";
+import { ImageError } from "../arguments.js";
 import type { LogisticRegression } from "../model/schema.js";
 import { sigmoid } from "../model/score.js";
 import type { TrainingRows } from "./gradient-boosting.js";
@@ -29,11 +30,17 @@ interface Design {
 
 function designOf({ features, columns }: TrainingRows): Design {
   let width = 0;
-  const moments = columns.map((column) => {
+  const moments = columns.map((column, f) => {
     const present = column.filter((value) => !Number.isNaN(value));
     const mean = present.reduce((sum, value) => sum + value, 0) / Math.max(1, present.length);
     const squares = present.reduce((sum, value) => sum + (value - mean) ** 2, 0);
     const scale = Math.sqrt(squares / Math.max(1, present.length));
+    if (!Number.isFinite(mean) || !Number.isFinite(scale)) {
+      const largest = present.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+      throw new ImageError(
+        `feature ${features[f]?.name ?? f} cannot be standardised: it holds values as large as ${largest}; write them as missing, or train gradient-boosting, which needs their order alone`,
+      );
+    }
     return { mean, scale: scale > 0 ? scale : 1 };
   });
   const starts = features.map((feature) => {

@@ -109,6 +109,28 @@ describe("training", () => {
     expect(JSON.stringify(a)).toBe(JSON.stringify(b));
   });
 
+  it("names a feature of numbers that no square holds, which trees take in their order", () => {
+    const huge = tableOfObjects(
+      Array.from({ length: 400 }, (_, i) => ({
+        x: i === 7 ? 1e200 : i % 10,
+        late: i % 3 === 0 ? "yes" : "no",
+      })),
+    );
+    const trained = (algorithm: "gradient-boosting" | "logistic-regression") =>
+      trainModel(
+        huge,
+        configurationSchema.parse({
+          label: "late",
+          positiveClass: "yes",
+          features: [{ name: "x", type: "numeric" }],
+          trainer: { algorithm },
+        }),
+        { datasets: ["huge"], before: undefined },
+      );
+    expect(() => trained("logistic-regression")).toThrow(/feature x cannot .* as large as 1e\+200/);
+    expect(JSON.stringify(trained("gradient-boosting"))).not.toContain("null");
+  });
+
   it("refuses an unknown parameter with the ones that it knows", () => {
     expect(() => train("gradient-boosting", { trees: 5 })).toThrow(/trees.*iterations/);
   });
