@@ -8,7 +8,13 @@ import { readConfig } from "../../infra/local/config.js";
 import { startCloud } from "../../infra/local/server.js";
 import { grpcOptionsOf } from "./local-cloud.js";
 
-const line = z.object({ atMs: z.number(), call: z.number(), method: z.string(), step: z.string() });
+const line = z.object({
+  atMs: z.number(),
+  call: z.number(),
+  method: z.string(),
+  step: z.string(),
+  lengths: z.record(z.string(), z.number()),
+});
 
 describe("calls of the local cloud", () => {
   it("take as long as the setting says, before and after their effect, and are logged step by step", async () => {
@@ -22,6 +28,8 @@ describe("calls of the local cloud", () => {
       const topic = "projects/continuo-demo/topics/slow";
       await publisher.createTopic({ name: topic });
       await expect(publisher.getTopic({ topic: `${topic}er` })).rejects.toThrow("NOT_FOUND");
+      const messages = ["one", "two"].map((text) => ({ data: Buffer.from(text) }));
+      await publisher.publish({ topic, messages });
 
       const lines = readFileSync(callLogFile, "utf8")
         .trim()
@@ -34,6 +42,12 @@ describe("calls of the local cloud", () => {
         "1 google.pubsub.v1.Publisher/CreateTopic answered",
         "2 google.pubsub.v1.Publisher/GetTopic asked",
         "2 google.pubsub.v1.Publisher/GetTopic failed",
+        "3 google.pubsub.v1.Publisher/Publish asked",
+        "3 google.pubsub.v1.Publisher/Publish applied",
+        "3 google.pubsub.v1.Publisher/Publish answered",
+      ]);
+      expect(lines.map(({ lengths }) => lengths["messages"] ?? 0)).toEqual([
+        0, 0, 0, 0, 0, 2, 2, 2,
       ]);
       // A timer may fire a millisecond early by the other clock.
       expect((applied?.atMs ?? 0) - (asked?.atMs ?? 0)).toBeGreaterThanOrEqual(119);
