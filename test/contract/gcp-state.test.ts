@@ -31,6 +31,16 @@ beforeAll(async () => {
   });
 });
 
+/** The state as another process sees it. */
+const other = (): State =>
+  firestoreState({
+    projectId: cloud.projectId,
+    region: "us-central1",
+    bucket: "demo-bucket",
+    identity: "other@demo-project.iam.gserviceaccount.com",
+    localCloud: cloud.address,
+  });
+
 afterAll(async () => {
   await cloud.stop();
 });
@@ -182,17 +192,11 @@ describe("a decision's transaction", () => {
   it("loses none of many concurrent decisions on one model, whatever process makes them", async () => {
     const model = modelName.parse("counted");
     await put(stateOf("counted"));
-    const other = firestoreState({
-      projectId: cloud.projectId,
-      region: "us-central1",
-      bucket: "demo-bucket",
-      identity: "other@demo-project.iam.gserviceaccount.com",
-      localCloud: cloud.address,
-    });
+    const others = other();
     const count = 30;
     await Promise.all(
       Array.from({ length: count }, (_, index) =>
-        (index % 2 === 0 ? state : other).transact(`counted-${String(index)}`, model, (before) => {
+        (index % 2 === 0 ? state : others).transact(`counted-${String(index)}`, model, (before) => {
           const sequence = (before?.sequence ?? 0) + 1;
           return commitOf("counted", stateOf("counted", { sequence }), {
             entry: entryOf(`counted-${String(index)}`, "counted"),
@@ -201,6 +205,39 @@ describe("a decision's transaction", () => {
       ),
     );
     expect((await state.model(model))?.sequence).toBe(count);
+  });
+
+  it("keeps apart what shares a request: a duplicate among many, and one that cannot be stored", async () => {
+    const names = Array.from({ length: 12 }, (_, index) => `shared-${String(index)}`);
+    const decide = (name: string, sequence: number, content = "x") => {
+      const entry = entryOf(`${name}-${String(sequence)}`, name, {
+        decisions: [{ decision: { ...remember, content }, isDone: true }],
+      });
+      return state.transact(entry.key, modelName.parse(name), () =>
+        commitOf(entry.key, stateOf(name, { sequence }), { entry }),
+      );
+    };
+    await Promise.all(names.map((name) => decide(name, 1)));
+    // What another process has journalled is known from the refusal of the commit alone.
+    await other().transact("shared-3-2", modelName.parse("shared-3"), () =>
+      commitOf("shared-3-2", stateOf("shared-3", { sequence: 2 }), {
+        entry: entryOf("shared-3-2", "shared-3"),
+      }),
+    );
+    const results = await Promise.allSettled(
+      names.map((name) => decide(name, 2, name === "shared-5" ? "x".repeat(950_000) : "x")),
+    );
+    expect(
+      results.map((one) => (one.status === "fulfilled" ? one.value.outcome : "refused")),
+    ).toEqual(
+      names.map((name) =>
+        name === "shared-3" ? "duplicate" : name === "shared-5" ? "refused" : "committed",
+      ),
+    );
+    const sequences = await Promise.all(
+      names.map(async (name) => (await state.model(modelName.parse(name)))?.sequence),
+    );
+    expect(sequences).toEqual(names.map((name) => (name === "shared-5" ? 1 : 2)));
   });
 
   it("forgets a model", async () => {
