@@ -67,10 +67,21 @@ const scheduleEffects = (before: Manifest | null, after: Manifest): readonly str
 };
 
 const endpointEffects = (before: Manifest | null, after: Manifest): readonly string[] => {
-  const old = new Set(before?.promotion.environments.map(({ endpoint }) => endpoint));
-  return after.promotion.environments
-    .filter(({ endpoint }) => !old.has(endpoint))
-    .map(({ endpoint, name }) => `creates endpoint "${endpoint}" (${name}) unless it exists`);
+  const old = before?.promotion.environments ?? [];
+  const next = after.promotion.environments;
+  const isIn = (environments: typeof next, endpoint: string): boolean =>
+    environments.some((environment) => environment.endpoint === endpoint);
+  return [
+    ...next
+      .filter(({ endpoint }) => !isIn(old, endpoint))
+      .map(({ endpoint, name }) => `creates endpoint "${endpoint}" (${name}) unless it exists`),
+    ...old
+      .filter(({ endpoint }) => !isIn(next, endpoint))
+      .map(
+        ({ endpoint, name }) =>
+          `leaves endpoint "${endpoint}" (${name}): what is deployed there goes on serving, and costs money, until you undeploy it`,
+      ),
+  ];
 };
 
 const rolloutEffects = ({ rollout, serving }: Manifest): readonly string[] => {

@@ -22,6 +22,19 @@ test("a first manifest creates its endpoints and schedules", () => {
   expect(plan.effects.join("\n")).toContain('creates Cloud Scheduler job "weekly"');
 });
 
+test("an endpoint that is left goes on serving, which the plan says", () => {
+  const moved = example.promotion.environments.map((environment) => ({
+    ...environment,
+    endpoint: `${environment.endpoint}-2`,
+  }));
+  const next = { ...example, promotion: { ...example.promotion, environments: moved } };
+  const effects = planManifest(example, next).effects.join("\n");
+  expect(effects).toContain('creates endpoint "flight-delay-2" (production) unless it exists');
+  expect(effects).toMatch(
+    /leaves endpoint "flight-delay" \(production\): .* until you undeploy it/,
+  );
+});
+
 test("a list of named things is compared by name, so that an insertion is one change", () => {
   const next = read(
     exampleManifest.replace(
