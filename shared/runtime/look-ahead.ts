@@ -36,11 +36,6 @@ const aheadMsMax = 60_000;
 const keyOf = ({ endpoint, sinceMs, business }: MetricQuery): string =>
   JSON.stringify([endpoint, sinceMs, business?.metric, business?.label]);
 
-interface Ahead {
-  readonly untilMs: number;
-  readonly answer: MetricAnswer;
-}
-
 /** When nothing can be read, each of the looks has failed, and nothing else of the visits. */
 const answersTo = async (
   queries: readonly MetricQuery[],
@@ -54,39 +49,40 @@ const answersTo = async (
   }
 };
 
+/** What is being read, and the ports that answer with it. */
+interface LookAhead {
+  readonly ports: Ports;
+  /** Settles, never fails, once everything is read. */
+  readonly read: Promise<unknown>;
+}
+
 /**
- * The ports, with the metrics already read that visits of these models will look at. Whatever else is asked for, because
- * a model has moved on meanwhile or was waited for too long, is read when it is asked for.
+ * Begins to read the metrics that visits of these models will look at; only those visits wait for it. Whatever else is
+ * asked for, because a model has moved on meanwhile or was waited for too long, is read when it is asked for.
  */
-export const lookAhead = async (
+export const lookAhead = (
   states: readonly ModelState[],
   visitOf: (state: ModelState) => ContinuoEvent,
   ports: Ports,
-): Promise<Ports> => {
+): LookAhead => {
   const nowMs = ports.clock();
   const queries = states.flatMap((state) =>
     needs(state, visitOf(state), nowMs).flatMap((need) =>
       need.fact === "series" ? [metricQuery(need)] : [],
     ),
   );
-  if (queries.length === 0) return ports;
-  const answers = await answersTo(queries, ports.metrics);
-  const ahead = new Map<string, Ahead>();
-  for (const [index, query] of queries.entries()) {
-    const answer = answers[index];
-    if (answer !== undefined) ahead.set(keyOf(query), { untilMs: query.untilMs, answer });
-  }
-  const known = (query: MetricQuery): readonly MetricAnswer[] => {
+  if (queries.length === 0) return { ports, read: Promise.resolve() };
+  const ahead = new Map(queries.map((query, index) => [keyOf(query), { query, index }]));
+  const read = answersTo(queries, ports.metrics);
+  const known = async (query: MetricQuery): Promise<MetricAnswer | undefined> => {
     const found = ahead.get(keyOf(query));
-    return found !== undefined && query.untilMs - found.untilMs <= aheadMsMax ? [found.answer] : [];
+    return found !== undefined && query.untilMs - found.query.untilMs <= aheadMsMax
+      ? (await read)[found.index]
+      : undefined;
   };
-  return {
-    ...ports,
-    metrics: {
-      counts: async (asked) => {
-        const found = asked.flatMap(known);
-        return found.length === asked.length ? found : ports.metrics.counts(asked);
-      },
-    },
+  const counts: Metrics["counts"] = async (asked) => {
+    const found = (await Promise.all(asked.map(known))).flatMap((answer) => answer ?? []);
+    return found.length === asked.length ? found : ports.metrics.counts(asked);
   };
+  return { ports: { ...ports, metrics: { counts } }, read };
 };

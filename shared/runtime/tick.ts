@@ -105,10 +105,11 @@ const visitModels = async (
       after,
       limit: modelsPerPage,
     });
-    const prepared = await lookAhead(page, eventOf, ports);
+    const ahead = lookAhead(page, eventOf, ports);
     await forEach(page, by === "tick" ? "visit" : by, (state) =>
-      handleEvent(eventOf(state), { function: by, ports: prepared, models: [state.model] }),
+      handleEvent(eventOf(state), { function: by, ports: ahead.ports, models: [state.model] }),
     );
+    await ahead.read;
     if (page.length < modelsPerPage) return;
     after = page.at(-1)?.model ?? null;
   }

@@ -166,6 +166,48 @@ describe("looks at many rollouts", () => {
 });
 
 describe("what was read ahead", () => {
+  it("is waited for by those alone who look at it", async () => {
+    let answer = (): void => undefined;
+    const isAnswered = new Promise<void>((resolve) => {
+      answer = resolve;
+    });
+    const { story, names, phaseOf } = await canaries(3);
+    const { world } = story;
+    const ports: Ports = {
+      ...world.ports,
+      metrics: {
+        counts: async (queries) => {
+          await isAnswered;
+          return world.ports.metrics.counts(queries);
+        },
+      },
+    };
+    const other = modelName.parse("other");
+    const manifest = manifestOf({ name: other });
+    await story.handle({
+      specversion: "1.0",
+      type: "manifest.applied",
+      id: "manifest/other",
+      source: "test",
+      time: new Date(world.nowMs).toISOString(),
+      data: { model: other, version: 1, digest: "m1", by: "test", manifest },
+    });
+    await story.arrive("march");
+    expect(world.models.get(other)?.run).not.toBeNull();
+    for (const [job, facts] of world.jobs) {
+      world.jobs.set(job, { ...facts, state: "failed", error: "no memory" });
+    }
+    world.nowMs += 60_000;
+    const ticked = tick("waiting", ports);
+    await expect.poll(() => world.models.get(other)?.run, { timeout: 30_000 }).toBeNull();
+    const running = () => names.filter((name) => world.models.get(name)?.run !== null);
+    expect(running()).toEqual(names);
+    answer();
+    await ticked;
+    expect(running()).toEqual([]);
+    expect(new Set(names.map(phaseOf))).toEqual(new Set(["progressing"]));
+  });
+
   const nowMs = Date.UTC(2026, 0, 5, 12);
   const visitOf = ({ model }: ModelState) =>
     ({
@@ -189,7 +231,7 @@ describe("what was read ahead", () => {
         },
       },
     };
-    const ahead = await lookAhead([story.model()], visitOf, ports);
+    const { ports: ahead } = lookAhead([story.model()], visitOf, ports);
     const [query] = asked[0] ?? [];
     if (query === undefined) throw new Error("nothing was asked");
     const later = (ms: number): MetricQuery => ({ ...query, untilMs: query.untilMs + ms });
