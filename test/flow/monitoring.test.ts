@@ -239,6 +239,9 @@ describe("a look at what the champion served", () => {
     };
     const report = await look(story, twice);
     expect(report.quality[0]).toMatchObject({ method: "labels", rows: 1000, isDecayed: false });
+    expect(report.unknown).toContain(
+      'quality by labels: 2 lines of gs://demo-continuo/labels/ are no {"id", "label"} and were left out',
+    );
   });
 
   it("compares with the first rows that it served, however many came since", async () => {

@@ -15,7 +15,6 @@ import {
 import type { Champion, ModelState } from "../../domain/state.js";
 import type { LoggedPrediction } from "../../ports/prediction-log.js";
 import type { Ports } from "../../ports/ports.js";
-import { log } from "../log.js";
 import {
   evaluatedQuality,
   identified,
@@ -128,17 +127,16 @@ const labelledQuality = async (
   const { quality } = monitoring;
   if (!quality?.labels || dataset.positiveClass === undefined) return [];
   const { labels, bad } = await readLabels(quality.labels, ports);
-  if (bad > 0) {
-    log("WARNING", `${bad} lines of ${quality.labels} are no labels {"id", "label"}`, {
-      model: state.model,
-    });
-  }
   const joined = joinLabels(
     identified(due, quality.idField, dataset.positiveClass),
     labels,
     dataset.positiveClass,
   );
-  return [realisedQuality(joined, evaluated, quality)];
+  const leftOut = `${bad} lines of ${quality.labels} are no {"id", "label"} and were left out`;
+  return [
+    realisedQuality(joined, evaluated, quality),
+    ...(bad === 0 ? [] : [{ method: "labels" as const, unknown: leftOut }]),
+  ];
 };
 
 const noEstimate = (unknown: string): QualityFinding => ({ method: "estimate", unknown });
