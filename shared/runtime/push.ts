@@ -71,10 +71,11 @@ export const messageOf = (delivery: Delivery): Message => {
   const text = data.toString("utf8");
   checkDepth(text);
   try {
-    // A key named __proto__ is dropped, so that no later spread or assignment can meet it.
-    const body: unknown = JSON.parse(text, (key, value: unknown) =>
-      key === "__proto__" ? undefined : value,
-    );
+    // A key named __proto__ is dropped, so that no later spread or assignment can meet it. Asking about every key
+    // makes reading several times slower, so it is done where the text may hold that name, plainly or escaped.
+    const body: unknown = /__proto__|\\u/.test(text)
+      ? JSON.parse(text, (key, value: unknown) => (key === "__proto__" ? undefined : value))
+      : JSON.parse(text);
     return { id, publishTime, attributes, body };
   } catch (error) {
     throw new InvalidEventError("the data is not JSON", { cause: error });

@@ -170,8 +170,8 @@ describe("hostile messages", () => {
     expect(result).toMatch(reason);
   });
 
-  it("a key named __proto__ reaches nobody", () => {
-    const data = '{"__proto__":{"isAdmin":true},"constructor":{"prototype":{"isAdmin":true}}}';
+  it.each(["__proto__", String.raw`\u005f_proto__`])("a key %s reaches nobody", (name) => {
+    const data = `{"${name}":{"isAdmin":true},"constructor":{"prototype":{"isAdmin":true}}}`;
     const delivery = unwrap({
       message: { messageId: "1", publishTime: "t", data: Buffer.from(data).toString("base64") },
       subscription: "s",
