@@ -18,7 +18,11 @@ export const outcomeText = ({ decisions }: z.infer<typeof outcomeReply>): string
 };
 
 const verbs = [
-  ["pause", "pause", "stop the model's new runs, new rollouts and traffic changes until it is resumed"],
+  [
+    "pause",
+    "pause",
+    "stop the model's new runs, new rollouts and traffic changes until it is resumed",
+  ],
   ["resume", "resume", "let a paused or parked model go on"],
   ["skip", "skip", "let the rollout pass its present step or smoke test without a verdict"],
   ["promote", "promote-now", "make the challenger champion at once, without a verdict"],
