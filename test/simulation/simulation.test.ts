@@ -53,6 +53,8 @@ const faults = [
   "alias moved by hand",
   "version uploaded by hand",
   "late failure",
+  "call kept longer than its lease",
+  "one endpoint unreadable",
   "event of the cloud lost",
   "push without a valid token",
 ] as const;
