@@ -132,20 +132,38 @@ function requestOf(
   return request;
 }
 
-function contextOf(request: IncomingMessage, response: ServerResponse): CallContext {
-  const abort = new AbortController();
-  response.once("close", () => {
-    if (!response.writableFinished) abort.abort();
-  });
+const headersOf = (request: IncomingMessage): Readonly<Record<string, string>> => {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers)) {
     if (value !== undefined) headers[name] = Array.isArray(value) ? value.join(", ") : value;
   }
+  return headers;
+};
+
+/** What a handler may ask about its call; made for those who ask, as most do not. */
+function contextOf(request: IncomingMessage, response: ServerResponse): CallContext {
+  let headers: Readonly<Record<string, string>> | undefined;
+  let abort: AbortController | undefined;
   return {
-    principal: principalOf(headers["authorization"]),
     transport: "rest",
-    signal: abort.signal,
-    headers,
+    get principal() {
+      return principalOf(request.headers.authorization);
+    },
+    get signal() {
+      if (abort === undefined) {
+        const made = new AbortController();
+        abort = made;
+        const hangUp = (): void => {
+          if (!response.writableFinished) made.abort();
+        };
+        if (response.destroyed) hangUp();
+        else response.once("close", hangUp);
+      }
+      return abort.signal;
+    },
+    get headers() {
+      return (headers ??= headersOf(request));
+    },
   };
 }
 
