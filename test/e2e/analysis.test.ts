@@ -32,6 +32,8 @@ import {
 
 /** Requests to each endpoint; Monitoring has a point a second, and the tick looks as often. */
 const perSecond = 100;
+/** Six models train at once: a machine that does ten other things takes minutes over it. */
+const trainingSecondsMax = 600;
 /** What the rollouts below may take from the challenger's registration to their end. */
 const rolloutSecondsMax = 300;
 
@@ -206,7 +208,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
   const refused: { run?: Run; why?: readonly string[] } = {};
 
   const firstVersion = async (seen: Outside, name: string): Promise<string> => {
-    await until(`the champion of ${name}`, 240, async () => {
+    await until(`the champion of ${name}`, trainingSecondsMax, async () => {
       const [rollout] = await seen.rollouts(name);
       return rollout?.outcome === "promoted" ? true : null;
     });
@@ -231,7 +233,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
 
   /** The first report that the detector writes of a window that began after `afterMs`. */
   const lookAfter = (seen: Outside, afterMs: number): Promise<MonitoringReport> =>
-    until("a look at what was served", 240, async () => {
+    until("a look at what was served", trainingSecondsMax, async () => {
       await seen.advance("continuo-detect-drift");
       const { report } = z
         .object({ report: monitoringReport.nullable() })
@@ -250,7 +252,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
     const usual = await lookAfter(seen, 0);
     await serve(seen, thinned(march).map(shifted));
     looks.push(usual, await lookAfter(seen, Date.parse(usual.window.end)));
-    refused.run = await until("the end of the spoiled run", 240, async () => {
+    refused.run = await until("the end of the spoiled run", trainingSecondsMax, async () => {
       const [run] = await seen.runs(real);
       return run?.datasetUris.at(-1)?.endsWith("-02.parquet") && !run.isLive ? run : null;
     });
@@ -310,7 +312,7 @@ describe(`at ${perSecond} requests, one point of each series and one look a seco
     const uri = await seen.putObject("flights/2001-01.parquet", parquetOf(flights(4000)));
     await publishData(seen, "flights", uri);
     await Promise.all([...names.map((name) => roll(seen, name)), playRealFlights(seen)]);
-  }, 900_000);
+  }, 1_800_000);
 
   afterAll(async () => {
     for (const stop of started.stops) await stop();
