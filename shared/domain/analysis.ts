@@ -1,7 +1,7 @@
 /** What the time series of a canary say: one verdict per look, valid however often one looks. */
 import { logEProcess } from "../statistics/e-process.js";
 import { evidenceShares, logWeightedMean } from "../statistics/evidence-shares.js";
-import { logLatency } from "../statistics/latency-ranks.js";
+import { logLatency, type LatencyStretch } from "../statistics/latency-ranks.js";
 import { logSigns } from "../statistics/latency-windows.js";
 import { overDispersion } from "../statistics/over-dispersion.js";
 import { sampleRatioMismatch } from "../statistics/sample-ratio.js";
@@ -66,6 +66,12 @@ const processorEvidence = (segments: readonly Segment[]): number => {
   );
 };
 
+/** A machine is slow for seconds at a time, so windows of seconds resemble each other: ranks count after some minutes. */
+const ranksMsMin = 4 * 60_000;
+
+const withLastingRanks = ({ slower, ranks, startMs, endMs }: Segment): LatencyStretch =>
+  ranks === undefined || endMs - startMs < ranksMsMin ? { slower } : { slower, ranks };
+
 const percent = (part: number, whole: number): string =>
   whole === 0 ? "no requests" : `${((100 * part) / whole).toFixed(2)} % of ${whole}`;
 
@@ -100,7 +106,7 @@ const judge = (look: Look): Verdict => {
     { about: "error rate", log: logErrors, share: evidenceShares.errors },
     {
       about: "latency",
-      log: logLatency(concurrent),
+      log: logLatency(concurrent.map(withLastingRanks)),
       share: evidenceShares.latency,
     },
     {

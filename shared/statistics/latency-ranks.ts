@@ -92,13 +92,17 @@ const logStretch = ({ count, sum, sumSquares, stepSquares, variance }: RankSums)
 export const logRankExcess = (stretches: readonly RankSums[]): number =>
   stretches.reduce((sum, stretch) => sum + logStretch(stretch), 0);
 
+/** What one stretch of time with a constant traffic split says of latency. */
+export interface LatencyStretch {
+  readonly slower: readonly WindowSigns[];
+  readonly ranks?: RankSums;
+}
+
 /**
  * Natural log of E of latency: the mean of the rank sums' and, at half their share, of the signs', which see slow requests
  * that are too rare for ranks and trust no spread.
  */
-export const logLatency = (
-  stretches: readonly { readonly slower: readonly WindowSigns[]; readonly ranks?: RankSums }[],
-): number =>
+export const logLatency = (stretches: readonly LatencyStretch[]): number =>
   logWeightedMean([
     { log: logRankExcess(stretches.flatMap(({ ranks }) => ranks ?? [])), share: 2 },
     { log: logWindowSigns(stretches.map(({ slower }) => slower)), share: 1 },

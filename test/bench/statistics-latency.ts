@@ -157,6 +157,7 @@ const shipped =
     isRolledBack(
       [
         {
+          endMs: 60_000 * minutes.length,
           bounds,
           ...arms(minutes),
           slower:

@@ -164,13 +164,31 @@ const table: readonly {
   },
   {
     name: "a challenger that is slower on average in each of five windows is a failure, whatever the signs say",
-    verdict: look(segmentOf(healthy, { slower: signs(5, 0), ranks: ranksOf(5, 0.3) })),
+    verdict: look(
+      segmentOf(healthy, {
+        startMs: nowMs - 300_000,
+        slower: signs(5, 0),
+        ranks: ranksOf(5, 0.3),
+      }),
+    ),
     result: "failed",
     reason: /latency of the challenger is worse/,
   },
   {
+    name: "five windows of seconds do not tell: a machine is slow for seconds at a time",
+    verdict: look(segmentOf(healthy, { slower: signs(5, 0), ranks: ranksOf(5, 0.3) })),
+    result: "successful",
+    reason: /no evidence/,
+  },
+  {
     name: "a challenger that is faster in each is not",
-    verdict: look(segmentOf(healthy, { slower: signs(5, 0), ranks: ranksOf(5, -0.3) })),
+    verdict: look(
+      segmentOf(healthy, {
+        startMs: nowMs - 300_000,
+        slower: signs(5, 0),
+        ranks: ranksOf(5, -0.3),
+      }),
+    ),
     result: "successful",
     reason: /no evidence/,
   },
