@@ -153,6 +153,8 @@ export const firestoreDecisions = (
       requestsMax,
       weigh: (changes) => changes.reduce((sum, change) => sum + bytesOf(change), 0),
       weightMax: bytesPerCommitMax,
+      // Firestore does not say whether a precondition sees the writes before it in the same commit.
+      touches: (changes) => changes.map(({ path }) => path),
     },
   );
 

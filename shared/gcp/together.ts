@@ -7,6 +7,8 @@ export interface Together<Item> {
   /** What one item adds to its request, where that is limited too. */
   readonly weigh?: (item: Item) => number;
   readonly weightMax?: number;
+  /** What an item touches: items that touch the same never share a request. */
+  readonly touches?: (item: Item) => readonly string[];
 }
 
 interface Waiting<Item, Result> {
@@ -22,7 +24,7 @@ interface Waiting<Item, Result> {
  */
 export const together = <Item, Result>(
   send: (items: readonly Item[]) => Promise<(item: Item) => Result>,
-  { itemsMax, requestsMax, weigh = () => 0, weightMax = 0 }: Together<Item>,
+  { itemsMax, requestsMax, weigh = () => 0, weightMax = 0, touches = () => [] }: Together<Item>,
 ): ((item: Item) => Promise<Result>) => {
   let waiting: Waiting<Item, Result>[] = [];
   let underWay = 0;
@@ -30,9 +32,16 @@ export const together = <Item, Result>(
 
   const take = (): readonly Waiting<Item, Result>[] => {
     let weight = 0;
+    const touched = new Set<string>();
     const tooMany = waiting.findIndex(({ item }, index) => {
       weight += weigh(item);
-      return index === itemsMax || (index > 0 && weight > weightMax);
+      const its = touches(item);
+      const isTooMany =
+        index === itemsMax ||
+        (index > 0 && weight > weightMax) ||
+        its.some((one) => touched.has(one));
+      for (const one of its) touched.add(one);
+      return isTooMany;
     });
     const taken = tooMany === -1 ? waiting : waiting.slice(0, tooMany);
     waiting = tooMany === -1 ? [] : waiting.slice(tooMany);

@@ -63,6 +63,20 @@ describe("calls that share a request", () => {
     ]);
   });
 
+  it("keeps apart what touches the same, in the order in which it came", async () => {
+    const { send, requests, endAll } = service();
+    const ask = together(send, {
+      itemsMax: 10,
+      requestsMax: 1,
+      touches: (item) => [item.slice(0, 1)],
+    });
+    const answers = Promise.all(["a1", "b1", "a2", "b2", "c1", "a3"].map(ask));
+    await turn();
+    await endAll();
+    await answers;
+    expect(requests).toEqual([["a1", "b1"], ["a2", "b2", "c1"], ["a3"]]);
+  });
+
   it("sends each alone when they fail together, so that only what is wrong fails", async () => {
     const { send, requests, endAll } = service((items) => items.includes("wrong"));
     const ask = together(send, { itemsMax: 10, requestsMax: 1 });
