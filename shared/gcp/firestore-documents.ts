@@ -7,6 +7,9 @@ import { InvariantError } from "../domain/errors.js";
 import { baseUrl, type GcpConfig } from "./config.js";
 import type { Rest } from "./rest.js";
 
+/** Some ten seconds: a restart of what answers is waited for, as Google's client does. */
+const attemptsMax = 7;
+
 /** What a field may hold here. */
 export type FieldValue = string | number | null | Date | readonly string[];
 
@@ -94,6 +97,7 @@ export const firestoreDocuments = (config: GcpConfig, rest: Rest): Documents => 
       url: `${baseUrl(config, "firestore")}/v1/${root}:${method}`,
       body,
       isRepeatable: true,
+      attemptsMax,
     });
   const nameOf = (path: string): string => `${root}/${path}`;
 

@@ -14,6 +14,7 @@ export interface RestCall {
   readonly contentType?: string;
   /** Whether the same call may be sent twice; GET always may. */
   readonly isRepeatable?: boolean;
+  readonly attemptsMax?: number;
   readonly deadlineMs?: number;
   /** A larger answer is refused before it is read. */
   readonly bytesMax?: number;
@@ -30,7 +31,7 @@ export interface Rest {
 }
 
 const deadlineMsDefault = 20_000;
-const attemptsMax = 4;
+const attemptsMaxDefault = 4;
 const backoffMs = 150;
 /** A longer wait is the caller's business: it has a queue, we hold a request. */
 const waitMsMax = 2000;
@@ -105,6 +106,7 @@ export const restClient = (config: GcpConfig): Rest => {
   };
   const call = async (request: RestCall): Promise<HttpAnswer> => {
     const isRepeatable = request.isRepeatable ?? request.method === "GET";
+    const attemptsMax = request.attemptsMax ?? attemptsMaxDefault;
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await sendChecked(request);
