@@ -58,7 +58,7 @@ const startProcess = async () => {
   const { address } = await eventually(
     "the cloud is ready",
     () => text.includes("\n") && readyLine.parse(JSON.parse(text.split("\n")[0] ?? "")),
-    30_000,
+    90_000,
   );
   const client = new v1.PipelineServiceClient({
     projectId: "demo-project",

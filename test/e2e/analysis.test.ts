@@ -73,7 +73,7 @@ type Name = keyof typeof models;
 const bakeSecondsOf: Partial<Record<Name, number>> = {
   silent: 1,
   // Of latency in windows of a second only the sign counts, and ten signs are not enough.
-  "thirty-percent-slower": 40,
+  "thirty-percent-slower": 90,
 };
 const names = Object.keys(models).filter((name): name is Name => name in models);
 
