@@ -371,9 +371,9 @@ describe("the registry", () => {
   it("shows a version's evaluation once, in Vertex AI's own form", async () => {
     const shown = modelName.parse("shown-model");
     const report = "gs://demo-bucket/reports/evaluation.json";
-    const write = (content: unknown) =>
+    const rewrite = (content: unknown) =>
       ports.objects.write(report, Buffer.from(JSON.stringify(content)), "application/json");
-    await write(evaluation);
+    await rewrite(evaluation);
     await ports.registry.upload({ ...version("run-shown"), model: shown });
     const { versionId } = await eventually(
       "the version",
@@ -405,9 +405,9 @@ describe("the registry", () => {
         },
       ],
     });
-    await write({ ...evaluation, task: "ranking" });
+    await rewrite({ ...evaluation, task: "ranking" });
     await ports.registry.importEvaluation(shown, versionId, { name: "a-ranking", report });
-    await write({ verdict: "fine" });
+    await rewrite({ verdict: "fine" });
     await expect(
       ports.registry.importEvaluation(shown, versionId, { name: "broken", report }),
     ).rejects.toThrow(/no evaluation.json as it should be/);

@@ -1,5 +1,4 @@
 /** A push by somebody who is not Pub/Sub, through the edge that checks tokens. */
-import type { Request, Response } from "@google-cloud/functions-framework";
 import { cloudEvent } from "../../events/sources/cloud-event.js";
 import type { ContinuoEvent } from "../../events/index.js";
 import type { Ports } from "../../shared/ports/ports.js";
@@ -32,8 +31,7 @@ export const forgedPush = async (
     publishTime: event.time,
     data: Buffer.from(JSON.stringify(event)).toString("base64"),
   };
-  const request: Pick<Request, "body"> & { readonly header: (name: string) => string | undefined } =
-    { body: { message, subscription: name }, header: () => headers[which] };
+  const request = { body: { message, subscription: name }, header: () => headers[which] };
   const response = {
     status: (status: number) => {
       answer.status = status;
@@ -41,7 +39,7 @@ export const forgedPush = async (
     },
   };
   const handler = handlingEvents(name, cloudEvent("training-run.requested"));
-  await answerPush({ name, handler }, request as Request, response as unknown as Response, () => ({
+  await answerPush({ name, handler }, request, response, () => ({
     config: config(),
     ports,
   }));
