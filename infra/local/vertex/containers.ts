@@ -1,9 +1,9 @@
 /** Runs container images as child processes of the local cloud, from an allow-list. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { accessSync, constants, mkdirSync } from "node:fs";
 import { homedir } from "node:os";
-import { delimiter, dirname } from "node:path";
+import { delimiter, dirname, join, resolve } from "node:path";
 import type { CloudContext } from "../cloud.js";
 import { RpcError } from "../protocol/service.js";
 import { expandVariables, resolveImage } from "./images.js";
@@ -47,6 +47,12 @@ export interface Containers {
   readonly stopAll: (graceMs?: number) => Promise<void>;
 }
 
+/**
+ * What a container's process does before it becomes the program: it waits for a line, which the cloud sends when it has
+ * written the process down. One whose cloud was killed before that ends, because nobody would find it.
+ */
+const waitsToBeKnown = 'read -r _ && exec "$@" < /dev/null';
+
 const outputDrainMsMax = 2_000;
 const stopGraceMs = 2_000;
 
@@ -55,6 +61,22 @@ const containerPath = (): string =>
   [dirname(process.execPath), "/usr/local/bin", "/opt/homebrew/bin", "/usr/bin", "/bin"].join(
     delimiter,
   );
+
+const canRun = (file: string): boolean => {
+  try {
+    accessSync(file, constants.X_OK);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+/** Whether a shell in that folder, with that search path, finds the program. */
+const isExecutable = (program: string, cwd: string, searchPath: string): boolean =>
+  (program.includes("/")
+    ? [resolve(cwd, program)]
+    : searchPath.split(delimiter).map((folder) => join(folder, program))
+  ).some(canRun);
 
 const makeContainers = (context: CloudContext): Containers => {
   context.db.exec(
@@ -107,28 +129,32 @@ const makeContainers = (context: CloudContext): Containers => {
     };
     const cwd = options.cwd ?? context.settings.folder;
     mkdirSync(cwd, { recursive: true });
-    const child = spawn(
-      expandVariables(local.program, env),
-      local.args.map((argument) => expandVariables(argument, env)),
-      { cwd, env, detached: true, stdio: ["ignore", "pipe", "pipe"] },
-    );
+    const program = expandVariables(local.program, env);
+    if (!isExecutable(program, cwd, env["PATH"] ?? "")) {
+      throw new RpcError(
+        "FAILED_PRECONDITION",
+        `Image "${options.image}" cannot start: ${program} (from ${context.settings.imagesFile}) is no program that can be run here.`,
+      );
+    }
+    const args = local.args.map((argument) => expandVariables(argument, env));
+    const child = spawn("/bin/sh", ["-c", waitsToBeKnown, "sh", program, ...args], {
+      cwd,
+      env,
+      detached: true,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     const drained = Promise.all([
       linesOf(child.stdout, (line) => options.onLog?.(line, "stdout")),
       linesOf(child.stderr, (line) => options.onLog?.(line, "stderr")),
     ]);
     const ended = once(child, "exit") as Promise<[number | null, NodeJS.Signals | null]>;
     ended.catch(() => undefined);
-    try {
-      await once(child, "spawn");
-    } catch (cause) {
-      throw new RpcError(
-        "FAILED_PRECONDITION",
-        `Image "${options.image}" cannot start: ${local.program} (from ${context.settings.imagesFile}) failed with ${String(cause)}.`,
-        { cause },
-      );
-    }
+    await once(child, "spawn");
     const pid = child.pid ?? 0;
     remember.run(pid, processStartTime(pid) ?? "", options.image);
+    // Whoever has ended before it was let in tells so by its exit.
+    child.stdin.on("error", () => undefined);
+    child.stdin.end("\n");
 
     const finish = async (): Promise<ContainerExit> => {
       const [code, signal] = await ended;
