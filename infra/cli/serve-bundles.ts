@@ -7,11 +7,11 @@ import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { request as httpRequest } from "node:http";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { isListening } from "../build/listening.js";
 import { pathRouter, refuse } from "../../shared/runtime/path-router.js";
 
 const { values } = parseArgs({
@@ -32,18 +32,6 @@ const lookEveryMs = 5;
 // Sockets in a folder of our own: no port of a function is open to others.
 const sockets = mkdtempSync(join(tmpdir(), "continuo-functions-"));
 const socketOf = (name: string): string => join(sockets, `${name}.sock`);
-
-const isListening = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => {
-      resolve(false);
-    });
-  });
 
 const processes = new Map<string, Promise<ChildProcess>>();
 
@@ -66,7 +54,7 @@ const startProcess = async (name: string): Promise<ChildProcess> => {
   // The next request starts another one, as Cloud Run would.
   child.once("exit", () => processes.delete(name));
   const deadline = performance.now() + startLimitMs;
-  while (!(await isListening(socketOf(name)))) {
+  while (!(await isListening({ path: socketOf(name) }))) {
     if (child.exitCode !== null || performance.now() > deadline) {
       child.kill("SIGKILL");
       throw new Error(`function ${name} does not start from ${folder}`);

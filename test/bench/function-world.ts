@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingMessage } from "node:http";
-import { connect, createServer as createTcpServer } from "node:net";
+import { createServer as createTcpServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -14,6 +14,7 @@ import {
   pushRequest,
   type PlainRequest,
 } from "../../infra/build/rehearsal/requests.js";
+import { isListening } from "../../infra/build/listening.js";
 import type { GcpConfig } from "../../shared/gcp/config.js";
 import { gcpPorts } from "../../shared/gcp/ports.js";
 import { provision } from "../../shared/gcp/provision.js";
@@ -64,18 +65,6 @@ const freePort = (): Promise<number> =>
       probe.close(() => {
         resolve(typeof bound === "object" && bound !== null ? bound.port : 0);
       });
-    });
-  });
-
-const isListening = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => {
-      resolve(false);
     });
   });
 
@@ -151,7 +140,7 @@ export const serve = async (
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => (output += chunk.toString()));
   }
-  while (!(await isListening(port))) {
+  while (!(await isListening({ port, host: "127.0.0.1" }))) {
     if (child.exitCode !== null || performance.now() - startedAt > startLimitMs) {
       child.kill("SIGKILL");
       throw new Error(`${args.join(" ")} does not serve:\n${output}`);

@@ -11,6 +11,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { text } from "node:stream/consumers";
+import { isListening } from "../listening.js";
 import { cacheFile, readBundle, runBundle } from "./bundle-script.js";
 import { emptyAnswer, emptyFirestore } from "./empty-firestore.js";
 import {
@@ -81,18 +82,6 @@ const startCloud = async (): Promise<string> => {
   return `http://127.0.0.1:${await listen(both)}`;
 };
 
-const isListening = (path: string): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once("error", () => {
-      resolve(false);
-    });
-  });
-
 const ask = (socketPath: string, { method, path, headers, body }: PlainRequest): Promise<number> =>
   new Promise((resolve, reject) => {
     const sent = httpRequest({ socketPath, method, path, headers, agent: false }, (reply) => {
@@ -130,7 +119,7 @@ const rehearse = async (): Promise<void> => {
   });
   const script = readBundle(folder);
   runBundle(folder, script);
-  while (!(await isListening(socket))) {
+  while (!(await isListening({ path: socket }))) {
     await new Promise((resolve) => setTimeout(resolve, lookEveryMs));
   }
   const status = await ask(socket, work());
