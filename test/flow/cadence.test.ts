@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import type { DeployedModelId } from "../../events/ids.js";
 import type { Ports } from "../../shared/ports/ports.js";
-import { manifestOf } from "../fixtures/manifest.js";
+import { patient } from "../fixtures/manifest.js";
 import { serve } from "./crashing.js";
 import { setTrafficByHand, untilPhase } from "./people.js";
 import { arm, storyOf, type Story } from "./story.js";
@@ -38,15 +38,6 @@ const counting = (reads: Reads) => {
     },
   });
 };
-
-const patient = manifestOf({
-  training: { timeoutSeconds: 8 * 3600 },
-  rollout: {
-    steps: [10, 100],
-    bakeSeconds: 4 * 3600,
-    analysis: { ingestDelaySeconds: 0, requestsMin: 50, inconclusiveSecondsMax: 8 * 3600 },
-  },
-});
 
 const nothing: Reads = { endpoints: 0, jobs: 0, versions: 0, series: 0 };
 

@@ -6,20 +6,11 @@ import type { MetricAnswer, MetricQuery } from "../../shared/ports/metrics.js";
 import type { Ports } from "../../shared/ports/ports.js";
 import { lookAhead } from "../../shared/runtime/look-ahead.js";
 import { tick } from "../../shared/runtime/tick.js";
-import { manifestOf } from "../fixtures/manifest.js";
+import { manifestOf, patient } from "../fixtures/manifest.js";
 import { spread } from "../simulation/scale/fleet.js";
 import { serve } from "./crashing.js";
 import { untilPhase } from "./people.js";
 import { arm, storyOf, type Story } from "./story.js";
-
-const patient = manifestOf({
-  training: { timeoutSeconds: 8 * 3600 },
-  rollout: {
-    steps: [10, 100],
-    bakeSeconds: 4 * 3600,
-    analysis: { ingestDelaySeconds: 0, requestsMin: 50, inconclusiveSecondsMax: 8 * 3600 },
-  },
-});
 
 interface Fleet {
   readonly story: Story;
